@@ -1,0 +1,1 @@
+"""The nouns: frozen values and the rules between them. Standard library only."""

@@ -1,0 +1,278 @@
+"""A run and everything it carries, and the changes by which it comes about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TypeAlias
+
+from palmette.domain.artifact import Outputs
+from palmette.domain.fingerprint import Parts
+from palmette.domain.graph import MetricSpec
+from palmette.domain.metric import MetricPoint
+from palmette.domain.states import AttemptState, RunState, TaskState
+from palmette.domain.values import Json
+
+
+class Source(StrEnum):
+    """Where a config value came from."""
+
+    DEFAULT = "default"
+    PRESET = "preset"
+    FILE = "file"
+    OVERRIDE = "override"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One config value of a run, with its provenance."""
+
+    name: str
+    value: Json
+    source: Source = Source.DEFAULT
+    #: the preset's name or the file's path; empty otherwise
+    origin: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Git:
+    """The state of the repository when a run was started."""
+
+    #: empty for a detached head
+    branch: str = ""
+    #: full SHA; empty before the first commit
+    commit: str = ""
+    author: str = ""
+    #: the commit's subject line
+    message: str = ""
+    #: seconds since the epoch
+    committed: float = 0.0
+    dirty: bool = False
+    #: blob digest of the uncommitted changes ("sha256:…"); empty where there are none
+    diff: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """One distribution of an environment."""
+
+    name: str
+    version: str
+    #: the lock file's hashes, "sha256:…"; empty where the pin was read from what is installed
+    hashes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """What the steps were executed with."""
+
+    #: over pins, Python's minor version, implementation and platform; not over the lock file's other entries
+    digest: str = ""
+    #: "3.11.7"
+    python: str = ""
+    implementation: str = "cpython"
+    #: "linux-x86_64-glibc"
+    platform: str = ""
+    executable: str = ""
+    pins: tuple[Pin, ...] = ()
+    #: "uv.lock", relative to the project; empty where the pins were read from what is installed
+    lock: str = ""
+    #: SHA-256 of the lock file
+    lock_digest: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Host:
+    """The machine a run is driven on."""
+
+    name: str
+    #: changes whenever the machine starts
+    boot: str
+    cpus: int = 1
+    #: bytes
+    memory: int = 0
+    gpus: int = 0
+    system: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Process:
+    """A process, unmistakably: a number alone is used again."""
+
+    pid: int
+    #: clock ticks since boot at which it started (field 22 of /proc/PID/stat)
+    start: int
+    boot: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """The right to drive a run. Every result is committed under an epoch; a later epoch ends the earlier one."""
+
+    run: str
+    epoch: int
+    host: str
+    process: Process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reused:
+    """The earlier task whose outputs stand in for a task's own."""
+
+    run: str
+    task: str
+    #: when they were made, seconds since the epoch
+    made: float
+    outputs: Outputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """One try at a task."""
+
+    #: 1 for the first; attempts that were lost are counted here too
+    serial: int
+    #: which of the allowed tries this is, from 1; an attempt after a lost one has the same number
+    number: int
+    state: AttemptState
+    #: "fork" of the template or fresh "process"
+    how: str
+    #: why it was started that way
+    why: str = ""
+    process: Process | None = None
+    #: when the task became ready for this attempt, when it started, when it ended; seconds since the epoch
+    queued: float = 0.0
+    started: float = 0.0
+    ended: float | None = None
+    cpu_seconds: float | None = None
+    #: bytes, of the largest single process
+    peak_memory: int | None = None
+    #: as a shell reports it: 137 for SIGKILL
+    exit_code: int | None = None
+    message: str = ""
+    #: below the home
+    directory: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRecord:
+    """A task of a run."""
+
+    name: str
+    state: TaskState = TaskState.PENDING
+    #: the executor label of the IR, and the component's display name
+    executor: str = ""
+    component: str = ""
+    #: names of the tasks it waits for
+    needs: tuple[str, ...] = ()
+    fingerprint: str = ""
+    parts: Parts | None = None
+    outputs: Outputs = Outputs()
+    #: "RUN/TASK" whose outputs these are, and when those were made
+    cached_from: str = ""
+    cached_made: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    message: str = ""
+    attempts: tuple[Attempt, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One execution of a pipeline, as the store knows it."""
+
+    id: str
+    project: str
+    algorithm: str
+    state: RunState = RunState.PENDING
+    #: display name
+    name: str = ""
+    description: str = ""
+    preset: str = "full"
+    settings: tuple[Setting, ...] = ()
+    metrics: tuple[MetricSpec, ...] = ()
+    git: Git = Git()
+    #: digest of the bundle its steps are executed from
+    bundle: str = ""
+    environment: Environment = Environment()
+    host: Host | None = None
+    #: blob digest of the IR that is executed, platform document included
+    spec: str = ""
+    #: name of the pipeline version, where there is one
+    version: str = ""
+    #: how it came about: "cli", "api", "ci", "schedule"
+    trigger: str = "cli"
+    #: the run's parameters beyond the config, and tokens of `fresh` functions by executor label
+    tokens: Mapping[str, str] = field(default_factory=dict)
+    #: whether undeclared freshness may be reused, and whether it is fetched again
+    refresh: bool = False
+    created: float = 0.0
+    started: float | None = None
+    ended: float | None = None
+    message: str = ""
+    #: who drives it, if anyone does
+    lease: Lease | None = None
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+    @property
+    def config(self) -> dict[str, Json]:
+        """The parameter values by name."""
+        return {setting.name: setting.value for setting in self.settings}
+
+
+# The changes. A driver writes them in one transaction each time, before it acts on them.
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunChanged:
+    """The run took a state."""
+
+    state: RunState
+    time: float
+    message: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskChanged:
+    """A task took a state; what is None stays as it was."""
+
+    task: str
+    state: TaskState
+    time: float
+    message: str = ""
+    fingerprint: str | None = None
+    parts: Parts | None = None
+    outputs: Outputs | None = None
+    reused: Reused | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptStarted:
+    """An attempt is about to exist (no process yet), or its process is known now."""
+
+    task: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttemptEnded:
+    """An attempt is over: `attempt` is what is known of it in the end."""
+
+    task: str
+    attempt: Attempt
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointsLogged:
+    """A running attempt logged metrics. `position` is the offset in its event file up to which they were read, so
+    that a batch written twice counts once."""
+
+    task: str
+    serial: int
+    points: tuple[MetricPoint, ...]
+    position: int
+
+
+Change: TypeAlias = RunChanged | TaskChanged | AttemptStarted | AttemptEnded | PointsLogged

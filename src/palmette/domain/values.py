@@ -1,0 +1,22 @@
+"""Plain values: what JSON can say, and how a value becomes canonical bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
+
+#: Anything that JSON can say. Mappings have string keys.
+Json: TypeAlias = "None | bool | int | float | str | Sequence[Json] | Mapping[str, Json]"
+
+
+def canonical(value: Json) -> bytes:
+    """The one spelling of a value: UTF-8 JSON, keys sorted, no white space. NaN and infinities are refused."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def digest(value: Json) -> str:
+    """The SHA-256 of a value's canonical bytes, as 64 hexadecimal digits."""
+    return hashlib.sha256(canonical(value)).hexdigest()

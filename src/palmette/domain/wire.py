@@ -1,0 +1,83 @@
+"""Frozen values ⇄ plain JSON values, by their annotations.
+
+Used where values cross between the project's interpreter and the tool's, and where the store keeps one whole. A
+union of dataclasses is told apart by a "kind" entry holding the class's name.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from functools import cache
+from typing import Any, TypeVar
+
+from palmette.domain.values import Json
+
+T = TypeVar("T")
+
+
+def dump(value: object) -> Json:
+    """The value as plain JSON values; fields that hold their default are kept."""
+    if is_dataclass(value) and not isinstance(value, type):
+        body: dict[str, Json] = {entry.name: dump(getattr(value, entry.name)) for entry in fields(value)}
+        return {"kind": type(value).__name__, **body}
+    if isinstance(value, Enum):
+        return dump(value.value)
+    if isinstance(value, Mapping):
+        return {str(key): dump(entry) for key, entry in value.items()}
+    if isinstance(value, str):
+        return str(value)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    if isinstance(value, (Sequence, set, frozenset)):
+        return [dump(entry) for entry in value]
+    raise TypeError(f"{type(value).__name__} is not a plain value")
+
+
+def load(declared: type[T], value: Json) -> T:
+    """The inverse of `dump` for a declared type; unknown entries are ignored, so that a newer writer can be read."""
+    loaded: T = _load(declared, value)
+    return loaded
+
+
+@cache
+def _hints(declared: type) -> dict[str, Any]:
+    return typing.get_type_hints(declared)
+
+
+def _load(declared: Any, value: Any) -> Any:
+    if isinstance(declared, type) and is_dataclass(declared):
+        hints = _hints(declared)
+        return declared(
+            **{
+                entry.name: _load(hints[entry.name], value[entry.name])
+                for entry in fields(declared)
+                if entry.name in value
+            }
+        )
+    if isinstance(declared, type) and issubclass(declared, Enum):
+        return declared(value)
+    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    if origin in (typing.Union, types.UnionType):
+        return _load_union(arguments, value)
+    if origin is tuple:
+        return tuple(_load(arguments[0], entry) for entry in value)
+    if origin is not None and isinstance(value, Mapping) and len(arguments) == 2:
+        return {key: _load(arguments[1], entry) for key, entry in value.items()}
+    if declared is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
+
+
+def _load_union(members: tuple[Any, ...], value: Any) -> Any:
+    if isinstance(value, Mapping) and "kind" in value:
+        for member in members:
+            if isinstance(member, type) and member.__name__ == value["kind"]:
+                return _load(member, value)
+    if value is None:
+        return None
+    plain = [member for member in members if member is not type(None)]
+    return _load(plain[0], value) if len(plain) == 1 else value

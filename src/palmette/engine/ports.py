@@ -1,0 +1,166 @@
+"""What the engine asks of the world: where it writes, how it starts processes, where it keeps bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+from palmette.domain.artifact import Artifact
+from palmette.domain.run import Change, Process, Reused
+from palmette.domain.values import Json
+
+
+class Ledger(Protocol):
+    """Where the engine writes what happened to one run, under one lease."""
+
+    def record(self, changes: Sequence[Change]) -> None:
+        """Write all of them in one durable transaction, or none; LeaseLost if another epoch drives the run."""
+
+    def reusable(self, fingerprint: str) -> Reused | None:
+        """The newest successful task with this fingerprint in the project, if its bytes are still there."""
+
+    def beat(self) -> bool:
+        """Renew the lease; whether someone asked for the run to be cancelled. LeaseLost as in `record`."""
+
+
+class Bytes(Protocol):
+    """Content-addressed bytes."""
+
+    def put(self, path: Path) -> tuple[str, int]:
+        """Take over a file or directory that nobody writes to any more; its digest and size in bytes. Durable when it
+        returns. The path is gone afterwards, or a link to the stored bytes."""
+
+    def restore(self, digest: str, path: Path) -> None:
+        """Make the file or directory available, read-only, at a path that does not exist yet; CorruptBlob if its bytes
+        are not what they were."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """One attempt, ready to be started."""
+
+    #: "task#serial": unique within the run
+    id: str
+    command: tuple[str, ...]
+    args: tuple[str, ...]
+    #: the complete environment of the process, secrets included
+    environment: Mapping[str, str]
+    #: the attempt's own directory, which exists; the process starts in its subdirectory "work"
+    directory: Path
+    #: where standard output and error go, appended
+    log: Path
+    #: threads that numerical libraries may use
+    threads: int = 1
+    gpus: tuple[int, ...] = ()
+    #: seconds; None for no limit
+    timeout: float | None = None
+    #: modules worth importing in the template first
+    imports: tuple[str, ...] = ()
+    #: variables the step declared: among them may be one that only a fresh start can set
+    declared: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """The attempt's process exists."""
+
+    id: str
+    how: str
+    why: str
+    process: Process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exited:
+    """The attempt's process, and all it started, is gone."""
+
+    id: str
+    #: as a shell reports it: 128 + signal
+    code: int
+    cpu_seconds: float
+    #: bytes
+    peak_memory: int
+    #: it ran out of time
+    timed_out: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """The machinery below the attempt died; the attempt is not to blame."""
+
+    id: str
+    why: str
+
+
+Report: TypeAlias = Started | Exited | Lost
+
+
+class Executor(Protocol):
+    """Starts attempts and tells what became of them. Never raises for what an attempt does."""
+
+    def start(self, launch: Launch) -> None:
+        """Start the attempt; `Started`, then `Exited`, or `Lost` at any moment, is reported for it later."""
+
+    def end(self, id: str, grace: float) -> None:
+        """Ask the attempt's processes to stop (SIGTERM), and kill the whole tree after `grace` seconds (0: at once).
+        Unknown or ended ids are ignored."""
+
+    def wait(self, timeout: float, wake: Sequence[int] = ()) -> list[Report]:
+        """What happened since the last call; waits up to `timeout` seconds if that is nothing, less if one of the file
+        descriptors in `wake` becomes readable."""
+
+    def close(self) -> None:
+        """Kill what still runs and let go of everything."""
+
+
+class Slots(Protocol):
+    """The host's cores, memory and GPUs, shared by all drivers of this user."""
+
+    def claim(self, cpu: float, memory: int, gpu: int) -> Claim | None:
+        """Take what is asked for now, whole, or nothing."""
+
+
+class Claim(Protocol):
+    """Held until released; a driver's death releases it too."""
+
+    @property
+    def threads(self) -> int:
+        """Cores handed out, at least 1."""
+
+    @property
+    def gpus(self) -> tuple[int, ...]:
+        """Numbers of the GPUs handed out."""
+
+    def release(self) -> None:
+        """Give everything back; a second call does nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """A running step says how far it is."""
+
+    task: str
+    done: float
+    #: None where the end is not known
+    total: float | None = None
+    text: str = ""
+
+
+#: Called by the loop after each change is durable, and for progress as it comes; must not block for long.
+Watch: TypeAlias = Callable[[Change | Progress], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Secrets:
+    """Secret values by name, and a version of each that changes whenever its value does."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+#: Output name → artifact, as read from a finished attempt
+Artifacts: TypeAlias = Mapping[str, Artifact]
+#: Parameter name → value
+Values: TypeAlias = Mapping[str, Json]
