@@ -1,0 +1,1 @@
+"""Two runs → what differs between them. Pure: nothing is read, nothing is written, no user code is called."""

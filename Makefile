@@ -1,0 +1,69 @@
+# The whole developer manual. CI calls the same targets.
+PYTHON ?= python3
+BIN := .venv/bin
+UV := $(BIN)/uv --no-progress
+CLINIC := examples/clinic
+# Some machines switch bytecode off; every process would then compile its imports again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help install demo test check docs bench soak format lock system clean
+
+help: ## Show what there is to do
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
+
+install: .venv/.installed $(CLINIC)/.venv/.installed ## Make the environments (quick the second time)
+
+.venv/.installed: pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; 'make PYTHON=python3.12 …' names another one"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	$(UV) pip sync --quiet --python $(BIN)/python requirements-dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	touch $@
+
+# The example's own environment, as a team would have it. Palmette is there for its unit tests alone.
+$(CLINIC)/.venv/.installed: $(CLINIC)/requirements.txt .venv/.installed
+	test -x $(CLINIC)/.venv/bin/python || $(UV) venv --quiet --python $(BIN)/python $(CLINIC)/.venv
+	$(UV) pip sync --quiet --compile-bytecode --python $(CLINIC)/.venv/bin/python $(CLINIC)/requirements.txt
+	$(UV) pip install --quiet --python $(CLINIC)/.venv/bin/python --no-deps --editable . pytest pluggy iniconfig pygments
+	touch $@
+
+demo: install ## Train two algorithms of examples/clinic and compare two runs
+	@$(CLINIC)/demo.sh "$(abspath $(BIN))"
+
+system: ## Install the Debian packages that the tests need (only when root)
+	@scripts/system
+
+test: install system ## Run every test
+	$(BIN)/pytest -n 2 --dist loadgroup
+	cd $(CLINIC) && .venv/bin/python -m pytest -q
+
+check: install ## Lint, types, layers, docs
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/docs
+
+docs: install ## Write the reference from the code (docs/reference/)
+	$(BIN)/python scripts/reference
+
+bench: install ## Measure the budgets beside physical limits in the same run
+	$(BIN)/python -m benchmarks
+
+soak: install ## Kill drivers, templates and tasks 1,000 times (long); writes benchmarks/soak.md
+	$(BIN)/python -m benchmarks.soak --kills 1000
+
+format: install ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Pin the environments anew
+	$(UV) pip compile --quiet --universal --python-version 3.11 --all-extras --group dev --generate-hashes \
+		--no-header --no-annotate pyproject.toml -o requirements-dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate $(CLINIC)/pyproject.toml -o $(CLINIC)/requirements.txt
+
+clean: ## Remove the environments and what the demo left
+	rm -rf .venv $(CLINIC)/.venv $(CLINIC)/.palmette

@@ -1,0 +1,1 @@
+"""What the clinic's algorithms share."""
