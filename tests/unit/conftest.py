@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import palmette
+
+PACKAGE = Path(palmette.__file__).parent
+CARRIED = ("__init__.py", "errors.py", "domain", "authoring", "runtime")
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeBundle:
+    digest: str
+    directory: Path
+    archive: str
+
+    @property
+    def home(self) -> Path:
+        """What PALMETTE_BUNDLES names."""
+        return self.directory.parent
+
+
+def carried() -> dict[str, bytes]:
+    found = [path for name in CARRIED for path in [PACKAGE / name, *sorted((PACKAGE / name).rglob("*.py"))]]
+    return {f"palmette/{path.relative_to(PACKAGE)}": path.read_bytes() for path in found if path.is_file()}
+
+
+def archived(files: Mapping[str, bytes]) -> str:
+    """Any files, as an archive to embed; nothing is checked."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        for path, data in sorted(files.items()):
+            member = tarfile.TarInfo(path)
+            member.size, member.mtime = len(data), 315532800
+            tar.addfile(member, io.BytesIO(data))
+    return base64.b64encode(gzip.compress(raw.getvalue(), mtime=0)).decode()
+
+
+def manifest_of(files: Mapping[str, bytes], python: str = "3.11") -> bytes:
+    entries = [
+        {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        for path, data in sorted(files.items())
+    ]
+    return json.dumps(
+        {"schema": 1, "python": python, "files": entries}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    ).encode()
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path) -> Callable[..., MadeBundle]:
+    """A bundle of the given files and Palmette's own kit, unpacked and as an archive."""
+
+    def make(files: Mapping[str, str], python: str = "3.11") -> MadeBundle:
+        content = {**carried(), **{path: text.encode() for path, text in files.items()}}
+        manifest = manifest_of(content, python)
+        digest = hashlib.sha256(manifest).hexdigest()
+        directory = tmp_path / "bundles" / digest
+        for path, data in {**content, "manifest.json": manifest}.items():
+            target = directory / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(data)
+        return MadeBundle(digest=digest, directory=directory, archive=archived({**content, "manifest.json": manifest}))
+
+    return make
