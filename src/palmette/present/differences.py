@@ -1,0 +1,149 @@
+"""A comparison for a terminal of 80 columns: only what differs, cause first, numbers last."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from palmette.comparison.changes import CodeChange, Comparison, ConfigChange, DataChange, MetricChange
+from palmette.domain.run import Run, Setting, Source
+from palmette.present import words
+
+
+def diff(comparison: Comparison, now: float, name: Callable[[str], str] = str) -> RenderableType:
+    """The comparison; `name` turns a task's key into the name people know."""
+    return Group(*_sections(comparison, now, name))
+
+
+def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) -> Iterable[RenderableType]:
+    baseline, head = comparison.baseline.run, comparison.head.run
+    yield Text.assemble((head.algorithm, "bold"), f"  {baseline.id} → {head.id}")
+    yield _sides(baseline, head, now)
+    for remark in comparison.remarks:
+        yield Text(f"  {remark}", style="yellow")
+    yield Text(f"\n{_summary(comparison)}")
+    if comparison.config:
+        yield _section("config", map(_config, comparison.config))
+    if comparison.code:
+        yield _section("code", (_code(change, name) for change in comparison.code))
+    if comparison.environment:
+        facts = ((Text(f"  {each.name}"), _arrow(each.before, each.after)) for each in comparison.environment)
+        yield _section("environment", facts)
+    if comparison.data:
+        yield _section("data", (_data(change, name) for change in comparison.data))
+    if comparison.tasks:
+        facts = ((Text(f"  {name(each.task)}"), _arrow(each.before, each.after)) for each in comparison.tasks)
+        yield _section("steps", facts)
+    if comparison.metrics:
+        yield Text("\nmetrics", style="dim")
+        yield _metrics(comparison.metrics)
+
+
+def _sides(baseline: Run, head: Run, now: float) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for word, run in (("baseline", baseline), ("head", head)):
+        place = " ".join(filter(None, [run.git.branch, words.commit(run.git.commit, dirty=run.git.dirty)]))
+        state = run.state.value.lower()
+        table.add_row(
+            f"  {word}", run.id, state, f"{words.age(now - run.created)} ago".replace("just now ago", "just now"), place
+        )
+    return table
+
+
+_CAUSES: Mapping[str, str] = {
+    "config": "the config",
+    "code": "the code",
+    "data": "the data",
+    "environment": "the environment",
+}
+
+
+def _summary(comparison: Comparison) -> str:
+    """What changed, in a sentence; a single thing is stated as such."""
+    causes = comparison.causes
+    if not causes:
+        return "Nothing that goes in differs: config, code, data and environment are the same."
+    if causes == ("config",) and len(comparison.config) == 1:
+        return f"Only {comparison.config[0].name} changed."
+    if causes == ("code",) and len(comparison.code) == 1:
+        return f"Only {comparison.code[0].definition} changed."
+    rest = [word for word in _CAUSES if word not in causes]
+    same = f"; {_listed(rest)} {'is' if len(rest) == 1 else 'are'} the same" if rest else ""
+    return f"{_listed(_CAUSES[cause] for cause in causes).capitalize()} changed{same}."
+
+
+def _listed(names: Iterable[str]) -> str:
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _section(title: str, rows: Iterable[tuple[Text, Text]]) -> Group:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for left, right in rows:
+        table.add_row(left, right)
+    return Group(Text(f"\n{title}", style="dim"), table)
+
+
+def _arrow(before: str, after: str) -> Text:
+    return Text.assemble((before or "—", "red"), " → ", (after or "—", "green"))
+
+
+def _config(change: ConfigChange) -> tuple[Text, Text]:
+    def value(setting: Setting | None) -> str:
+        return "" if setting is None else words.literal(setting.value)
+
+    aside = ""
+    if change.after is not None and change.before is not None:
+        sources = (change.before.source, change.after.source)
+        aside = "  the default changed" if sources == (Source.DEFAULT, Source.DEFAULT) else f"  {sources[1].value}"
+    line = _arrow(value(change.before), value(change.after))
+    return Text(f"  {change.name}"), line.append(aside, style="dim")
+
+
+def _code(change: CodeChange, name: Callable[[str], str]) -> tuple[Text, Text]:
+    reached = ", ".join(name(task) for task in change.tasks)
+    return Text(f"  {change.definition}"), Text.assemble(change.edit.value, (f"  reached by {reached}", "dim"))
+
+
+def _data(change: DataChange, name: Callable[[str], str]) -> tuple[Text, Text]:
+    def short(digest: str) -> str:
+        return digest.rpartition(":")[2][:10]
+
+    line = _arrow(short(change.before), short(change.after))
+    if change.rows_before is not None and change.rows_after is not None and change.rows_before != change.rows_after:
+        line.append(f"  {change.rows_before:,} → {change.rows_after:,} rows")
+    if change.sensitive:
+        line.append("  sensitive, not summarised", style="dim")
+    for column, what in change.columns:
+        line.append(f"\n{column}: {what}", style="dim")
+    return Text(f"  {name(change.task)}.{change.output}"), line
+
+
+def _metrics(changes: Iterable[MetricChange]) -> RenderableType:
+    table = Table.grid(padding=(0, 2))
+    for justify in ("left", "right", "right", "right", "left"):
+        table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
+    same = 0
+    for change in changes:
+        if change.before == change.after:
+            same += 1
+            continue
+        style = {True: "green", False: "red", None: ""}[change.favourable]
+        aside = f"goal {change.goal}{', primary' if change.primary else ''}" if change.goal else ""
+        if change.difference is not None and change.tolerance is not None and abs(change.difference) < change.tolerance:
+            aside += f", within ±{change.tolerance:g}"
+        table.add_row(
+            f"  {change.name}",
+            words.number(change.before) or "—",
+            words.number(change.after) or "—",
+            Text(words.signed(change.difference), style=style),
+            Text(aside, style="dim"),
+        )
+    if same:
+        return Group(table, Text(f"  {same} more {'is' if same == 1 else 'are'} the same", style="dim"))
+    return table

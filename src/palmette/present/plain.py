@@ -1,0 +1,127 @@
+"""Runs as JSON values: the shape that `--json` promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from palmette.domain.artifact import Artifact
+from palmette.domain.run import Attempt, Run, TaskRecord
+from palmette.domain.values import Json
+from palmette.operations.details import Detail, Row, shown
+from palmette.present.words import instant
+
+
+def detail(known: Detail) -> dict[str, Json]:
+    """One run with everything: what `run --json` and `show --json` print."""
+    return {
+        **_run(known.run, interrupted=known.interrupted),
+        "metrics": dict(known.metrics),
+        "curves": {
+            name: [{"step": point.step, "value": point.value, "time": instant(point.time)} for point in points]
+            for name, points in known.curves.items()
+        },
+        "tasks": [_task(task) for task in known.tasks],
+    }
+
+
+def rows(known: Sequence[Row]) -> list[Json]:
+    """A list of runs: what `runs --json` prints."""
+    return [
+        {
+            **_run(row.run, interrupted=row.interrupted),
+            "metrics": dict(row.metrics),
+            "task_count": row.tasks,
+            "cached_count": row.cached,
+        }
+        for row in known
+    ]
+
+
+def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
+    environment, host = run.environment, run.host
+    return {
+        "run_id": run.id,
+        "state": run.state.value,
+        "interrupted": interrupted,
+        "project": run.project,
+        "algorithm": run.algorithm,
+        "name": run.name,
+        "version": run.version or None,
+        "preset": run.preset,
+        "trigger": run.trigger,
+        "config": run.config,
+        "provenance": {
+            setting.name: {"source": setting.source.value, "origin": setting.origin or None} for setting in run.settings
+        },
+        "created_at": instant(run.created),
+        "started_at": instant(run.started),
+        "ended_at": instant(run.ended),
+        "duration_seconds": None if run.started is None or run.ended is None else round(run.ended - run.started, 3),
+        "message": run.message or None,
+        "git": {
+            "branch": run.git.branch or None,
+            "commit": run.git.commit or None,
+            "author": run.git.author or None,
+            "message": run.git.message or None,
+            "dirty": run.git.dirty,
+        },
+        "bundle": run.bundle,
+        "environment": {
+            "digest": environment.digest,
+            "python": environment.python,
+            "platform": environment.platform,
+            "lock": environment.lock or None,
+            "packages": {pin.name: pin.version for pin in environment.pins},
+        },
+        "host": None if host is None else {"name": host.name, "cpus": host.cpus, "memory": host.memory},
+        "tags": list(run.tags),
+        "note": run.note or None,
+    }
+
+
+def _task(task: TaskRecord) -> dict[str, Json]:
+    return {
+        "name": shown(task),
+        "state": task.state.value,
+        "cached": bool(task.cached_from),
+        "cached_from": task.cached_from or None,
+        "cached_made_at": instant(task.cached_made),
+        "needs": list(task.needs),
+        "started_at": instant(task.started),
+        "ended_at": instant(task.ended),
+        "message": task.message or None,
+        "fingerprint": task.fingerprint or None,
+        "parameters": dict(task.outputs.parameters),
+        "artifacts": {name: artifact(entry) for name, entry in task.outputs.artifacts.items()},
+        "attempts": [_attempt(attempt) for attempt in task.attempts],
+    }
+
+
+def artifact(entry: Artifact) -> dict[str, Json]:
+    """An artifact; of a sensitive one nothing but what identifies it."""
+    keep = ("format", "filename", "type", "sensitive")
+    metadata = {key: value for key, value in entry.metadata.items() if not entry.sensitive or key in keep}
+    return {
+        "type": entry.type,
+        "digest": entry.digest,
+        "size": entry.size,
+        "filename": entry.filename,
+        "metadata": metadata,
+    }
+
+
+def _attempt(attempt: Attempt) -> dict[str, Json]:
+    wall = None if attempt.ended is None else round(attempt.ended - attempt.started, 4)
+    return {
+        "serial": attempt.serial,
+        "number": attempt.number,
+        "state": attempt.state.value,
+        "how": attempt.how,
+        "why": attempt.why or None,
+        "queued_seconds": round(max(0.0, attempt.started - attempt.queued), 4),
+        "wall_seconds": wall,
+        "cpu_seconds": attempt.cpu_seconds,
+        "peak_memory": attempt.peak_memory,
+        "exit_code": attempt.exit_code,
+        "message": attempt.message or None,
+    }

@@ -1,0 +1,143 @@
+"""A run as it happens: one line a step, live in a terminal, one line a change elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from palmette.domain.run import AttemptEnded, AttemptStarted, PointsLogged, RunChanged, TaskChanged, TaskRecord
+from palmette.domain.states import AttemptState, TaskState
+from palmette.operations.details import shown
+from palmette.operations.watching import Far, Seen
+from palmette.present import words
+
+
+@dataclass
+class _Line:
+    """What the display knows of one task. It changes as notices arrive; nothing else refers to it."""
+
+    name: str
+    state: TaskState = TaskState.PENDING
+    started: float | None = None
+    ended: float | None = None
+    note: str = ""
+    far: Far | None = None
+    latest: str = ""
+
+
+class RunProgress:
+    """Shows what it is told through `see`. In a terminal it redraws one line a step; elsewhere it prints a line for
+    each state that a person would want to read later."""
+
+    def __init__(
+        self, console: Console, title: str, tasks: Sequence[TaskRecord], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._console = console
+        self._title = title
+        self._clock = clock
+        self._lines: Mapping[str, _Line] = {
+            task.name: _Line(shown(task), task.state, task.started, task.ended, _kept(task)) for task in tasks
+        }
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw, transient=False)
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._live.start()
+        else:
+            self._console.print(self._title, highlight=False, markup=False)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:
+            self._live.stop()
+
+    def see(self, seen: Seen) -> None:
+        """Take in one notice; quick."""
+        match seen:
+            case TaskChanged():
+                self._task(seen)
+            case AttemptStarted(task=task, attempt=attempt):
+                line = self._lines[task]
+                line.started = line.started or attempt.started
+            case AttemptEnded(task=task, attempt=attempt):
+                if attempt.state in (AttemptState.FAILED, AttemptState.LOST):
+                    what = f"attempt {attempt.serial} {attempt.state.value.lower()}: {attempt.message}"
+                    self._say(f"  {self._lines[task].name}: {what}")
+            case PointsLogged(task=task, points=points):
+                last = points[-1]
+                at = "" if last.step is None else f" at {last.step}"
+                self._lines[task].latest = f"{last.name} {words.number(last.value)}{at}"
+            case Far(task=task):
+                self._lines[task].far = seen
+            case RunChanged():
+                pass
+
+    def _task(self, change: TaskChanged) -> None:
+        line = self._lines[change.task]
+        line.state = change.state
+        line.note = change.message or line.note
+        match change.state:
+            case TaskState.RUNNING:
+                line.started = line.started or change.time
+            case state if state.final:
+                line.ended = change.time
+                if change.reused is not None:
+                    line.note = (
+                        f"reused from {change.reused.run}, made {words.age(change.time - change.reused.made)} ago"
+                    )
+                mark, word = words.TASK_MARKS[state][0], words.TASK_WORDS[state]
+                self._say(f"  {mark} {line.name}  {word}  {self._elapsed(line)}  {line.note}".rstrip())
+            case _:
+                pass
+
+    def _say(self, text: str) -> None:
+        if not self._console.is_terminal:
+            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _elapsed(self, line: _Line) -> str:
+        if line.started is None:
+            return ""
+        return words.seconds(max(0.0, (line.ended or self._clock()) - line.started))
+
+    def _draw(self) -> Group:
+        table = Table.grid(padding=(0, 1))
+        for overflow in ("fold", "ellipsis", "ellipsis"):
+            table.add_column(overflow="ellipsis" if overflow != "fold" else "fold", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
+        for line in self._lines.values():
+            mark, style = words.TASK_MARKS[line.state]
+            table.add_row(
+                Text(f" {mark}", style=style),
+                Text(line.name),
+                Text(words.TASK_WORDS[line.state], style=style),
+                Text(self._elapsed(line), style="dim"),
+                self._aside(line),
+            )
+        return Group(Text.from_markup(f"[bold]{escape(self._title)}[/]"), table)
+
+    def _aside(self, line: _Line) -> ProgressBar | Table | Text:
+        if line.state is TaskState.RUNNING and line.far is not None and line.far.total:
+            bar = Table.grid(padding=(0, 1))
+            share = f"{line.far.done:g}/{line.far.total:g} {line.far.text}"
+            bar.add_row(ProgressBar(total=line.far.total, completed=line.far.done, width=20), Text(share, style="dim"))
+            return bar
+        if line.state is TaskState.RUNNING and line.far is not None:
+            return Text(f"{line.far.done:g} {line.far.text}", style="dim")
+        return Text(line.note or line.latest, style="dim")
+
+
+def _kept(task: TaskRecord) -> str:
+    return "kept from before" if task.state.final else ""

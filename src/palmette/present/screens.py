@@ -1,0 +1,203 @@
+"""Runs, their tasks and their artifacts for a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from palmette.domain.artifact import Artifact
+from palmette.domain.run import Run, Source, TaskRecord
+from palmette.domain.states import RunState
+from palmette.operations.details import Detail, Row, shown
+from palmette.present import words
+
+#: metrics that a list of runs shows before it says how many more there are
+MOST_METRICS = 2
+
+
+def runs(rows: Sequence[Row], now: float) -> RenderableType:
+    """A table of runs, newest first."""
+    names = _columns(rows)
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
+    table.add_column("run", no_wrap=True)
+    table.add_column("algorithm", no_wrap=True)
+    table.add_column("state", no_wrap=True)
+    table.add_column("age", no_wrap=True, justify="right")
+    table.add_column("took", no_wrap=True, justify="right")
+    for name in names:
+        table.add_column(name, no_wrap=True, justify="right")
+    table.add_column("what", overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        run = row.run
+        took = "" if run.started is None else words.seconds((run.ended or now) - run.started)
+        table.add_row(
+            run.id,
+            run.algorithm,
+            _state(run, interrupted=row.interrupted),
+            words.age(now - run.created),
+            "" if row.interrupted else took,
+            *(words.number(row.metrics.get(name)) for name in names),
+            Text(_what(run), style="dim"),
+        )
+    return table
+
+
+def _columns(rows: Sequence[Row]) -> list[str]:
+    """The declared metrics that the most runs have, primary ones first."""
+    votes: dict[str, tuple[int, int]] = {}
+    for row in rows:
+        for metric in row.run.metrics:
+            if metric.name in row.metrics:
+                primary, count = votes.get(metric.name, (0, 0))
+                votes[metric.name] = (primary + metric.primary, count + 1)
+    return sorted(votes, key=lambda name: (-votes[name][0], -votes[name][1], name))[:MOST_METRICS]
+
+
+def _state(run: Run, *, interrupted: bool) -> Text:
+    if interrupted:
+        return Text("interrupted", style="yellow")
+    return Text(run.state.value.lower(), style=words.RUN_STYLES[run.state])
+
+
+def _what(run: Run) -> str:
+    """What set the run apart: preset, overrides, branch and commit, tags."""
+    parts = [run.preset] if run.preset not in ("", "full") else []
+    parts += overrides(run)
+    place = " ".join(filter(None, [run.git.branch, words.commit(run.git.commit, dirty=run.git.dirty)]))
+    return " · ".join(filter(None, [" ".join(parts), place, " ".join(f"#{tag}" for tag in run.tags)]))
+
+
+def overrides(run: Run) -> list[str]:
+    """The values that somebody gave, as they would be typed."""
+    given = (Source.OVERRIDE, Source.FILE)
+    return [f"{entry.name}={words.literal(entry.value)}" for entry in run.settings if entry.source in given]
+
+
+def show(detail: Detail, now: float) -> RenderableType:
+    """Everything about one run on a screen or two."""
+    return Group(*_sections(detail, now))
+
+
+def _sections(detail: Detail, now: float) -> Iterable[RenderableType]:
+    run = detail.run
+    title = Text.assemble((run.algorithm, "bold"), "  ", run.id, "  ", _state(run, interrupted=detail.interrupted))
+    yield title
+    yield _facts(detail, now)
+    if run.message:
+        yield Text(f"\n{run.message}", style="bold red" if run.state is RunState.FAILED else "yellow")
+    if detail.interrupted:
+        yield Text(f"\nNobody drives this run any more. Continue it: palmette resume {run.id}", style="yellow")
+    if run.settings:
+        yield Text("\nconfig", style="dim")
+        yield _settings(run)
+    yield Text("\nsteps", style="dim")
+    yield tasks(detail.tasks, now)
+    if detail.metrics:
+        yield Text("\nmetrics", style="dim")
+        yield _metrics(detail)
+    stored = [(task, name, entry) for task in detail.tasks for name, entry in task.outputs.artifacts.items()]
+    if stored:
+        yield Text("\nartifacts", style="dim")
+        yield artifacts(stored)
+
+
+def _facts(detail: Detail, now: float) -> Table:
+    run = detail.run
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    took = "" if run.started is None else f", took {words.seconds((run.ended or now) - run.started)}"
+    git = " ".join(filter(None, [run.git.branch, words.commit(run.git.commit, dirty=run.git.dirty), run.git.message]))
+    environment = run.environment
+    pinned = f"{len(environment.pins)} packages from {environment.lock or 'what is installed'}"
+    facts = {
+        "started": f"{words.moment(run.started or run.created)}{'' if detail.interrupted else took}",
+        "preset": run.preset,
+        "code": git,
+        "bundle": run.bundle[:12],
+        "environment": f"Python {environment.python}, {pinned}" if environment.python else "",
+        "host": run.host.name if run.host else "",
+        "tags": " ".join(run.tags),
+        "note": run.note,
+    }
+    for name, value in facts.items():
+        if value:
+            table.add_row(name, Text(value))
+    return table
+
+
+def _settings(run: Run) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(style="dim", no_wrap=True)
+    for entry in run.settings:
+        source = "" if entry.source is Source.DEFAULT else " ".join(filter(None, [entry.source.value, entry.origin]))
+        style = "" if entry.source is Source.DEFAULT else "bold"
+        table.add_row(f"  {entry.name}", Text(words.literal(entry.value), style=style), source)
+    return table
+
+
+def tasks(records: Sequence[TaskRecord], now: float) -> Table:
+    """One line a task: state, time, CPU, memory, what became of it."""
+    table = Table.grid(padding=(0, 1))
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right", style="dim")
+    table.add_column(no_wrap=True, justify="right", style="dim")
+    table.add_column(overflow="fold", style="dim")
+    for task in records:
+        mark, style = words.TASK_MARKS[task.state]
+        wall = "" if task.started is None else words.seconds((task.ended or now) - task.started)
+        last = task.attempts[-1] if task.attempts else None
+        memory = words.size(last.peak_memory) if last and last.peak_memory else ""
+        word = Text(words.TASK_WORDS[task.state], style=style)
+        table.add_row(Text(f"  {mark}", style=style), shown(task), word, wall, memory, _remark(task))
+    return table
+
+
+def _remark(task: TaskRecord) -> str:
+    remarks = [task.message] if task.message else []
+    if task.cached_from:
+        remarks.append(f"from {task.cached_from.split('/')[0]}")
+    if len(task.attempts) > 1:
+        remarks.append(f"{len(task.attempts)} attempts")
+    if task.attempts and task.attempts[-1].how == "process":
+        remarks.append("fresh process")
+    return ", ".join(remarks)
+
+
+def _metrics(detail: Detail) -> Table:
+    declared = {metric.name: metric for metric in detail.run.metrics}
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(style="dim", no_wrap=True, overflow="ellipsis")
+    for name in [*(name for name in declared if name in detail.metrics), *sorted({*detail.metrics} - {*declared})]:
+        metric = declared.get(name)
+        goal = f"goal {metric.goal}{', primary' if metric.primary else ''}" if metric else ""
+        curve = f"{len(detail.curves[name])} points" if name in detail.curves else ""
+        table.add_row(f"  {name}", words.number(detail.metrics[name]), ", ".join(filter(None, [goal, curve])))
+    for name in (name for name in declared if name not in detail.metrics):
+        table.add_row(f"  {name}", "—", "declared, not logged")
+    return table
+
+
+def artifacts(stored: Sequence[tuple[TaskRecord, str, Artifact]]) -> Table:
+    """One line an artifact."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
+    for task, name, entry in stored:
+        rows = entry.metadata.get("rows")
+        about = "sensitive" if entry.sensitive else (f"{rows:,} rows" if isinstance(rows, int) else "")
+        digest = entry.digest.rpartition(":")[2][:12]
+        kind = entry.type.removeprefix("system.")
+        table.add_row(f"  {shown(task)}.{name}", kind, words.size(entry.size), f"{digest}  {about}")
+    return table
