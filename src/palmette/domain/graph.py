@@ -67,6 +67,8 @@ class Field:
     choices: tuple[Json, ...] = ()
     #: for a LIST: the type of its items; for a STRUCT: of its values
     item: ParameterType | None = None
+    #: for a LIST: how many items it must have; None for any number
+    length: int | None = None
     #: the declared type as the user wrote it, for messages: "Annotated[float, Range(0.05, 0.5)]"
     declared: str = ""
     #: "algorithms/tumour.py:12"
