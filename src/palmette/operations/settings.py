@@ -1,0 +1,187 @@
+"""`[tool.palmette]` in pyproject.toml: which settings there are, and how they are read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, assert_never
+
+from palmette.domain.values import Json
+from palmette.errors import Problem
+
+
+class Kind(StrEnum):
+    """What a setting's value may be."""
+
+    TEXT = "text"
+    TEXTS = "list of texts"
+    FLAG = "true or false"
+    COUNT = "whole number from 0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """One key of `[tool.palmette]`."""
+
+    name: str
+    kind: Kind
+    #: None where what stands in pyproject.toml's place is found out; the description says how
+    default: Json
+    description: str
+    #: the only texts that are allowed; empty for any
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """What may stand there, in words."""
+        return " or ".join(f'"{choice}"' for choice in self.choices) if self.choices else f"a {self.kind}"
+
+
+#: Every setting, in the order of the reference. A setting that is not here does not exist.
+SETTINGS: Final = (
+    Option(
+        name="name",
+        kind=Kind.TEXT,
+        default=None,
+        description="What the project is called in the store. Without it: `[project] name`, else the directory's name.",
+    ),
+    Option(
+        name="algorithms",
+        kind=Kind.TEXTS,
+        default=None,
+        description="The modules and packages that are searched for algorithms, as they are imported "
+        '("clinic.training"). Without it: the package `algorithms` if there is one, else all of the project\'s modules '
+        "but its tests.",
+    ),
+    Option(
+        name="source-roots",
+        kind=Kind.TEXTS,
+        default=None,
+        description="The directories from which the project's own modules are imported, relative to pyproject.toml. "
+        "What is imported from there is taken along with a step; everything else is third-party and pinned. Without "
+        "it: `src` if it is there, and the project's directory if it holds packages or there is no `src`.",
+    ),
+    Option(
+        name="python",
+        kind=Kind.TEXT,
+        default=None,
+        description="The interpreter that runs the project's code: an executable, the directory of a virtual "
+        'environment (both relative to pyproject.toml), or a command ("python3.12"). Without it, it is looked for.',
+    ),
+    Option(
+        name="home",
+        kind=Kind.TEXT,
+        default=".palmette",
+        description="The directory that remembers runs, relative to pyproject.toml. The variable PALMETTE_STORE "
+        "precedes it.",
+    ),
+    Option(
+        name="image",
+        kind=Kind.TEXT,
+        default="",
+        description="The container image in which steps run on a cluster. It is the environment: it must hold the "
+        "pinned packages.",
+    ),
+    Option(
+        name="install",
+        kind=Kind.FLAG,
+        default=False,
+        description="Whether a step on a cluster installs pinned packages that its image lacks.",
+    ),
+    Option(
+        name="closure",
+        kind=Kind.TEXT,
+        default="definitions",
+        choices=("definitions", "package"),
+        description="How much of the project a step's result is taken to depend on: the definitions it reaches, or "
+        "all of its top-level packages. With `package` whole packages are taken along, which also answers dynamic "
+        "imports.",
+    ),
+    Option(
+        name="default-branch",
+        kind=Kind.TEXT,
+        default=None,
+        description="The branch that others are compared with. Without it: the one that the remote `origin` names, "
+        "else `main`.",
+    ),
+    Option(
+        name="lock",
+        kind=Kind.TEXT,
+        default="auto",
+        description='The file from which packages are pinned. "auto" takes the first of uv.lock, pylock.toml, '
+        'poetry.lock and a requirements.txt with hashes; "none" pins what is installed; anything else is a path '
+        "relative to pyproject.toml.",
+    ),
+    Option(
+        name="requires",
+        kind=Kind.TEXTS,
+        default=[],
+        description='Packages that the steps need although no import shows it ("s3fs"); they are pinned and '
+        "fingerprinted with the rest.",
+    ),
+    Option(
+        name="gpus",
+        kind=Kind.COUNT,
+        default=None,
+        description="How many GPUs of this machine tasks may be given. Without it: as many as it has.",
+    ),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What `[tool.palmette]` says; None where it leaves the answer to be found."""
+
+    name: str | None = None
+    algorithms: tuple[str, ...] | None = None
+    source_roots: tuple[str, ...] | None = None
+    python: str | None = None
+    home: str = ".palmette"
+    image: str = ""
+    install: bool = False
+    closure: str = "definitions"
+    default_branch: str | None = None
+    lock: str = "auto"
+    requires: tuple[str, ...] = ()
+    gpus: int | None = None
+
+
+def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:
+    """Read the table; every key that is unknown and every value that is not allowed is a problem."""
+    if not isinstance(table, Mapping):
+        return Settings(), (Problem(where="[tool.palmette]", what="must be a table", hint="Write [tool.palmette]."),)
+    known = {setting.name: setting for setting in SETTINGS}
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for key, value in table.items():
+        setting = known.get(key)
+        if setting is None:
+            problems.append(_unknown(key, known))
+        elif not _fits(setting, value):
+            what = f"{value!r} is not {setting.allowed}"
+            problems.append(Problem(where=f"[tool.palmette] {key}", what=what, hint=setting.description))
+        else:
+            values[key.replace("-", "_")] = tuple(value) if isinstance(value, list) else value
+    return Settings(**values), tuple(problems)
+
+
+def _unknown(key: str, known: Mapping[str, Option]) -> Problem:
+    close = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else f"Known settings: {', '.join(known)}."
+    return Problem(where=f"[tool.palmette] {key}", what="there is no such setting", hint=hint)
+
+
+def _fits(setting: Option, value: Json) -> bool:
+    match setting.kind:
+        case Kind.TEXT:
+            given = isinstance(value, str) and (bool(value.strip()) or value == setting.default)
+            return given and (not setting.choices or value in setting.choices)
+        case Kind.TEXTS:
+            return isinstance(value, list) and all(isinstance(entry, str) and entry.strip() for entry in value)
+        case Kind.FLAG:
+            return isinstance(value, bool)
+        case Kind.COUNT:
+            return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    assert_never(setting.kind)
