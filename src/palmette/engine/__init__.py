@@ -1,0 +1,1 @@
+"""A pipeline document becomes a run: plan, machine (events in, commands out), ports, loop."""
