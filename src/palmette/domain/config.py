@@ -98,8 +98,8 @@ def _one(field: Field, kind: ParameterType | None, entry: object, whole: object)
     if field.reading in (Reading.DATE, Reading.DATETIME):
         entry = _moment(field.reading, entry)
     found = _scalar(kind, entry)
-    if found is None and kind is not None:
-        raise _not_allowed(field, whole)
+    if found is None and (kind is not None or entry is not None):
+        raise _not_allowed(field, whole, _inexact(entry))
     if field.choices and not any(type(found) is type(choice) and found == choice for choice in field.choices):
         raise _not_allowed(field, whole, close(str(found), [str(choice) for choice in field.choices]))
     if isinstance(found, (int, float)) and not (
@@ -142,7 +142,7 @@ def _scalar(kind: ParameterType | None, value: object) -> Json:
                 return None
             return float(value) if isinstance(value, float) or abs(value) <= LARGEST else None
         case ParameterType.STRING:
-            return str(value) if isinstance(value, str) else None
+            return str.__str__(value) if isinstance(value, str) else None
         case ParameterType.LIST:
             return _scalar(None, value) if isinstance(value, (list, tuple)) else None
         case ParameterType.STRUCT:
@@ -153,6 +153,14 @@ def _scalar(kind: ParameterType | None, value: object) -> Json:
 
 def _not_allowed(field: Field, value: object, hint: str = "") -> Refused:
     return Refused(f"{_shown(value)} is not {allowed(field)}", hint)
+
+
+def _inexact(value: object) -> str:
+    if isinstance(value, int) and abs(value) > LARGEST:
+        return "Beyond 2**53 a JSON number is not exact: make it a text."
+    if isinstance(value, float) and not abs(value) < float("inf"):
+        return "JSON knows neither NaN nor infinities: make it optional, with None for that."
+    return ""
 
 
 def _shown(value: object) -> str:
