@@ -1,0 +1,202 @@
+"""A bundle: the captured files, Palmette's carried parts and a manifest, under the digest of that manifest.
+
+The digest is over the manifest's bytes, which name every path, size and content digest, and nothing else: touching a
+file, another umask, clone path, user or locale, another zlib do not change it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import hashlib
+import io
+import json
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from palmette.capture.closure import CARRIED, Closure
+from palmette.domain.values import Json, canonical
+from palmette.errors import CaptureError, StoreError
+
+SCHEMA: Final = 1
+#: 1 January 1980, the earliest time that every archive format can say.
+TIME: Final = 315532800
+MANIFEST: Final = "manifest.json"
+
+_PALMETTE: Final = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """Files by their path below the bundle, and the manifest that names them."""
+
+    #: SHA-256 of the manifest's bytes
+    digest: str
+    manifest: bytes
+    #: path → bytes; sorted, without the manifest itself
+    files: Mapping[str, bytes]
+
+    def archive(self) -> bytes:
+        """The tar.gz of the files and the manifest: equal bytes for equal bundles (and equal zlibs)."""
+        raw = io.BytesIO()
+        with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+            for path, content in sorted({**self.files, MANIFEST: self.manifest}.items()):
+                entry = tarfile.TarInfo(path)
+                entry.size, entry.mtime, entry.mode = len(content), TIME, 0o644
+                archive.addfile(entry, io.BytesIO(content))
+        packed = io.BytesIO()
+        with gzip.GzipFile(filename="", fileobj=packed, mode="wb", compresslevel=9, mtime=0) as stream:
+            stream.write(raw.getvalue())
+        return packed.getvalue()
+
+
+def bundle(closure: Closure, kit: Mapping[str, bytes], *, python: str = "3.11") -> Bundle:
+    """The bundle of a closure and Palmette's carried parts. `python` is the least version that may run it.
+
+    A closure without a single first-party module is refused: its digest would be the same for all of them.
+    """
+    if not closure.by_module:
+        hint = "Check `source-roots` in `[tool.palmette]`: the step's own module must lie below one of them."
+        raise CaptureError("there is no first-party source to take along", hint)
+    own = {taken.path: closure.content(taken) for taken in closure.files}
+    clash = sorted(path for path in own if path in kit or path == MANIFEST or path.startswith("palmette/"))
+    if clash:
+        raise CaptureError(f"{clash[0]} has a name that Palmette keeps for itself", "Rename it.")
+    return assemble({**own, **kit}, python=python)
+
+
+def assemble(files: Mapping[str, bytes], *, python: str) -> Bundle:
+    """A bundle of just these files."""
+    ordered = {path: files[path] for path in sorted(files)}
+    entries: list[Json] = [
+        {"path": path, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+        for path, content in ordered.items()
+    ]
+    manifest = canonical({"schema": SCHEMA, "python": python, "files": entries})
+    return Bundle(digest=hashlib.sha256(manifest).hexdigest(), manifest=manifest, files=ordered)
+
+
+@cache
+def kit() -> Mapping[str, bytes]:
+    """The parts of this Palmette that go along with every bundle, by their path in it."""
+    names = ["__init__.py", *(f"{name}.py" for name in CARRIED if (_PALMETTE / f"{name}.py").is_file())]
+    files = [_PALMETTE / name for name in names]
+    files += [path for name in CARRIED for path in (_PALMETTE / name).rglob("*.py")]
+    found = {f"palmette/{path.relative_to(_PALMETTE).as_posix()}": path.read_bytes() for path in files}
+    return dict(sorted(found.items()))
+
+
+def kit_digest() -> str:
+    """The name of the kit: changes with any byte of it."""
+    return assemble(kit(), python="3.11").digest
+
+
+def unpack(bundle: Bundle, directory: Path) -> Path:
+    """Make `directory/DIGEST` hold the bundle, and return it.
+
+    The directory appears whole or not at all, whoever else unpacks the same bundle at the same time. One that is
+    there and complete is left alone; one that is damaged is replaced.
+    """
+    target = directory / bundle.digest
+    if _complete(bundle, target):
+        return target
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{bundle.digest[:12]}-", dir=directory))
+    except OSError as error:
+        raise StoreError(f"{directory} cannot be written: {error.strerror}") from error
+    try:
+        _write(bundle, temporary)
+        _place(bundle, temporary, target)
+    except OSError as error:
+        raise StoreError(f"the bundle cannot be unpacked into {directory}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    verify(target)
+    return target
+
+
+def verify(target: Path) -> None:
+    """Compare an unpacked bundle with its manifest and its name; StoreError names the first file that differs."""
+    manifest = _read(target / MANIFEST)
+    if hashlib.sha256(manifest).hexdigest() != target.name:
+        raise StoreError(f"{target / MANIFEST} is not what it was", f"Delete {target}; it is made again.")
+    for path, size, sha256 in _entries(manifest):
+        content = _read(target / path)
+        if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
+            raise StoreError(f"{target / path} is not what it was", f"Delete {target}; it is made again.")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _entries(manifest: bytes) -> Iterator[tuple[str, int, str]]:
+    for entry in json.loads(manifest)["files"]:
+        yield entry["path"], entry["size"], entry["sha256"]
+
+
+def _complete(bundle: Bundle, target: Path) -> bool:
+    """Whether the bundle is there, by manifest and sizes: files are never changed once the directory has its name."""
+    try:
+        if (target / MANIFEST).read_bytes() != bundle.manifest:
+            return False
+        return all((target / path).stat().st_size == len(content) for path, content in bundle.files.items())
+    except OSError:
+        return False
+
+
+def _write(bundle: Bundle, directory: Path) -> None:
+    directory.chmod(0o755)
+    everything = {**bundle.files, MANIFEST: bundle.manifest}
+    folders = sorted({(directory / path).parent for path in everything})
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(8) as pool:  # one after the other, each would wait for the disk
+        list(pool.map(lambda path: _write_file(directory / path, everything[path]), everything))
+    for folder in folders:
+        _sync(folder)
+
+
+def _write_file(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    path.chmod(0o444)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _place(bundle: Bundle, temporary: Path, target: Path) -> None:
+    """Give the finished directory its name, unless another process was quicker."""
+    for _ in range(3):
+        try:
+            temporary.rename(target)
+        except OSError:
+            if _complete(bundle, target):
+                return
+            damaged = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
+            with contextlib.suppress(FileNotFoundError):  # another process moved it away
+                target.rename(damaged / "bundle")
+            shutil.rmtree(damaged, ignore_errors=True)
+        else:
+            _sync(target.parent)
+            return
