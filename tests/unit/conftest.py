@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -72,3 +73,15 @@ def make_bundle(tmp_path: Path) -> Callable[..., MadeBundle]:
         return MadeBundle(digest=digest, directory=directory, archive=archived({**content, "manifest.json": manifest}))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def project_python(request: pytest.FixtureRequest) -> Path:
+    """An interpreter with the libraries of a real project: the examples', or the one PALMETTE_TEST_PYTHON names."""
+    named = os.environ.get("PALMETTE_TEST_PYTHON")
+    if named:
+        return Path(named)
+    try:
+        return Path(request.getfixturevalue("clinic_python"))
+    except pytest.FixtureLookupError:
+        pytest.skip("PALMETTE_TEST_PYTHON names no interpreter with pandas, pyarrow, scikit-learn and Matplotlib")

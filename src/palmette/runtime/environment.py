@@ -7,6 +7,22 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from palmette.errors import PalmetteError
+
+
+def library(name: str) -> Any:
+    """A third-party module that a format needs, imported only now."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        raise PalmetteError(
+            f"{name.partition('.')[0]} is needed to read or write this kind of value, and is not installed here",
+            "Add it to the project's dependencies.",
+        ) from None
 
 
 def unmet(pins: Mapping[str, str]) -> dict[str, str]:
