@@ -1,0 +1,20 @@
+"""Names for runs."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+#: Without i, l, o and u: nothing is mistaken for a digit, and hardly a word comes out.
+_ALPHABET: Final = "0123456789abcdefghjkmnpqrstvwxyz"
+_LENGTH: Final = 12
+
+
+def new_run_id() -> str:
+    """A name for a run: 12 characters, a letter first.
+
+    Random, not by time: four characters then tell a day's runs apart, as with Git's commits, and lists are sorted by
+    the time of creation anyway. With some 2**59 names, a million runs meet with a chance of one in a million.
+    """
+    letter = secrets.choice(_ALPHABET[10:])
+    return letter + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH - 1))

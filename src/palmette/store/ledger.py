@@ -1,0 +1,119 @@
+"""Where a driver writes what happened to its run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, assert_never
+
+from sqlalchemy import Connection, bindparam, func, select, update
+
+from palmette.domain.run import (
+    AttemptEnded,
+    AttemptStarted,
+    Change,
+    Lease,
+    PointsLogged,
+    Reused,
+    RunChanged,
+    TaskChanged,
+)
+from palmette.domain.states import RunState
+from palmette.errors import NotFound
+from palmette.store import artifacts, leases, metrics, tasks
+from palmette.store.columns import plain
+from palmette.store.database import Store
+from palmette.store.schema import runs
+from palmette.store.schema import tasks as task_table
+
+#: How many of the newest equal tasks are looked at before one is executed anew. Their bytes are gone, or all there.
+_CANDIDATES: Final = 8
+
+_REUSABLE: Final = (
+    select(task_table.c.run, task_table.c.name, task_table.c.made, task_table.c.cached_from)
+    .where(
+        task_table.c.project == bindparam("of_project"),
+        task_table.c.fingerprint == bindparam("of_fingerprint"),
+        task_table.c.made.is_not(None),
+    )
+    .order_by(task_table.c.made.desc())
+    .limit(_CANDIDATES)
+)
+_CHANGE: Final = (
+    update(runs)
+    .where(runs.c.id == bindparam("run_id"))
+    .values(
+        state=bindparam("new_state"),
+        message=bindparam("new_message"),
+        started=func.coalesce(runs.c.started, bindparam("new_started", type_=runs.c.started.type)),
+        ended=bindparam("new_ended"),
+    )
+)
+
+
+class RunLedger:
+    """The ledger of one run under one lease. Each call is one durable transaction; safe between threads.
+
+    `exists` tells whether the bytes of an artifact's digest are still stored.
+    """
+
+    def __init__(self, store: Store, lease: Lease, exists: Callable[[str], bool]) -> None:
+        self._store = store
+        self._lease = lease
+        self._exists = exists
+        with store.read() as connection:
+            project = connection.execute(select(runs.c.project).where(runs.c.id == lease.run)).scalar()
+        if project is None:
+            raise NotFound(f"there is no run {lease.run}")
+        self._project = project
+
+    def record(self, changes: Sequence[Change]) -> None:
+        """Write all changes, or none; LeaseLost if another epoch drives the run. Renews the lease.
+
+        Writing a change again does no harm: states and attempts are overwritten, and of `PointsLogged` only what
+        reaches further than the last batch of the attempt is written.
+        """
+        if not changes:
+            return
+        with self._store.write() as connection:
+            leases.hold(connection, self._store, self._lease)
+            for change in changes:
+                self._write(connection, change)
+
+    def reusable(self, fingerprint: str) -> Reused | None:
+        """The newest successful task with this fingerprint in the project whose bytes are all there."""
+        key = {"of_project": self._project, "of_fingerprint": fingerprint}
+        with self._store.read() as connection:
+            for row in connection.execute(_REUSABLE, key).all():
+                outputs = artifacts.read(connection, row.run, row.name)
+                if all(self._exists(artifact.digest) for artifact in outputs.artifacts.values()):
+                    # A task that was itself cached points to the one that did the work.
+                    run, task = (row.cached_from or f"{row.run}/{row.name}").split("/", 1)
+                    return Reused(run=run, task=task, made=row.made, outputs=outputs)
+        return None
+
+    def beat(self) -> bool:
+        """Renew the lease; whether someone asked for the run to be cancelled. LeaseLost as in `record`."""
+        return leases.renew(self._store, self._lease)
+
+    def _write(self, connection: Connection, change: Change) -> None:
+        run = self._lease.run
+        match change:
+            case RunChanged():
+                connection.execute(_CHANGE, {"run_id": run, **_changed(change)})
+            case TaskChanged():
+                tasks.change(connection, run, self._project, change)
+            case AttemptStarted() | AttemptEnded():
+                tasks.write_attempt(connection, run, change.task, change.attempt)
+            case PointsLogged():
+                metrics.write(connection, run, change)
+            case _:
+                assert_never(change)
+
+
+def _changed(change: RunChanged) -> dict[str, object]:
+    return {
+        "new_state": change.state.value,
+        "new_message": plain(change.message),
+        "new_started": change.time if change.state is RunState.RUNNING else None,
+        "new_ended": change.time if change.state.final else None,
+    }

@@ -1,0 +1,373 @@
+"""Runs: accept them, find them, list them, mark them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any, Final
+
+from sqlalchemy import Connection, Row, Select, delete, insert, select, tuple_, update
+from sqlalchemy.exc import IntegrityError
+
+from palmette.domain import wire
+from palmette.domain.graph import MetricSpec
+from palmette.domain.run import Environment, Git, Host, Pin, Run, Setting, Source, TaskRecord
+from palmette.domain.states import RunState, TaskState
+from palmette.domain.values import Json
+from palmette.errors import NotFound, StoreError
+from palmette.store import captures, leases, metrics, tasks
+from palmette.store.columns import decode, encode, plain
+from palmette.store.database import Store
+from palmette.store.schema import projects, runs, settings, tags
+from palmette.store.statements import begins, insert_new
+
+#: The fewest characters of an id by which a run can be named.
+SHORTEST: Final = 4
+
+#: How many rows one query asks details for.
+_CHUNK: Final = 500
+
+_KEEP_PROJECT: Final = insert_new(projects)
+_KEEP_TAG: Final = insert_new(tags)
+_NEWEST: Final = (runs.c.created.desc(), runs.c.id.desc())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """Which runs to list. What is empty does not restrict; `states` and `tags` are alternatives."""
+
+    project: str = ""
+    algorithm: str = ""
+    states: tuple[RunState, ...] = ()
+    branch: str = ""
+    #: a prefix of the SHA
+    commit: str = ""
+    preset: str = ""
+    tags: tuple[str, ...] = ()
+    #: created at or after, seconds since the epoch
+    since: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A run with what a table shows of it. Its environment comes without its pins."""
+
+    run: Run
+    #: the last values of its declared metrics
+    metrics: Mapping[str, float]
+    #: how many of its tasks are in which state
+    tasks: Mapping[TaskState, int]
+
+    @property
+    def cached(self) -> int:
+        """How many of its tasks did not have to be executed."""
+        return self.tasks.get(TaskState.CACHED, 0)
+
+
+def create(store: Store, run: Run, records: Sequence[TaskRecord] = ()) -> None:
+    """Accept a run, with its tasks as far as they are known. Once this returns, it is never lost.
+
+    Its id must be new (`identity.new_run_id`). A run without a time of creation is created now.
+    """
+    created = run.created or time.time()
+    try:
+        with store.write() as connection:
+            connection.execute(_KEEP_PROJECT, {"name": run.project, "created": created})
+            captures.keep_pins(connection, run.environment)
+            connection.execute(insert(runs), {**_row(run), "created": created})
+            if run.settings:
+                rows = [_setting_row(run.id, position, each) for position, each in enumerate(run.settings)]
+                connection.execute(insert(settings), rows)
+            if run.tags:
+                connection.execute(_KEEP_TAG, [{"run": run.id, "tag": tag} for tag in run.tags])
+            tasks.plan(connection, run.id, run.project, records)
+    except StoreError as error:
+        if isinstance(error.__cause__, IntegrityError):
+            raise StoreError(f"there is a run {run.id} already, or two of its settings share a name") from error
+        raise
+
+
+def get(store: Store, reference: str, *, project: str = "") -> Run:
+    """The run that a reference names: an id, the beginning of one (4 characters or more), "last" for the newest run,
+    or an algorithm for its newest. NotFound says what was meant, or what it may have been."""
+    with store.read() as connection:
+        row = _resolve(connection, reference, project)
+        return _loaded(connection, [row], pins=True)[0]
+
+
+def page(store: Store, where: Filter = Filter(), *, limit: int = 50, after: str = "") -> tuple[Listed, ...]:
+    """Up to `limit` runs, newest first; those that follow the run with the id `after`, if one is given."""
+    with store.read() as connection:
+        query = _filtered(where, connection.dialect.name).order_by(*_NEWEST).limit(limit)
+        if after:
+            mark = connection.execute(select(runs.c.created, runs.c.id).where(runs.c.id == after)).first()
+            if mark is None:
+                raise NotFound(f"there is no run {after}")
+            query = query.where(tuple_(runs.c.created, runs.c.id) < tuple_(mark.created, mark.id))
+        rows = connection.execute(query).all()
+        return tuple(
+            listed
+            for start in range(0, len(rows), _CHUNK)
+            for listed in _listed(connection, rows[start : start + _CHUNK])
+        )
+
+
+def previous(store: Store, run: Run) -> Run | None:
+    """The run of the same algorithm that was created before this one; None for the first."""
+    query = (
+        select(runs)
+        .where(runs.c.project == run.project, runs.c.algorithm == run.algorithm)
+        .where(tuple_(runs.c.created, runs.c.id) < tuple_(run.created, run.id))
+        .order_by(*_NEWEST)
+        .limit(1)
+    )
+    with store.read() as connection:
+        rows = connection.execute(query).all()
+        return _loaded(connection, rows, pins=True)[0] if rows else None
+
+
+def tag(store: Store, run: str, names: Collection[str]) -> None:
+    """Give a run tags; those it has already stay."""
+    with store.write() as connection:
+        _demand(connection, run)
+        if names:
+            connection.execute(_KEEP_TAG, [{"run": run, "tag": plain(name)} for name in names])
+
+
+def untag(store: Store, run: str, names: Collection[str]) -> None:
+    """Take tags from a run; those it does not have are ignored."""
+    with store.write() as connection:
+        _demand(connection, run)
+        connection.execute(delete(tags).where(tags.c.run == run, tags.c.tag.in_([plain(name) for name in names])))
+
+
+def note(store: Store, run: str, text: str) -> None:
+    """Give a run this note in place of the one it has; an empty one removes it."""
+    with store.write() as connection:
+        _demand(connection, run)
+        connection.execute(update(runs).where(runs.c.id == run).values(note=plain(text)))
+
+
+# Finding.
+
+
+def _resolve(connection: Connection, reference: str, project: str) -> Row[Any]:
+    within = select(runs) if not project else select(runs).where(runs.c.project == project)
+    newest = within.order_by(*_NEWEST).limit(1)
+    for query in (within.where(runs.c.id == reference), newest.where(runs.c.algorithm == reference)):
+        if (row := connection.execute(query).first()) is not None:
+            return row
+    if reference == "last":
+        if (row := connection.execute(newest).first()) is None:
+            raise NotFound("there are no runs yet", "Start one: palmette run ALGORITHM.")
+        return row
+    matches = []
+    if len(reference) >= SHORTEST:
+        prefixed = within.where(begins(runs.c.id, reference, connection.dialect.name))
+        matches = list(connection.execute(prefixed.order_by(*_NEWEST).limit(11)).all())
+    if len(matches) == 1:
+        return matches[0]
+    raise _ambiguous(reference, matches) if matches else _unknown(connection, reference, within)
+
+
+def _ambiguous(reference: str, matches: Sequence[Row[Any]]) -> NotFound:
+    names = [f"{row.id} ({row.algorithm})" for row in matches[:10]] + ["…"] * (len(matches) > 10)
+    return NotFound(f"{reference!r} is the beginning of several runs", f"Which one? {', '.join(names)}")
+
+
+def _unknown(connection: Connection, reference: str, within: Select[Any]) -> NotFound:
+    found = within.subquery()
+    algorithms = list(connection.execute(select(found.c.algorithm).distinct().limit(1000)).scalars())
+    recent = select(found.c.id).order_by(found.c.created.desc()).limit(1000)
+    close = get_close_matches(reference, [*algorithms, *connection.execute(recent).scalars(), "last"], n=5, cutoff=0.5)
+    if close:
+        hint = f"Did you mean {' or '.join(close)}?"
+    elif len(reference) < SHORTEST:
+        hint = f"Name it by at least {SHORTEST} characters of its id, by its algorithm, or as `last`."
+    else:
+        hint = f"Algorithms with runs: {', '.join(sorted(algorithms)) or 'none yet'}. `palmette runs` lists them."
+    return NotFound(f"there is no run {reference!r}", hint)
+
+
+def _filtered(where: Filter, dialect: str) -> Select[Any]:
+    query = select(runs)
+    exact = {
+        "project": where.project,
+        "algorithm": where.algorithm,
+        "git_branch": where.branch,
+        "preset": where.preset,
+    }
+    for name, value in exact.items():
+        if value:
+            query = query.where(runs.c[name] == value)
+    if where.states:
+        query = query.where(runs.c.state.in_([state.value for state in where.states]))
+    if where.commit:
+        query = query.where(begins(runs.c.git_commit, where.commit, dialect))
+    if where.tags:
+        query = query.where(runs.c.id.in_(select(tags.c.run).where(tags.c.tag.in_(where.tags))))
+    if where.since is not None:
+        query = query.where(runs.c.created >= where.since)
+    return query
+
+
+def _demand(connection: Connection, run: str) -> None:
+    if connection.execute(select(runs.c.id).where(runs.c.id == run)).first() is None:
+        raise NotFound(f"there is no run {run}")
+
+
+# Rows and records.
+
+
+def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> list[Listed]:
+    found = _loaded(connection, rows, pins=False)
+    ids = [run.id for run in found]
+    declared = {metric.name for run in found for metric in run.metrics}
+    values = metrics.last_values(connection, ids, declared) if declared else {}
+    states = tasks.counts(connection, ids)
+    return [
+        Listed(
+            run=run,
+            metrics={
+                metric.name: values[run.id][metric.name]
+                for metric in run.metrics
+                if metric.name in values.get(run.id, {})
+            },
+            tasks=states.get(run.id, {}),
+        )
+        for run in found
+    ]
+
+
+def _loaded(connection: Connection, rows: Sequence[Row[Any]], *, pins: bool) -> list[Run]:
+    ids = [row.id for row in rows]
+    configs: dict[str, list[Setting]] = {}
+    query = select(settings).where(settings.c.run.in_(ids)).order_by(settings.c.run, settings.c.position)
+    for row in connection.execute(query):
+        configs.setdefault(row.run, []).append(_setting(row))
+    marks: dict[str, list[str]] = {}
+    for row in connection.execute(select(tags).where(tags.c.run.in_(ids)).order_by(tags.c.run, tags.c.tag)):
+        marks.setdefault(row.run, []).append(row.tag)
+    known = captures.pins(connection, [row.environment for row in rows]) if pins else {}
+    return [_run(row, configs.get(row.id, []), marks.get(row.id, []), known.get(row.environment, ())) for row in rows]
+
+
+def _row(run: Run) -> dict[str, object]:
+    git, environment, host = run.git, run.environment, run.host
+    return {
+        "id": run.id,
+        "project": run.project,
+        "algorithm": run.algorithm,
+        "state": run.state.value,
+        "name": plain(run.name),
+        "description": plain(run.description),
+        "preset": run.preset,
+        "metrics": encode(wire.dump(run.metrics)),
+        "git_branch": plain(git.branch),
+        "git_commit": git.commit,
+        "git_author": plain(git.author),
+        "git_message": plain(git.message),
+        "git_committed": git.committed,
+        "git_dirty": git.dirty,
+        "git_diff": git.diff,
+        "bundle": run.bundle,
+        "environment": environment.digest,
+        "python": environment.python,
+        "implementation": environment.implementation,
+        "platform": environment.platform,
+        "executable": plain(environment.executable),
+        "lock": plain(environment.lock),
+        "lock_digest": environment.lock_digest,
+        "host_name": host.name if host else "",
+        "host": encode(wire.dump(host)) if host else None,
+        "spec": run.spec,
+        "version": run.version,
+        "trigger": run.trigger,
+        "tokens": encode(dict(run.tokens)),
+        "refresh": run.refresh,
+        "started": run.started,
+        "ended": run.ended,
+        "message": plain(run.message),
+        "note": plain(run.note),
+        "epoch": 0,
+    }
+
+
+def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str], pins: tuple[Pin, ...]) -> Run:
+    return Run(
+        id=row.id,
+        project=row.project,
+        algorithm=row.algorithm,
+        state=RunState(row.state),
+        name=row.name,
+        description=row.description,
+        preset=row.preset,
+        settings=tuple(config),
+        metrics=wire.load(tuple[MetricSpec, ...], decode(row.metrics)),
+        git=_git(row),
+        bundle=row.bundle,
+        environment=_environment(row, pins),
+        host=None if row.host is None else wire.load(Host, decode(row.host)),
+        spec=row.spec,
+        version=row.version,
+        trigger=row.trigger,
+        tokens=decode(row.tokens),
+        refresh=row.refresh,
+        created=row.created,
+        started=row.started,
+        ended=row.ended,
+        message=row.message,
+        lease=leases.of_row(row),
+        tags=tuple(marks),
+        note=row.note,
+    )
+
+
+def _git(row: Row[Any]) -> Git:
+    return Git(
+        branch=row.git_branch,
+        commit=row.git_commit,
+        author=row.git_author,
+        message=row.git_message,
+        committed=row.git_committed,
+        dirty=row.git_dirty,
+        diff=row.git_diff,
+    )
+
+
+def _environment(row: Row[Any], pins: tuple[Pin, ...]) -> Environment:
+    return Environment(
+        digest=row.environment,
+        python=row.python,
+        implementation=row.implementation,
+        platform=row.platform,
+        executable=row.executable,
+        pins=pins,
+        lock=row.lock,
+        lock_digest=row.lock_digest,
+    )
+
+
+def _setting_row(run: str, position: int, setting: Setting) -> dict[str, object]:
+    value = setting.value
+    return {
+        "run": run,
+        "name": setting.name,
+        "position": position,
+        "value": encode(value),
+        "number": _searchable_number(value),
+        "text": plain(value) if isinstance(value, str) else None,
+        "source": setting.source.value,
+        "origin": plain(setting.origin),
+    }
+
+
+def _searchable_number(value: Json) -> float | None:
+    # Integers beyond 2**53 cannot be settings; a float column holds the others exactly.
+    return float(value) if isinstance(value, bool | int | float) and abs(value) <= 2**1023 else None
+
+
+def _setting(row: Row[Any]) -> Setting:
+    return Setting(name=row.name, value=decode(row.value), source=Source(row.source), origin=row.origin)

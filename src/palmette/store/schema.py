@@ -1,0 +1,273 @@
+"""The tables.
+
+Times are seconds since the epoch; JSON is text, written and read by `columns`, because that is the fastest form on
+SQLite and the same on both databases. A run's rows cascade with it. Identifiers are text: those of runs are random and
+short (`identity`), those of tasks are the names in the pipeline. `migrations/` makes what stands here; a test compares.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+
+#: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
+REVISION: Final = "0001"
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _run(*, key: bool = True) -> Column[str]:
+    return Column("run", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=key, nullable=False)
+
+
+projects = Table(
+    "projects",
+    metadata,
+    _text("name", primary_key=True),
+    Column("created", Double, nullable=False),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _text("id", primary_key=True),
+    Column("project", Text, ForeignKey("projects.name"), nullable=False),
+    _text("algorithm"),
+    _text("state"),
+    _text("name"),
+    _text("description"),
+    _text("preset"),
+    #: JSON: the declared metrics
+    _text("metrics"),
+    _text("git_branch"),
+    _text("git_commit"),
+    _text("git_author"),
+    _text("git_message"),
+    Column("git_committed", Double, nullable=False),
+    Column("git_dirty", Boolean, nullable=False),
+    _text("git_diff"),
+    _text("bundle"),
+    #: digest; its pins are in `environments`
+    _text("environment"),
+    _text("python"),
+    _text("implementation"),
+    _text("platform"),
+    _text("executable"),
+    _text("lock"),
+    _text("lock_digest"),
+    _text("host_name"),
+    #: JSON
+    Column("host", Text),
+    _text("spec"),
+    _text("version"),
+    _text("trigger"),
+    #: JSON
+    _text("tokens"),
+    Column("refresh", Boolean, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("started", Double),
+    Column("ended", Double),
+    _text("message"),
+    _text("note"),
+    #: how often the lease was taken; it stays when the lease is released
+    Column("epoch", Integer, nullable=False),
+    #: NULL while nobody drives the run
+    Column("lease_host", Text),
+    Column("lease_boot", Text),
+    Column("lease_pid", BigInteger),
+    Column("lease_start", BigInteger),
+    #: by the database's clock
+    Column("lease_renewed", Double),
+    #: when it was asked for, by the database's clock
+    Column("cancel_requested", Double),
+)
+Index(None, runs.c.created, runs.c.id)
+Index(None, runs.c.project, runs.c.algorithm, runs.c.created, runs.c.id)
+Index(None, runs.c.git_commit)
+
+settings = Table(
+    "settings",
+    metadata,
+    _run(),
+    _text("name", primary_key=True),
+    Column("position", Integer, nullable=False),
+    #: JSON
+    _text("value"),
+    #: the value once more, where it is a number or a boolean, and where it is text: what a search compares
+    Column("number", Double),
+    Column("text", Text),
+    _text("source"),
+    _text("origin"),
+    sqlite_with_rowid=False,
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    _run(),
+    _text("tag", primary_key=True),
+    sqlite_with_rowid=False,
+)
+Index(None, tags.c.tag, tags.c.run)
+
+tasks = Table(
+    "tasks",
+    metadata,
+    _run(),
+    _text("name", primary_key=True),
+    Column("position", Integer, nullable=False),
+    #: the run's, so that one index answers what may be reused
+    _text("project"),
+    _text("state"),
+    _text("executor"),
+    _text("component"),
+    #: JSON
+    _text("needs"),
+    Column("fingerprint", Text),
+    #: JSON
+    Column("parts", Text),
+    Column("cached_from", Text),
+    Column("cached_made", Double),
+    #: when the outputs that stand here were made; NULL unless the task succeeded or was cached
+    Column("made", Double),
+    Column("started", Double),
+    Column("ended", Double),
+    _text("message"),
+)
+Index(None, tasks.c.run, tasks.c.position)
+Index("ix_tasks_reusable", tasks.c.project, tasks.c.fingerprint, tasks.c.made)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _run(),
+    _text("task", primary_key=True),
+    Column("serial", Integer, primary_key=True),
+    Column("number", Integer, nullable=False),
+    _text("state"),
+    _text("how"),
+    _text("why"),
+    Column("pid", BigInteger),
+    Column("pid_start", BigInteger),
+    Column("pid_boot", Text),
+    Column("queued", Double, nullable=False),
+    Column("started", Double, nullable=False),
+    Column("ended", Double),
+    Column("cpu_seconds", Double),
+    Column("peak_memory", BigInteger),
+    Column("exit_code", Integer),
+    _text("message"),
+    _text("directory"),
+    sqlite_with_rowid=False,
+)
+
+#: How far the event file of an attempt was read.
+readings = Table(
+    "readings",
+    metadata,
+    _run(),
+    _text("task", primary_key=True),
+    Column("serial", Integer, primary_key=True),
+    Column("position", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Every value of every metric, in an order in which one curve is one range.
+points = Table(
+    "points",
+    metadata,
+    _run(),
+    _text("name", primary_key=True),
+    _text("task", primary_key=True),
+    Column("serial", Integer, primary_key=True),
+    #: of the batch it came with, then its place in there
+    Column("position", BigInteger, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("step", BigInteger),
+    #: NULL is NaN
+    Column("value", Double),
+    Column("time", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What a table or a search asks of a metric, kept while its points arrive; of each task's newest attempt only.
+summaries = Table(
+    "summaries",
+    metadata,
+    _run(),
+    _text("name", primary_key=True),
+    _text("task", primary_key=True),
+    Column("serial", Integer, nullable=False),
+    Column("points", BigInteger, nullable=False),
+    #: NULL is NaN
+    Column("last", Double),
+    Column("step", BigInteger),
+    #: NULL where every value is NaN
+    Column("low", Double),
+    Column("high", Double),
+    Column("time", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+artifacts = Table(
+    "artifacts",
+    metadata,
+    _run(),
+    _text("task", primary_key=True),
+    _text("name", primary_key=True),
+    #: 0, until an output holds a list of artifacts
+    Column("position", Integer, primary_key=True),
+    _text("type"),
+    _text("digest"),
+    Column("size", BigInteger, nullable=False),
+    _text("filename"),
+    #: JSON
+    _text("metadata"),
+)
+Index(None, artifacts.c.digest)
+
+parameters = Table(
+    "parameters",
+    metadata,
+    _run(),
+    _text("task", primary_key=True),
+    _text("name", primary_key=True),
+    #: JSON
+    _text("value"),
+)
+
+closures = Table(
+    "closures",
+    metadata,
+    _text("digest", primary_key=True),
+    #: JSON
+    _text("definitions"),
+)
+
+environments = Table(
+    "environments",
+    metadata,
+    _text("digest", primary_key=True),
+    #: JSON
+    _text("pins"),
+)
+
+bundles = Table(
+    "bundles",
+    metadata,
+    _text("digest", primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    #: JSON: path → SHA-256
+    _text("files"),
+)
