@@ -1,0 +1,223 @@
+"""What a finished attempt left behind: read, checked, taken over into the content-addressed bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+from palmette.domain.artifact import Artifact, Outputs
+from palmette.domain.graph import ArtifactType, ParameterType
+from palmette.domain.metric import MetricPoint
+from palmette.domain.values import Json
+from palmette.engine.inputs import Places
+from palmette.engine.parameters import fits, plain
+from palmette.engine.plan import PlannedTask
+from palmette.engine.ports import Bytes
+from palmette.ir.spec import ArtifactSpec, ParameterSpec, SystemParameter
+
+#: A larger description is a mistake of the step's: values go into artifacts.
+_LARGEST: Final = 32 << 20
+_METRICS: Final = (ArtifactType.METRICS, "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
+_CHUNK: Final = 1 << 20
+_MASK: Final = b"***"
+
+
+class Spoiled(Exception):
+    """An attempt ended with exit code 0 and did not leave what it had to."""
+
+
+def collect(task: PlannedTask, places: Places, files: Bytes) -> Outputs:
+    """The outputs of an attempt that ended with exit code 0, its files stored; Spoiled if something is not right.
+
+    Everything is checked before the first file is taken over.
+    """
+    said = _described(task, places)
+    definitions = task.definition.output_definitions
+    parameters: dict[str, Json] = {}
+    for name, declared in definitions.parameters.items():
+        value = _parameter(task, name, declared, said, places)
+        if value is not None:
+            parameters[name] = plain(value)
+    found = {name: _artifact(task, name, spec, said, places) for name, spec in definitions.artifacts.items()}
+    artifacts: dict[str, Artifact] = {}
+    for name, (path, metadata) in found.items():
+        spec = definitions.artifacts[name]
+        filename = _filename(metadata.get("filename"), name, path)
+        digest, size = files.put(path)
+        title = spec.artifact_type.schema_title or ArtifactType.ARTIFACT.value
+        artifacts[name] = Artifact(type=title, digest=digest, size=size, filename=filename, metadata=metadata)
+    return Outputs(parameters=parameters, artifacts=artifacts)
+
+
+def metrics(outputs: Outputs, time: float) -> tuple[MetricPoint, ...]:
+    """The metrics that a task's outputs hold: the numbers in the metadata of its artifacts of type Metrics."""
+    return tuple(
+        MetricPoint(name=name, value=float(value), time=time)
+        for artifact in outputs.artifacts.values()
+        if artifact.type == ArtifactType.METRICS
+        for name, value in artifact.metadata.items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    )
+
+
+def _described(task: PlannedTask, places: Places) -> dict[str, Any]:
+    """The ``ExecutorOutput``; a foreign container need not write one."""
+    try:
+        with places.output.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        if task.captured:
+            raise Spoiled("it ended without saying what it made (executor_output.json is missing)") from None
+        return {}
+    if len(content) > _LARGEST:
+        raise Spoiled(f"what it says of its outputs is larger than {_LARGEST >> 20} MiB; return artifacts instead")
+    try:
+        said = json.loads(content, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise Spoiled(f"executor_output.json is not whole or not JSON: {error}") from None
+    if not isinstance(said, dict):
+        raise Spoiled("executor_output.json is not a JSON object")
+    return said
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON number")
+
+
+def _parameter(
+    task: PlannedTask, name: str, spec: ParameterSpec, said: Mapping[str, Any], places: Places
+) -> Json | None:
+    values = said.get("parameterValues")
+    value: Json = values.get(name) if isinstance(values, dict) else None
+    if value is None:
+        value = _written(name, spec.parameter_type, places.value(name), required=not task.captured and not said)
+    if value is not None and not fits(spec.parameter_type, value):
+        raise Spoiled(f"output {name!r} is not a {spec.parameter_type}")
+    return value
+
+
+def _written(name: str, kind: ParameterType | SystemParameter, path: Path, *, required: bool) -> Json | None:
+    """The value in an output file, read by its type; KFP writes booleans as Python does too."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except FileNotFoundError:
+        if required:
+            raise Spoiled(f"output {name!r} was not written") from None
+        return None
+    if len(content) > _LARGEST:
+        raise Spoiled(f"output {name!r} is larger than {_LARGEST >> 20} MiB")
+    try:
+        text = content.decode()
+        if kind is ParameterType.STRING:
+            return text
+        if kind is ParameterType.BOOLEAN:
+            text = text.strip().lower()
+        value: Json = json.loads(text, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        raise Spoiled(f"output {name!r} is not a {kind}") from None
+    return value
+
+
+def _artifact(
+    task: PlannedTask, name: str, spec: ArtifactSpec, said: Mapping[str, Any], places: Places
+) -> tuple[Path, dict[str, Json]]:
+    """Where the artifact's bytes are, and its metadata."""
+    entry = _entry(name, said)
+    metadata = {**spec.metadata, **entry.get("metadata", {})}
+    path = _within(name, str(entry.get("uri") or places.artifact(name)), places)
+    if path.is_symlink():
+        raise Spoiled(f"output {name!r} is a symbolic link; write the file itself")
+    if not path.exists():
+        # Metrics of a stock component are metadata only: there is no file, and none is expected.
+        if task.captured or spec.artifact_type.schema_title not in _METRICS:
+            raise Spoiled(f"output {name!r} was not written")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    elif not path.is_dir() and not path.is_file():
+        raise Spoiled(f"output {name!r} is neither a file nor a directory")
+    return path, metadata
+
+
+def _entry(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    entries = said.get("artifacts", {})
+    entry = entries.get(name, {}) if isinstance(entries, dict) else None
+    listed = entry.get("artifacts", []) if isinstance(entry, dict) else None
+    if not isinstance(listed, list) or len(listed) > 1 or not all(isinstance(one, dict) for one in listed):
+        raise Spoiled(f"executor_output.json does not describe output {name!r} as one artifact")
+    found: dict[str, Any] = listed[0] if listed else {}
+    if not isinstance(found.get("metadata", {}), dict):
+        raise Spoiled(f"executor_output.json gives output {name!r} metadata that are no object")
+    return found
+
+
+def _within(name: str, uri: str, places: Places) -> Path:
+    """The path of an output; it may not leave the attempt's own directory, through links neither."""
+    if "://" in uri:
+        raise Spoiled(f"output {name!r} lies at {uri}: keeping artifacts elsewhere comes with a later version")
+    path = Path(uri)
+    real = path.parent.resolve() / path.name
+    if path.name == ".." or not real.is_relative_to(places.directory.resolve()) or real == places.directory.resolve():
+        raise Spoiled(f"output {name!r} lies outside the directory of its task")
+    return real
+
+
+def _filename(wanted: object, name: str, path: Path) -> str:
+    """The file name to keep: what the step said if that is one, else the output's name."""
+    base = wanted.rstrip("/") if isinstance(wanted, str) else ""
+    if not base or base in (".", "..") or "/" in base or "\0" in base or len(base.encode()) > 200:
+        base = name
+    return f"{base}/" if path.is_dir() else base
+
+
+def redact(path: Path, values: Iterable[str]) -> None:
+    """Replace these values in a file by ``***``; the file is swapped in one go, or left alone if it has none.
+
+    For files that nobody appends to any more.
+    """
+    needles = sorted({part for value in values for part in _lines(value)}, key=len, reverse=True)
+    if not needles or not path.is_file():
+        return
+    scratch = path.with_name(f".{path.name}.redacted")
+    with path.open("rb") as source, scratch.open("wb") as target:
+        os.fchmod(target.fileno(), 0o600)
+        changed = _copy_masked(source.read, target.write, needles)
+        target.flush()
+    if changed:
+        shutil.copystat(path, scratch)
+        scratch.replace(path)
+    else:
+        scratch.unlink()
+
+
+def masked(text: str, values: Iterable[str]) -> str:
+    """The text with these values replaced by ``***``."""
+    for needle in sorted({part for value in values for part in _lines(value)}, key=len, reverse=True):
+        text = text.replace(needle.decode(), _MASK.decode())
+    return text
+
+
+def _lines(value: str) -> list[bytes]:
+    """A secret as it may be printed: whole, or line by line."""
+    lines = [line.strip() for line in value.splitlines() if len(line.strip()) >= 8]
+    return [part.encode() for part in (value, value.strip(), *lines) if part.strip()]
+
+
+def _copy_masked(read: Any, write: Any, needles: list[bytes]) -> bool:
+    # What may be the beginning of a needle is kept back until the next chunk is there.
+    keep = len(needles[0]) - 1
+    rest, changed = b"", False
+    while chunk := read(_CHUNK):
+        block = rest + chunk
+        for needle in needles:
+            if needle in block:
+                block, changed = block.replace(needle, _MASK), True
+        rest = block[len(block) - keep :] if keep else b""
+        write(block[: len(block) - len(rest)])
+    write(rest)
+    return changed
