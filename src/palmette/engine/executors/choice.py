@@ -1,0 +1,296 @@
+"""All executors as one: a fork of the template where that is safe, a fresh process otherwise."""
+
+from __future__ import annotations
+
+import contextlib
+import fnmatch
+import select
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from palmette.domain.run import Process
+from palmette.engine import processes
+from palmette.engine.executors.connection import Disconnected, Message
+from palmette.engine.executors.process import Commands
+from palmette.engine.executors.template import Call, Template
+from palmette.engine.ports import Exited, Launch, Lost, Report, Started
+from palmette.errors import InterpreterError
+from palmette.runtime import threads
+from palmette.runtime.delivery import BOOTSTRAP
+
+FORK: Final = "fork"
+PROCESS: Final = "process"
+#: Variables that are read when Python starts or a library is loaded, and never again.
+EXEC_ONLY: Final = (
+    *("PYTHON*", "LD_*", "GLIBC_*", "MALLOC_*", "LC_*", "LANG", "LANGUAGE"),
+    *("OMP_*", "GOMP_*", "KMP_*", "OPENBLAS_*", "GOTO_*", "MKL_*", "BLIS_*", "NUMEXPR_*", "LOKY_*", "RAYON_*"),
+    *("CUDA_*", "NVIDIA_*", "NCCL_*", "TORCH_*", "PYTORCH_*", "TF_*", "XLA_*", "JAX_*", "NUMBA_*"),
+    *(
+        "ARROW_*",
+        "NPY_*",
+        "NUMPY_*",
+        "SKLEARN_*",
+        "SCIPY_*",
+        "POLARS_*",
+        "MPL*",
+        "HF_*",
+        "TRANSFORMERS_*",
+        "TOKENIZERS_*",
+    ),
+)
+#: seconds between SIGTERM and SIGKILL when an attempt runs out of time
+GRACE: Final = 5.0
+#: so often in a row may a template die before attempts are started without it
+DEATHS: Final = 3
+ENTRY: Final = "palmette.runtime.bootstrap:main"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    launch: Launch
+    how: str
+    why: str = ""
+    #: when its time is over
+    deadline: float = float("inf")
+    timed_out: bool = False
+    process: Process | None = None
+
+
+def obstacle(launch: Launch) -> str:
+    """Why this attempt cannot be a fork of a template; empty if it can."""
+    if launch.command[:3] != ("python3", "-c", BOOTSTRAP):
+        return "not a captured step"
+    if launch.gpus:
+        return "it uses a GPU"
+    if "--install" in launch.args:
+        return "it installs packages"
+    early = [name for name in launch.declared if any(fnmatch.fnmatchcase(name, pattern) for pattern in EXEC_ONLY)]
+    if early:
+        return f"only a start can set {', '.join(sorted(early))}"
+    return ""
+
+
+class Executors:
+    """Implements `engine.ports.Executor`. One driver's, used by one thread at a time.
+
+    `python` is the project's interpreter, which also stands in for a command's "python3". Without a `kit` and a
+    directory for `templates` there is no template, and every attempt is a fresh process. `environment` is the driver's
+    own, for templates that are started on the way; a `template` that is reached already is taken over.
+    """
+
+    def __init__(
+        self,
+        *,
+        python: Path | None = None,
+        kit: Path | None = None,
+        templates: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        template: Template | None = None,
+    ) -> None:
+        self._python, self._kit, self._templates = python, kit, templates
+        self._environment = environment or {}
+        self._template = template
+        self._commands: Commands | None = None
+        self._attempts: dict[str, _Attempt] = {}
+        self._reports: list[Report] = []
+        self._deaths = 0
+        #: what this template was asked to import, and the pins that a step of it has found in order
+        self._imported: set[str] = set()
+        self._proved: set[str] = set()
+
+    def start(self, launch: Launch) -> None:
+        """See the port."""
+        why = obstacle(launch) or self._unreachable()
+        attempt = _Attempt(launch=launch, how=PROCESS if why else FORK, why=why)
+        if launch.timeout is not None:
+            attempt = replace(attempt, deadline=time.monotonic() + launch.timeout)
+        self._begin(attempt)
+
+    def end(self, id: str, grace: float) -> None:
+        """See the port."""
+        if attempt := self._attempts.get(id):
+            door = self._template if attempt.how == FORK else self._commands
+            with contextlib.suppress(Disconnected):  # the next `wait` finds out
+                if door:
+                    door.end(id, grace)
+
+    def wait(self, timeout: float, wake: Sequence[int] = ()) -> list[Report]:
+        """See the port."""
+        until = time.monotonic() + timeout
+        while True:
+            self._gather()
+            self._expire()
+            now = time.monotonic()
+            if self._reports or now >= until:
+                found, self._reports = self._reports, []
+                return found
+            poll = select.poll()
+            for number in (*wake, *(door.fileno() for door in (self._template, self._commands) if door)):
+                poll.register(number, select.POLLIN)
+            first = min([until, *(attempt.deadline for attempt in self._attempts.values())])
+            ready = poll.poll(max(0.0, first - now) * 1000 + 1)
+            if any(number in wake for number, _ in ready):
+                until = now
+
+    def close(self) -> None:
+        """See the port."""
+        for id in self._attempts:
+            self.end(id, 0)
+        deadline = time.monotonic() + processes.PATIENCE
+        while self._attempts and time.monotonic() < deadline:
+            self.wait(0.1)
+        for door in (self._template, self._commands):
+            if door:
+                door.close()
+        self._template = self._commands = None
+
+    def _unreachable(self) -> str:
+        """Why there is no template for this attempt; empty once there is one."""
+        if self._template is None:
+            if self._python is None or self._kit is None or self._templates is None:
+                return "no template for this interpreter"
+            if self._deaths >= DEATHS:
+                return f"the template died {self._deaths} times"
+            self._imported, self._proved = set(), set()
+            try:
+                self._template = Template.reach(self._python, self._kit, self._templates, self._environment)
+            except InterpreterError as error:
+                return f"the template does not start: {error.message}"
+        try:
+            self._template.hello()
+        except InterpreterError as error:
+            self._template.close()
+            self._template, self._deaths = None, DEATHS
+            return f"the template does not start: {error.message}"
+        return ""
+
+    def _begin(self, attempt: _Attempt) -> None:
+        launch = attempt.launch
+        self._attempts[launch.id] = attempt
+        work = launch.directory / "work"
+        try:
+            work.mkdir(exist_ok=True)
+            if attempt.how == FORK:
+                self._fork(launch, work)
+            else:
+                self._execute(launch, work)
+        except OSError as error:
+            del self._attempts[launch.id]
+            self._reports.append(Lost(id=launch.id, why=f"its directory cannot be used: {error}"))
+        except Disconnected:
+            pass  # the next `wait` finds out, and reports it lost
+
+    def _fork(self, launch: Launch, work: Path) -> None:
+        assert self._template is not None
+        if new := [name for name in launch.imports if name not in self._imported]:
+            self._imported.update(new)
+            self._template.begin_preload(new)
+        arguments = list(launch.args)
+        # Not worth the while: the bundle is unpacked already; the versions were compared by an earlier fork.
+        if "PALMETTE_BUNDLES" in launch.environment:
+            _drop(arguments, "--archive")
+        if _option(arguments, "--pins") in self._proved:
+            _drop(arguments, "--pins")
+        self._template.start(
+            launch.id,
+            Call(
+                entry=ENTRY,
+                arguments=arguments,
+                directory=work,
+                log=launch.log,
+                environment=launch.environment,
+                threads=launch.threads,
+            ),
+        )
+
+    def _execute(self, launch: Launch, work: Path) -> None:
+        command = [*launch.command, *launch.args]
+        if self._python and command[0] in ("python", "python3"):
+            command[0] = str(self._python)
+        environment = {**threads.variables(launch.threads), "PYTHONUNBUFFERED": "1", **launch.environment}
+        if launch.gpus:
+            environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, launch.gpus))
+        if self._commands is None:
+            self._commands = Commands()
+        self._commands.start(launch.id, command, environment=environment, directory=work, log=launch.log)
+
+    def _gather(self) -> None:
+        """Turn what came into reports."""
+        if self._template:
+            try:
+                for message in self._template.messages():
+                    self._note(message)
+            except Disconnected:
+                self._template.close()
+                self._template = None
+                self._deaths += 1
+                self._lose(FORK, "the template died")
+        if self._commands:
+            try:
+                for message in self._commands.messages():
+                    self._note(message)
+            except Disconnected:
+                self._commands.close()
+                self._commands = None
+                self._lose(PROCESS, "the process that watched over it died")
+
+    def _note(self, message: Message) -> None:
+        attempt = self._attempts.get(message["id"])
+        if attempt is None:
+            return
+        id, launch = attempt.launch.id, attempt.launch
+        match message["op"]:
+            case "started":
+                process = Process(pid=message["pid"], start=message["start"], boot=processes.boot())
+                self._attempts[id] = replace(attempt, process=process)
+                self._reports.append(Started(id=id, how=attempt.how, why=attempt.why, process=process))
+            case "refused":
+                self._begin(replace(attempt, how=PROCESS, why=message["why"]))
+            case "exited":
+                del self._attempts[id]
+                if attempt.how == FORK:
+                    self._deaths = 0
+                    if message["code"] == 0 and (pins := _option(launch.args, "--pins")):
+                        self._proved.add(pins)
+                self._reports.append(
+                    Exited(
+                        id=id,
+                        code=message["code"],
+                        cpu_seconds=message["cpu_seconds"],
+                        peak_memory=message["peak_memory"],
+                        timed_out=attempt.timed_out,
+                    )
+                )
+            case _:  # an answer to an older question
+                pass
+
+    def _lose(self, how: str, why: str) -> None:
+        """Report as lost what ran below something that is dead; nothing of it runs on."""
+        for id, attempt in [*self._attempts.items()]:
+            if attempt.how == how:
+                if attempt.process:
+                    processes.end_tree(attempt.process)
+                del self._attempts[id]
+                self._reports.append(Lost(id=id, why=why))
+
+    def _expire(self) -> None:
+        """End what is out of time."""
+        for id, attempt in self._attempts.items():
+            if attempt.deadline <= time.monotonic():
+                self._attempts[id] = replace(attempt, deadline=float("inf"), timed_out=True)
+                self.end(id, GRACE)
+
+
+def _option(arguments: Sequence[str], name: str) -> str:
+    """The value after an option; empty where it is not given."""
+    return arguments[arguments.index(name) + 1] if name in arguments[:-1] else ""
+
+
+def _drop(arguments: list[str], name: str) -> None:
+    """Take an option and its value out."""
+    if name in arguments[:-1]:
+        place = arguments.index(name)
+        del arguments[place : place + 2]
