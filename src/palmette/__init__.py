@@ -1,0 +1,54 @@
+"""The vocabulary of algorithms: plain functions become steps, steps become pipelines.
+
+Names are loaded when they are first used, so that importing this package costs a step next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from palmette.authoring.algorithms import Metric, algorithm
+    from palmette.authoring.annotations import Format, Range, Sensitive
+    from palmette.authoring.events import log_metric, progress, track
+    from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
+    from palmette.authoring.steps import step
+
+__all__ = [
+    "HTML",
+    "Evaluation",
+    "Format",
+    "Image",
+    "Markdown",
+    "Metric",
+    "Metrics",
+    "Range",
+    "Sensitive",
+    "Text",
+    "algorithm",
+    "log_metric",
+    "progress",
+    "step",
+    "track",
+]
+
+_HOMES = {
+    "algorithms": ("Metric", "algorithm"),
+    "annotations": ("Format", "Range", "Sensitive"),
+    "events": ("log_metric", "progress", "track"),
+    "results": ("HTML", "Evaluation", "Image", "Markdown", "Metrics", "Text"),
+    "steps": ("step",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for home, names in _HOMES.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(f"palmette.authoring.{home}"), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
