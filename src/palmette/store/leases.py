@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, bindparam, literal_column, select, update
+from sqlalchemy import Connection, Row, Select, Update, and_, bindparam, literal_column, select, update
 
 from palmette.domain.run import Lease, Process
 from palmette.errors import LeaseLost, NotFound
@@ -19,6 +20,8 @@ from palmette.store.schema import runs
 
 #: Seconds of silence, by the database's clock, after which a driver on another machine counts as dead.
 SILENCE: Final = 30.0
+
+_ASKED: Final = select(runs.c.cancel_requested).where(runs.c.id == bindparam("run_id"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +61,26 @@ def take(store: Store, run: str, host: str, process: Process, *, alive: Callable
 
 def hold(connection: Connection, store: Store, lease: Lease) -> None:
     """Renew a lease within a transaction, which thereby excludes any other driver; LeaseLost if it is not held."""
-    held = connection.execute(
-        update(runs)
-        .where(runs.c.id == bindparam("run_id"), runs.c.epoch == bindparam("held"), runs.c.lease_host.is_not(None))
-        .values(lease_renewed=literal_column(store.clock)),
-        {"run_id": lease.run, "held": lease.epoch},
-    )
-    if held.rowcount != 1:
+    if connection.execute(_hold(store.clock), {"run_id": lease.run, "held": lease.epoch}).rowcount != 1:
         raise LeaseLost(
             f"run {lease.run} is driven by another process now",
             "Nothing is lost: the other one goes on where this one stopped.",
         )
 
 
+@cache
+def _hold(clock: str) -> Update:
+    # Built once: a driver executes it with every change.
+    of_run = runs.c.id == bindparam("run_id")
+    held = and_(of_run, runs.c.epoch == bindparam("held"), runs.c.lease_host.is_not(None))
+    return update(runs).where(held).values(lease_renewed=literal_column(clock))
+
+
 def renew(store: Store, lease: Lease) -> bool:
     """Say that the driver lives; whether someone asked for the run to be cancelled. LeaseLost if it drives no more."""
     with store.write() as connection:
         hold(connection, store, lease)
-        asked = connection.execute(select(runs.c.cancel_requested).where(runs.c.id == lease.run)).scalar()
+        asked = connection.execute(_ASKED, {"run_id": lease.run}).scalar()
     return asked is not None
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 
-from palmette.domain import wire
 from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import Parts
 from palmette.domain.run import Attempt, Process, TaskChanged, TaskRecord
@@ -136,7 +136,7 @@ def _changed(changed: TaskChanged) -> dict[str, object]:
         "new_state": state.value,
         "new_message": plain(changed.message),
         "new_fingerprint": changed.fingerprint,
-        "new_parts": None if changed.parts is None else encode(wire.dump(changed.parts)),
+        "new_parts": None if changed.parts is None else encode(asdict(changed.parts)),
         "new_cached_from": f"{reused.run}/{reused.task}" if reused else None,
         "new_cached_made": reused.made if reused else None,
         "new_made": made,
@@ -167,7 +167,7 @@ def _record(row: Any, outputs: Outputs, tries: Sequence[Attempt]) -> TaskRecord:
         component=row.component,
         needs=tuple(decode(row.needs)),
         fingerprint=row.fingerprint or "",
-        parts=None if row.parts is None else wire.load(Parts, decode(row.parts)),
+        parts=None if row.parts is None else _parts(decode(row.parts)),
         outputs=outputs,
         cached_from=row.cached_from or "",
         cached_made=row.cached_made,
@@ -176,6 +176,13 @@ def _record(row: Any, outputs: Outputs, tries: Sequence[Attempt]) -> TaskRecord:
         message=row.message,
         attempts=tuple(tries),
     )
+
+
+def _parts(body: dict[str, Any]) -> Parts:
+    # Field by field: a newer writer's unknown parts are left out, and the digests of an input are a tuple.
+    known = {name: value for name, value in body.items() if name in Parts.__dataclass_fields__}
+    inputs = {name: tuple(digests) for name, digests in body["inputs"].items()}
+    return Parts(**{**known, "inputs": inputs})
 
 
 def _attempt(row: Any) -> Attempt:
