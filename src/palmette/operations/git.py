@@ -1,0 +1,322 @@
+"""The state of the repository: which commit this is, and what has not been committed."""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from palmette.capture.secrets import denied, key_like
+from palmette.domain.run import Git
+
+#: Bytes of changes to known files that are kept, and of files that Git does not know.
+_CHANGES_LIMIT: Final = 4 << 20
+_UNTRACKED_LIMIT: Final = 1 << 20
+#: A repository that takes longer is on a disk that is not there.
+_SECONDS: Final = 15.0
+_NOTHING: Final = "branch, commit and changes are not recorded"
+#: Git's name for the empty tree: what an unborn branch is compared with.
+_EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+
+#: Names that hold data or its traces rather than code; a data set that is not committed is not copied into the store.
+_DATA: Final = re.compile(r"\.(csv|tsv|psv|jsonl|ndjson|ipynb|log|sav|arff|dta|xml|hl7|sql)$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repository:
+    """What Git says of a directory."""
+
+    #: without the digest of the changes, which their keeper knows
+    git: Git = Git()
+    #: the changes since the commit as a patch that `git apply` takes, preceded by what is left out; empty if clean
+    diff: bytes = b""
+    #: what is missing here and why, one line; empty for nothing
+    note: str = ""
+
+
+def read(root: Path, environ: Mapping[str, str]) -> Repository:
+    """The state of the repository that the directory belongs to, all of it, not only below the directory.
+
+    Never raises for what Git says, takes no locks, and heeds no configuration but the repository's own. Only where Git
+    refuses because the repository belongs to somebody else is the user's asked: permission can stand nowhere else.
+    """
+    command = shutil.which("git", path=environ.get("PATH", os.defpath))
+    if command is None:
+        return Repository(note=f"git is not installed: {_NOTHING}")
+    asks = [_Ask(command, root, _alone(environ))]
+    try:
+        state = _state(asks[0])
+        if "dubious ownership" in state.refusal or "unsafe repository" in state.refusal:
+            asks.append(_Ask(command, root, _permitted(environ)))
+            state = _state(asks[1])
+        return Repository(note=_refused(state.refusal)) if state.refusal else _repository(asks[-1], root, state)
+    except subprocess.TimeoutExpired:
+        return Repository(note=f"git gave no answer within {_SECONDS:.0f} s: {_NOTHING}")
+    except OSError as error:
+        return Repository(note=f"git cannot be asked ({error.strerror}): {_NOTHING}")
+    finally:
+        for ask in asks:
+            ask.end()
+
+
+def default_branch(root: Path, environ: Mapping[str, str]) -> str:
+    """The branch that the remote `origin` calls its own; `main` where that is not known."""
+    command = shutil.which("git", path=environ.get("PATH", os.defpath))
+    if command is None:
+        return "main"
+    ask = _Ask(command, root, _alone(environ))
+    try:
+        answer = ask("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD").output(1 << 12)
+        return answer.decode(errors="replace").strip().removeprefix("origin/") or "main"
+    except (OSError, subprocess.TimeoutExpired):
+        return "main"
+    finally:
+        ask.end()
+
+
+# Asking. All questions are put at once: starting a process takes longer than answering does.
+
+_STATUS: Final = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames")
+_LOG: Final = ("-1", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=%H%x00%aN%x00%ct%x00%s")
+_DIFF: Final = (
+    *("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--submodule=short", "--unified=3"),
+    *("--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=myers", "--", ":/"),
+)
+
+
+class _Answer:
+    """A question that Git is working on."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def complete(self) -> tuple[bytes, str]:
+        """The whole answer, and what Git complained of if it gave none."""
+        answer, complaint = self._process.communicate(timeout=_SECONDS)
+        return answer, complaint.decode(errors="replace").strip() or "?" if self._process.returncode else ""
+
+    def output(self, limit: int) -> bytes:
+        """The answer, not much more than `limit` bytes of it."""
+        assert self._process.stdout is not None
+        descriptor, deadline, data = self._process.stdout.fileno(), time.monotonic() + _SECONDS, bytearray()
+        while len(data) <= limit:
+            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
+                raise subprocess.TimeoutExpired(self._process.args, _SECONDS)
+            if not (more := os.read(descriptor, 1 << 16)):
+                break
+            data += more
+        return bytes(data)
+
+    def end(self) -> None:
+        """Let go of the process, finished or not."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
+
+
+class _Ask:
+    """Puts questions to Git in one directory."""
+
+    def __init__(self, command: str, root: Path, environment: Mapping[str, str]) -> None:
+        self._start = [command, "-C", str(root), "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]
+        self._environment = environment
+        self._answers: list[_Answer] = []
+
+    def __call__(self, verb: str, *arguments: str) -> _Answer:
+        process = subprocess.Popen(
+            [*self._start, verb, *arguments],
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if verb == "status" else subprocess.DEVNULL,
+        )
+        self._answers.append(_Answer(process))
+        return self._answers[-1]
+
+    def end(self) -> None:
+        """Let go of everything that was asked."""
+        for answer in self._answers:
+            answer.end()
+
+
+def _alone(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which nothing but the repository's own configuration is read."""
+    return {
+        "PATH": environ.get("PATH", os.defpath),
+        "LC_ALL": "C",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_ATTR_NOSYSTEM": "1",
+    }
+
+
+def _permitted(environ: Mapping[str, str]) -> dict[str, str]:
+    """The same with the user's configuration."""
+    own = {name: value for name, value in environ.items() if name in ("HOME", "XDG_CONFIG_HOME")}
+    own |= {name: value for name, value in environ.items() if name.startswith("GIT_CONFIG")}
+    without = ("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL")
+    return {name: value for name, value in _alone(environ).items() if name not in without} | own
+
+
+# Reading the answers
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """What `git status` said, and the questions asked beside it."""
+
+    refusal: str
+    log: _Answer
+    changes: _Answer
+    branch: str = ""
+    #: False before the first commit
+    born: bool = True
+    dirty: bool = False
+    untracked: tuple[str, ...] = ()
+
+
+def _state(ask: _Ask) -> _State:
+    status, log, changes = ask("status", *_STATUS), ask("log", *_LOG), ask("diff", "HEAD", *_DIFF)
+    answer, refusal = status.complete()
+    entries = [os.fsdecode(entry) for entry in answer.split(b"\0") if entry]
+    headers = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
+    head = headers.get("branch.head", "")
+    return _State(
+        refusal=refusal,
+        log=log,
+        changes=changes,
+        branch="" if head == "(detached)" else head,
+        born=headers.get("branch.oid") != "(initial)",
+        dirty=any(not entry.startswith("# ") for entry in entries),
+        untracked=tuple(sorted(entry[2:] for entry in entries if entry.startswith("? "))),
+    )
+
+
+def _refused(complaint: str) -> str:
+    if "not a git repository" in complaint:
+        return f"this is no Git repository: {_NOTHING}"
+    if "dubious ownership" in complaint or "unsafe repository" in complaint:
+        command = "git config --global --add safe.directory DIRECTORY"
+        return f"git refuses, since the repository belongs to another user (`{command}` permits it): {_NOTHING}"
+    return f"git refuses ({complaint.splitlines()[0].removeprefix('fatal: ')}): {_NOTHING}"
+
+
+def _repository(ask: _Ask, root: Path, state: _State) -> Repository:
+    notes: list[str] = []
+    commit, author, committed, message = "", "", "0", ""
+    if state.born:
+        fields = state.log.output(1 << 16).decode(errors="replace").rstrip("\n").split("\0")
+        commit, author, committed, message = fields if len(fields) == 4 else ("", "", "0", "")
+    else:
+        notes.append("there is no commit yet")
+    if not state.branch:
+        notes.append("no branch is checked out")
+    git = Git(
+        branch=state.branch,
+        commit=commit,
+        author=author,
+        message=message,
+        committed=float(committed),
+        dirty=state.dirty,
+    )
+    diff = b""
+    if state.dirty:
+        changes = state.changes if state.born else ask("diff", _EMPTY_TREE, *_DIFF)
+        diff, left_out = _patch(changes.output(_CHANGES_LIMIT), _top(root), state.untracked)
+        if left_out:
+            notes.append(f"{left_out} of the uncommitted changes {'is' if left_out == 1 else 'are'} not kept whole")
+    return Repository(git=git, diff=diff, note="; ".join(notes))
+
+
+def _top(root: Path) -> Path:
+    return next((parent for parent in (root, *root.parents) if (parent / ".git").exists()), root)
+
+
+def _patch(changes: bytes, top: Path, untracked: Sequence[str]) -> tuple[bytes, int]:
+    """The patch of all changes, headed by a line for each file that is not in it; how many these are."""
+    left_out: list[str] = []
+    sections = re.split(rb"^(?=diff --git )", changes, flags=re.MULTILINE)[1:]
+    if len(changes) > _CHANGES_LIMIT:
+        left_out.append(f"{_subject(sections.pop())} and all that follow it: the changes are too large")
+    kept = []
+    for section in sections:
+        if why := _secret(_subject(section)):
+            left_out.append(f"{_subject(section)}: {why}")
+        else:
+            kept.append(section)
+    remaining = _UNTRACKED_LIMIT
+    for path in untracked:
+        content, why = _text(top / path, path, remaining)
+        if why:
+            left_out.append(f"{path}: {why}")
+        else:
+            remaining -= len(content)
+            kept.append(_added(path, content))
+    head = "".join(re.sub(r"[\x00-\x1f]", "?", f"# not kept: {line}") + "\n" for line in left_out)
+    return os.fsencode(head) + b"".join(kept), len(left_out)
+
+
+def _subject(section: bytes) -> str:
+    """The path that a section of a patch is about. Without renames it stands there twice: `a/PATH b/PATH`."""
+    names = os.fsdecode(section.split(b"\n", 1)[0]).removeprefix("diff --git ")
+    half = names[: len(names) // 2]
+    return half.strip('"').removeprefix("a/")
+
+
+def _secret(path: str) -> str:
+    """Why a file is not kept; modules of Python are code, whatever they are called."""
+    return "" if path.endswith(".py") or not (pattern := denied(path)) else f"its name is a secret's ({pattern})"
+
+
+def _text(file: Path, path: str, limit: int) -> tuple[bytes, str]:
+    """What an unknown file holds, or why that is not kept. Links are not followed, and nothing that could block is
+    opened."""
+    if why := _secret(path):
+        return b"", why
+    if path.endswith("/"):
+        return b"", "a repository of its own"
+    if _DATA.search(path):
+        return b"", "data"
+    if any(ord(character) < 32 or character in '"\\' for character in path):
+        return b"", "its name cannot be written in a patch"
+    try:
+        if not stat.S_ISREG(file.lstat().st_mode):
+            return b"", "no plain file"
+        with os.fdopen(os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as opened:
+            content = opened.read(limit + 1)
+    except OSError as error:
+        return b"", str(error.strerror)
+    if b"\0" in content[:8000]:
+        return b"", "binary"
+    if len(content) > limit:
+        return b"", "too large"
+    if any(key_like(content.decode(errors="replace"))):
+        return b"", "it looks as if it held a key"
+    return content, ""
+
+
+def _added(path: str, content: bytes) -> bytes:
+    """The section of a patch that adds a file."""
+    name = os.fsencode(path)
+    head = b"diff --git a/%b b/%b\nnew file mode 100644\n" % (name, name)
+    if not content:
+        return head + b"index 0000000..e69de29\n"
+    lines = content.split(b"\n")
+    end = b"" if lines[-1] == b"" else b"\n\\ No newline at end of file\n"
+    lines = lines[:-1] if lines[-1] == b"" else lines
+    tab = b"\t" if b" " in name else b""
+    body = b"\n".join(b"+" + line for line in lines)
+    return head + b"--- /dev/null\n+++ b/%b%b\n@@ -0,0 +1,%d @@\n%b%b" % (name, tab, len(lines), body, end or b"\n")
