@@ -17,28 +17,27 @@ import palmette
 HEAD = """
 import json, os, sys
 from pathlib import Path
-from palmette.authoring.annotations import Format
+from typing import Annotated
+from palmette.authoring.annotations import Format, Sensitive
 from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
-from palmette.domain.graph import Output
+from palmette.authoring.signatures import kind_of
 from palmette.errors import DefinitionError
 from palmette.runtime import formats
-from palmette.runtime.formats import Wanted
 
 Path("outputs").mkdir(exist_ok=True)
 Path("work").mkdir(exist_ok=True)
 os.chdir("work")
 outputs = Path("../outputs").resolve()
 
-def write(value, format, name="output", **more):
-    declared = more.pop("declared", None)
-    return formats.write(value, outputs / name, Output(name=name, format=format, **more), declared)
+def write(value, declared, name="output"):
+    return formats.write(value, outputs / name, name, kind_of(declared))
 
-def read(metadata, wanted="", name="output", **more):
-    return formats.read(outputs / name, metadata, Wanted(format=wanted, **more))
+def read(metadata, declared=None, name="output"):
+    return formats.read(outputs / name, metadata, kind_of(declared) if declared else None)
 
-def refused(value, format, **more):
+def refused(value, declared):
     try:
-        write(value, format, "refused", **more)
+        write(value, declared, "refused")
     except DefinitionError as error:
         return error.message
 """
@@ -81,10 +80,10 @@ def test_a_pandas_table_comes_back_with_its_index_and_its_statistics(told: Calla
             },
             index=["p", "q", "r"],
         )
-        metadata = write(table, "pandas")
+        metadata = write(table, pd.DataFrame)
         print(json.dumps(metadata, allow_nan=False))
         print(json.dumps(read(metadata).equals(table)))
-        write(table.copy(), "pandas", "again")
+        write(table.copy(), pd.DataFrame, "again")
         print(json.dumps((outputs / "again").read_bytes() == (outputs / "output").read_bytes()))
     """)
     assert same
@@ -121,8 +120,8 @@ def test_statistics_are_json_whatever_the_columns_hold(told: Callable[[str], lis
                 7: [1, 2],
             }
         )
-        print(json.dumps(write(table, "pandas"), allow_nan=False))
-        print(json.dumps(write(table.iloc[:0], "pandas", "empty"), allow_nan=False))
+        print(json.dumps(write(table, pd.DataFrame), allow_nan=False))
+        print(json.dumps(write(table.iloc[:0], pd.DataFrame, "empty"), allow_nan=False))
     """)
     columns = {column["name"]: column for column in metadata["columns"]}
     assert columns["money"]["mean"] == 2.0
@@ -134,19 +133,19 @@ def test_statistics_are_json_whatever_the_columns_hold(told: Callable[[str], lis
 
 def test_a_table_is_read_as_the_library_that_is_asked_for(told: Callable[[str], list[Any]]) -> None:
     assert told("""
-        import pandas as pd
-        metadata = write(pd.DataFrame({"a": [1, 2]}), "pandas")
-        print(json.dumps(read(metadata, "arrow").to_pylist()))
-        metadata = write(read(metadata, "arrow"), "arrow", "second")
-        print(json.dumps([metadata["type"], read(metadata, "pandas", "second")["a"].tolist()]))
+        import pandas as pd, pyarrow
+        metadata = write(pd.DataFrame({"a": [1, 2]}), pd.DataFrame)
+        print(json.dumps(read(metadata, pyarrow.Table).to_pylist()))
+        metadata = write(read(metadata, pyarrow.Table), pyarrow.Table, "second")
+        print(json.dumps([metadata["type"], read(metadata, pd.DataFrame, "second")["a"].tolist()]))
     """) == [[{"a": 1}, {"a": 2}], ["pyarrow.Table", [1, 2]]]
 
 
 def test_of_a_sensitive_output_nothing_is_said(told: Callable[[str], list[Any]]) -> None:
     table, metrics = told("""
         import pandas as pd
-        print(json.dumps(write(pd.DataFrame({"name": ["Ada"]}), "pandas", sensitive=True)))
-        print(json.dumps(write(Evaluation(metrics={"auc": 0.5}, keys=["Ada"]), "evaluation", "e", sensitive=True)))
+        print(json.dumps(write(pd.DataFrame({"name": ["Ada"]}), Annotated[pd.DataFrame, Sensitive])))
+        print(json.dumps(write(Evaluation(metrics={"auc": 0.5}, keys=["Ada"]), Annotated[Evaluation, Sensitive], "e")))
     """)
     assert table == {"format": "pandas", "filename": "output.parquet", "type": "pandas.DataFrame", "sensitive": True}
     assert metrics == {"format": "evaluation", "filename": "e.npz", "type": "Evaluation", "sensitive": True}
@@ -163,7 +162,7 @@ def test_an_evaluation_is_read_by_numpy_alone(told: Callable[[str], list[Any]]) 
                 train_keys=[7, 8], curves={"loss/ä": ([1, 2], [0.5, 0.25])}, roc=([0.0, 1.0], [0.0, 1.0]),
                 confusion=np.eye(2), slices={"ward": ["x", "y", "x"]}, classes=table["chapter"].astype("category")[:2],
             )
-        metadata = write(made(), "evaluation")
+        metadata = write(made(), Evaluation)
         print(json.dumps(metadata, allow_nan=False))
         with np.load(outputs / "output", allow_pickle=False) as file:
             print(str(file["header"]))
@@ -171,7 +170,7 @@ def test_an_evaluation_is_read_by_numpy_alone(told: Callable[[str], list[Any]]) 
         back = read(metadata)
         print(json.dumps([back.metrics["auc"], back.metrics["nan"] != back.metrics["nan"], list(back.labels),
                           back.curves["loss/ä"][1].tolist(), back.slices["ward"].tolist(), len(back.roc)]))
-        write(made(), "evaluation", "again")
+        write(made(), Evaluation, "again")
         print(json.dumps((outputs / "again").read_bytes() == (outputs / "output").read_bytes()))
     """)
     assert metadata["auc"] == 0.9
@@ -187,11 +186,11 @@ def test_an_evaluation_is_read_by_numpy_alone(told: Callable[[str], list[Any]]) 
 
 def test_metrics_are_sorted_json_and_entries_of_the_metadata(told: Callable[[str], list[Any]]) -> None:
     metadata, text, back, refused = told("""
-        metadata = write(Metrics(f1=0.5, accuracy=1), "metrics")
+        metadata = write(Metrics(f1=0.5, accuracy=1), Metrics)
         print(json.dumps(metadata))
         print((outputs / "output").read_text())
         print(json.dumps(read(metadata)))
-        print(json.dumps(refused({"format": 1.0}, "metrics")))
+        print(json.dumps(refused({"format": 1.0}, Metrics)))
     """)
     assert metadata == {
         "accuracy": 1.0,
@@ -217,18 +216,19 @@ def test_estimators_arrays_and_images_are_the_same_bytes_again(told: Callable[[s
             figure.subplots().plot([1, 2])
             return figure
         made = {
-            "joblib": lambda: make_pipeline(LogisticRegression()).fit(X, y),
-            "numpy": lambda: X.copy(),
-            "image": drawn,
+            LogisticRegression: lambda: make_pipeline(LogisticRegression()).fit(X, y),
+            np.ndarray: lambda: X.copy(),
+            Figure: drawn,
         }
         said = {}
-        for format, make in made.items():
-            said[format] = write(make(), format, format, declared=LogisticRegression)
-            write(make(), format, format + "2")
-        print(json.dumps([(outputs / name).read_bytes() == (outputs / (name + "2")).read_bytes() for name in made]))
+        for declared, make in made.items():
+            name = kind_of(declared).format
+            said[name] = write(make(), declared, name)
+            write(make(), declared, name + "2")
+        print(json.dumps([(outputs / name).read_bytes() == (outputs / (name + "2")).read_bytes() for name in said]))
         print(json.dumps([said["joblib"], read(said["joblib"], name="joblib").predict(X[:1]).tolist()]))
         print(json.dumps([said["numpy"], read(said["numpy"], name="numpy").tolist() == X.tolist()]))
-        image = read(said["image"], "image", "image")
+        image = read(said["image"], Figure, "image")
         print(json.dumps([said["image"], image.kind, image.data[:4].decode("latin-1"), b"matplotlib" in image.data]))
     """)
     assert same == [True, True, True]
@@ -248,13 +248,13 @@ def test_estimators_arrays_and_images_are_the_same_bytes_again(told: Callable[[s
 
 def test_texts_and_bytes_are_kept_as_they_are(told: Callable[[str], list[Any]]) -> None:
     html, markdown, data = told("""
-        metadata = write("<p>é</p>\\r\\n", "html", "report")
-        back = read(metadata, "html", "report")
+        metadata = write("<p>é</p>\\r\\n", HTML, "report")
+        back = read(metadata, HTML, "report")
         print(json.dumps([metadata["filename"], back, type(back).__name__]))
-        metadata = write(Markdown("# é"), "markdown", "notes")
-        print(json.dumps([metadata["filename"], type(read(metadata, "text", "notes")).__name__]))
-        metadata = write(b"\\x00\\x01", "bytes", "raw")
-        print(json.dumps(list(read(metadata, "bytes", "raw"))))
+        metadata = write(Markdown("# é"), Markdown, "notes")
+        print(json.dumps([metadata["filename"], type(read(metadata, Text, "notes")).__name__]))
+        metadata = write(b"\\x00\\x01", bytes, "raw")
+        print(json.dumps(list(read(metadata, bytes, "raw"))))
     """)
     assert html == ["report.html", "<p>é</p>\r\n", "HTML"]
     assert markdown == ["notes.md", "Text"]
@@ -267,15 +267,15 @@ def test_a_value_of_another_type_names_the_output_what_was_expected_and_what_cam
     assert told("""
         import numpy as np, pandas as pd
         from sklearn.linear_model import LogisticRegression
-        print(json.dumps(refused([1], "pandas")))
-        print(json.dumps(refused(None, "html")))
-        print(json.dumps(refused(LogisticRegression, "joblib", declared=LogisticRegression)))
-        print(json.dumps(refused({}, "joblib", declared=LogisticRegression)))
-        print(json.dumps(refused({"auc": 1}, "evaluation")))
-        print(json.dumps(refused(np.array([object()]), "numpy")))
-        print(json.dumps(refused(pd.DataFrame([[1, 2]], columns=["a", "a"]), "pandas")))
-        print(json.dumps(refused(Evaluation(labels=["a", None]), "evaluation")))
-        print(json.dumps(refused(Path("absent.csv"), "path")))
+        print(json.dumps(refused([1], pd.DataFrame)))
+        print(json.dumps(refused(None, HTML)))
+        print(json.dumps(refused(LogisticRegression, LogisticRegression)))
+        print(json.dumps(refused({}, LogisticRegression)))
+        print(json.dumps(refused({"auc": 1}, Evaluation)))
+        print(json.dumps(refused(np.array([object()]), np.ndarray)))
+        print(json.dumps(refused(pd.DataFrame([[1, 2]], columns=["a", "a"]), pd.DataFrame)))
+        print(json.dumps(refused(Evaluation(labels=["a", None]), Evaluation)))
+        print(json.dumps(refused(Path("absent.csv"), Path)))
     """) == [
         "output 'refused' should be pandas.DataFrame, and is list",
         "output 'refused' should be HTML, and is None",
@@ -293,19 +293,19 @@ def test_a_value_of_another_type_names_the_output_what_was_expected_and_what_cam
 def test_a_file_keeps_its_name_and_is_given_under_it(told: Callable[[str], list[Any]]) -> None:
     metadata, linked, foreign, given, directory, inside = told("""
         Path("scan.nii.gz").write_text("scan")
-        metadata = write(Path("scan.nii.gz"), "path")
+        metadata = write(Path("scan.nii.gz"), Path)
         print(json.dumps(metadata))
         print(json.dumps((outputs / "output").samefile("scan.nii.gz")))
         Path("../outside.csv").write_text("a")
-        write(Path("../outside.csv"), "path", "foreign")
+        write(Path("../outside.csv"), Path, "foreign")
         print(json.dumps((outputs / "foreign").samefile("../outside.csv")))
-        given = read(metadata, "path")
+        given = read(metadata, Path)
         print(json.dumps([given.name, given.read_text()]))
         Path("tree/deep").mkdir(parents=True)
         Path("tree/deep/a.txt").write_text("a")
         Path("tree/link.txt").symlink_to("deep/a.txt")
         Path("tree/also").symlink_to("deep")
-        print(json.dumps(write(Path("tree"), "path", "directory")))
+        print(json.dumps(write(Path("tree"), Path, "directory")))
         files = [path for path in sorted((outputs / "directory").rglob("*")) if path.is_file()]
         assert not any(path.is_symlink() for path in files)
         print(json.dumps([str(path.relative_to(outputs / "directory")) for path in files]))
@@ -323,10 +323,10 @@ def test_links_to_nothing_and_links_in_a_circle_are_refused(told: Callable[[str]
         for name, target in (("nothing", "absent"), ("circle", "..")):
             (Path(name) / "below").mkdir(parents=True)
             (Path(name) / "below" / "link").symlink_to(target)
-            print(json.dumps(refused(Path(name), "path")))
+            print(json.dumps(refused(Path(name), Path)))
             import shutil; shutil.rmtree(outputs / "refused")
         os.mkfifo("pipe")
-        print(json.dumps(refused(Path("pipe"), "path")))
+        print(json.dumps(refused(Path("pipe"), Path)))
     """)
     assert "nothing/below/link is a symbolic link to nothing" in nothing
     assert "circle/below/link is a symbolic link to a directory that holds it" in circle
@@ -342,13 +342,13 @@ def test_a_format_of_the_projects_own_writes_and_reads(told: Callable[[str], lis
     )
     metadata, back, wrong = told("""
         sys.path.append("..")
-        import graphs
-        output = Output(name="graph", format="custom")
-        metadata = formats.write({"b", "a"}, outputs / "graph", output, set, graphs.GRAPH)
+        import graphs, pandas as pd
+        declared = Annotated[set, graphs.GRAPH]
+        metadata = write({"b", "a"}, declared, "graph")
         print(json.dumps(metadata))
-        print(json.dumps([read(metadata, name="graph"), read(metadata, "custom", "graph", custom=graphs.GRAPH)]))
+        print(json.dumps([read(metadata, name="graph"), read(metadata, declared, "graph")]))
         try:
-            read(metadata, "pandas", "graph")
+            read(metadata, pd.DataFrame, "graph")
         except DefinitionError as error:
             print(json.dumps(error.message))
     """)
@@ -360,10 +360,11 @@ def test_a_format_of_the_projects_own_writes_and_reads(told: Callable[[str], lis
 def test_a_missing_library_is_named(told: Callable[[str], list[Any]]) -> None:
     assert told("""
         import pandas as pd
+        from palmette.authoring.signatures import Kind
         from palmette.errors import PalmetteError
-        metadata = write(pd.DataFrame({"a": [1]}), "pandas")
+        metadata = write(pd.DataFrame({"a": [1]}), pd.DataFrame)
         try:
-            read(metadata, "polars")
+            formats.read(outputs / "output", metadata, Kind(format="polars"))
         except PalmetteError as error:
             print(json.dumps(error.message))
     """) == ["polars is needed to read or write this kind of value, and is not installed here"]

@@ -104,7 +104,7 @@ def main(arguments: list[str]) -> int:
             raise fail("the bundle is neither in the pipeline nor in a directory that PALMETTE_BUNDLES names")
         sys.path.insert(0, directory)
         import_module("palmette.runtime.environment").verify(json.loads(given.get("pins", "{}")), given["install"])
-        code: int = import_module("palmette.runtime.task").main(given["step"], given["executor-input"], directory)
+        code: int = import_module("palmette.runtime.task").main([given["step"], given["executor-input"], directory])
         return code
 
 

@@ -13,14 +13,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final
 
 from palmette.authoring.annotations import Format
 from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
+from palmette.authoring.signatures import TABLES, Kind
 from palmette.authoring.source import reference, resolve
-from palmette.domain.graph import Output
 from palmette.domain.values import Json
 from palmette.errors import DefinitionError, PalmetteError
 from palmette.runtime import evaluations, tables
@@ -40,7 +39,6 @@ _SUFFIXES: Final = {
     "evaluation": ".npz",
     "metrics": ".json",
 }
-_TABLES: Final = ("pandas", "polars", "arrow")
 _TEXTS: Final[Mapping[str, type[str]]] = {"text": Text, "html": HTML, "markdown": Markdown}
 #: what the classes of a format's values are called, where they are not Palmette's own
 _CLASSES: Final = {
@@ -51,70 +49,63 @@ _CLASSES: Final = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """How a step wants to be given an artifact; a parameter without an annotation wants it as it was written."""
-
-    #: a format's name; empty for the artifact's own
-    format: str = ""
-    #: the reader, for format "custom"
-    custom: Format | None = None
-    #: the class that is asked for, where that decides
-    python: Any = None
-
-
-def write(
-    value: Any, path: Path, output: Output, declared: Any = None, custom: Format | None = None
-) -> dict[str, Json]:
+def write(value: Any, path: Path, name: str, kind: Kind) -> dict[str, Json]:
     """Write a step's output to a path that does not exist; its metadata.
 
-    `declared` is the class that the step promises. A value that the output cannot hold is a DefinitionError; what a
-    custom format raises is passed on.
+    A value that is not of the kind is a DefinitionError; what a custom format raises is passed on.
     """
-    _expect(value, output, declared)
-    if custom is not None:
-        filename, found = _write_custom(value, path, output, custom)
+    _expect(value, name, kind)
+    if kind.custom is not None:
+        filename, found = _write_custom(value, path, name, kind.custom)
     else:
         try:
-            filename, found = _write(value, path, output)
+            filename, found = _write(value, path, name, kind)
         except (ValueError, TypeError, AttributeError, NotImplementedError, pickle.PicklingError) as error:
-            raise DefinitionError(f"output {output.name!r} cannot be written as {output.format}: {error}") from error
-    said = {"format": output.format, "filename": filename, "type": _class(value)}
-    return {**said, "sensitive": True} if output.sensitive else {**found, **said}
+            raise DefinitionError(f"output {name!r} cannot be written as {kind.format}: {error}") from error
+    said = {"format": kind.format, "filename": filename, "type": _class(value)}
+    return {**said, "sensitive": True} if kind.sensitive else {**found, **said}
 
 
-def read(path: Path, metadata: Mapping[str, Any], wanted: Wanted) -> Any:
-    """An input artifact as the step wants it."""
-    stored = str(metadata.get("format") or wanted.format)
-    kind = wanted.format or stored
-    if kind == "path":
-        return _named(path, str(metadata.get("filename", "")))
+def read(path: Path, metadata: Mapping[str, Any], kind: Kind | None) -> Any:
+    """An input artifact as the step wants it; without a kind, as it was written."""
+    filename = str(metadata.get("filename", ""))
+    wanted = kind.format if kind else ""
+    stored = str(metadata.get("format") or wanted)
     if not path.exists():
         raise PalmetteError(f"its file is not there: {path}")
-    if kind == "bytes":
-        return path.read_bytes()
-    if stored != kind and stored != "path" and not any({stored, kind} <= {*group} for group in (_TABLES, _TEXTS)):
-        raise DefinitionError(f"it holds {stored}, and {kind} is wanted", "Change the annotation of either step.")
-    if kind == "custom":
-        reader: Callable[[Path], Any] = wanted.custom.read if wanted.custom else resolve(str(metadata["reader"]))
-        return reader(_named(path, str(metadata.get("filename", ""))))
-    return _read(path, kind, wanted, metadata)
+    match wanted or stored:
+        case "path":
+            return _named(path, filename)
+        case "bytes":
+            return path.read_bytes()
+        case form if stored not in (form, "path") and not any({stored, form} <= {*group} for group in (TABLES, _TEXTS)):
+            raise DefinitionError(f"it holds {stored}, and {form} is wanted", "Change the annotation of either step.")
+        case "custom":
+            own = kind.custom if kind else None
+            reader: Callable[[Path], Any] = own.read if own else resolve(str(metadata["reader"]))
+            return reader(_named(path, filename))
+        case "image":
+            image = Image(data=path.read_bytes(), kind=PurePath(filename).suffix[1:] or "png")
+            foreign = kind is not None and any(_named_class(each).startswith("PIL.") for each in kind.classes)
+            return _pillow(image) if foreign else image
+        case form:
+            return _read(path, form)
 
 
-def _write_custom(value: Any, path: Path, output: Output, custom: Format) -> tuple[str, dict[str, Json]]:
+def _write_custom(value: Any, path: Path, name: str, custom: Format) -> tuple[str, dict[str, Json]]:
     custom.write(value, path)
     if not path.exists():
         raise DefinitionError(f"{reference(custom.write)} wrote nothing to {path}, the path it was given")
-    filename = output.name + ("/" if path.is_dir() else custom.suffix.rstrip("/"))
+    filename = name + ("/" if path.is_dir() else custom.suffix.rstrip("/"))
     return filename, {"reader": reference(custom.read)}
 
 
-def _write(value: Any, path: Path, output: Output) -> tuple[str, dict[str, Json]]:
+def _write(value: Any, path: Path, name: str, kind: Kind) -> tuple[str, dict[str, Json]]:
     """Write by format; the name of the file and what is to be said of its content."""
-    filename = output.name + _SUFFIXES.get(output.format, "")
-    match output.format:
+    filename = name + _SUFFIXES.get(kind.format, "")
+    match kind.format:
         case "pandas" | "polars" | "arrow":
-            return filename, tables.write(value, output.format, path, output.sensitive)
+            return filename, tables.write(value, kind.format, path, kind.sensitive)
         case "numpy":
             with path.open("xb") as file:
                 library("numpy").save(file, value, allow_pickle=False)
@@ -127,9 +118,9 @@ def _write(value: Any, path: Path, output: Output) -> tuple[str, dict[str, Json]
         case "bytes":
             path.write_bytes(value)
         case "image":
-            data, kind = _image(value)
+            data, suffix = _image(value)
             path.write_bytes(data)
-            return f"{output.name}.{kind}", {}
+            return f"{name}.{suffix}", {}
         case "path":
             return _copied(Path(value), path), {}
         case "evaluation":
@@ -141,20 +132,16 @@ def _write(value: Any, path: Path, output: Output) -> tuple[str, dict[str, Json]
     return filename, {}
 
 
-def _read(path: Path, kind: str, wanted: Wanted, metadata: Mapping[str, Any]) -> Any:
-    match kind:
+def _read(path: Path, form: str) -> Any:
+    match form:
         case "pandas" | "polars" | "arrow":
-            return tables.read(path, kind)
+            return tables.read(path, form)
         case "numpy":
             return library("numpy").load(path, allow_pickle=False)
         case "joblib":
             return library("joblib").load(path)
         case "text" | "html" | "markdown":
-            return _TEXTS[kind](path.read_bytes().decode())
-        case "image":
-            suffix = PurePath(str(metadata.get("filename", ""))).suffix[1:]
-            image = Image(data=path.read_bytes(), kind=suffix or "png")
-            return _pillow(image) if _named_class(wanted.python).startswith("PIL.") else image
+            return _TEXTS[form](path.read_bytes().decode())
         case "evaluation":
             return evaluations.read_evaluation(path)
         case "metrics":
@@ -165,35 +152,31 @@ def _read(path: Path, kind: str, wanted: Wanted, metadata: Mapping[str, Any]) ->
             )
 
 
-def _expect(value: Any, output: Output, declared: Any) -> None:
+def _expect(value: Any, name: str, kind: Kind) -> None:
     """Refuse a value that is not what the step's annotation promised."""
-    match output.format:
+    wanted = " or ".join(_named_class(each) for each in kind.classes) or kind.declared
+    match kind.format:
         case "pandas" | "polars" | "arrow" | "numpy":
-            wanted = _CLASSES[output.format]
-            fits = any(_named_class(base) == wanted for base in type(value).__mro__)
+            fits = any(_named_class(base) == _CLASSES[kind.format] for base in type(value).__mro__)
         case "text" | "html" | "markdown":
-            wanted, fits = _TEXTS[output.format].__name__, isinstance(value, str)
+            fits = isinstance(value, str)
         case "path":
-            wanted, fits = "a path", isinstance(value, (str, PurePath))
+            fits = isinstance(value, (str, PurePath))
         case "bytes":
-            wanted, fits = "bytes", isinstance(value, (bytes, bytearray, memoryview))
+            fits = isinstance(value, (bytes, bytearray, memoryview))
         case "evaluation":
-            wanted, fits = "Evaluation", isinstance(value, Evaluation)
+            fits = isinstance(value, Evaluation)
         case "metrics":
-            wanted, fits = "Metrics", isinstance(value, Mapping)
+            fits = isinstance(value, Mapping)
         case "image":
-            wanted = "a Matplotlib figure, a Pillow image or an Image"
             fits = isinstance(value, Image) or hasattr(value, "savefig") or hasattr(value, "save")
         case "joblib":
             # A pipeline that ends in what was promised is as good: whatever can be fitted is an estimator.
-            wanted = _named_class(declared) if isinstance(declared, type) else "an estimator"
-            fits = (hasattr(value, "fit") and not isinstance(value, type)) or (
-                isinstance(declared, type) and isinstance(value, declared)
-            )
+            fits = (hasattr(value, "fit") and not isinstance(value, type)) or isinstance(value, kind.classes)
         case _:
-            wanted, fits = "a value", value is not None
+            fits = value is not None
     if not fits:
-        raise DefinitionError(f"output {output.name!r} should be {wanted}, and is {_class(value)}")
+        raise DefinitionError(f"output {name!r} should be {wanted}, and is {_class(value)}")
 
 
 def _class(value: Any) -> str:

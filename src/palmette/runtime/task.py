@@ -1,0 +1,168 @@
+"""One step, carried out: its inputs read and bound, its function called, its outputs written.
+
+Called in a fresh interpreter by the bootstrap, and in a fork by the template. Either ends the process the way Python
+does (threads joined, exit handlers run, streams flushed) after `main` has returned, so `main` does none of that but the
+flush; whatever ends the process by `os._exit` has to do the same first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from palmette.authoring import events
+from palmette.authoring.parameters import encode
+from palmette.authoring.signatures import Kind, Signature, signature_of
+from palmette.authoring.source import resolve
+from palmette.authoring.steps import Step
+from palmette.domain.values import Json
+from palmette.errors import ConfigError, DefinitionError, PalmetteError
+from palmette.runtime import finder, formats, request
+from palmette.runtime.complaint import complain
+from palmette.runtime.redaction import redact
+from palmette.runtime.request import Placed, Request
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Carry out the step that the arguments say: its target, the text of the ExecutorInput, the bundle's directory.
+
+    Without the third, $PALMETTE_BUNDLE names the directory; without that too, Palmette's own parent is it, if it is a
+    bundle. Returns 0, 1, or what the step gave to `sys.exit`.
+    """
+    target, text, *rest = arguments
+    redact(os.environ)
+    try:
+        _prepare(rest[0] if rest else os.environ.get("PALMETTE_BUNDLE", ""))
+        return _carry_out(target, request.parse(text))
+    except PalmetteError as error:
+        print(f"palmette: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as leaving:
+        return _exit_code(leaving)
+    except BaseException as error:  # noqa: BLE001 - the step's own failure, whatever it is; this is where it is told
+        complain(error, os.environ)
+        return 1
+    finally:
+        events.close()
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+
+
+def _prepare(bundle: str) -> None:
+    directory = Path(bundle) if bundle else Path(__file__).parents[2]
+    if bundle or (directory / "manifest.json").is_file():
+        finder.install(directory, os.environ)
+    if path := os.environ.get("PALMETTE_EVENTS"):
+        events.open(path)
+    # The last resort, not a handler: a step that configures logging itself is not told that it is configured already.
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", "%H:%M:%S"))
+    logging.lastResort = handler
+    if not logging.root.handlers and logging.root.level == logging.WARNING:
+        logging.root.setLevel(logging.INFO)
+
+
+def _carry_out(target: str, asked: Request) -> int:
+    function, signature = _step(target)
+    name = target.partition(":")[2]
+    positional, by_name = _bind(name, signature, asked)
+    try:
+        result = function(*positional, **by_name)
+    except SystemExit as leaving:
+        code = _exit_code(leaving)
+        if code == 0 and signature.outputs:
+            raise DefinitionError(f"step {name} called sys.exit before it gave its outputs", "Return them.") from None
+        return code
+    try:
+        outputs = signature.spread(result)
+    except TypeError as error:
+        raise DefinitionError(f"step {name}: {error}", "Return what its annotation says.") from None
+    del result
+    _deliver(name, signature, outputs, asked)
+    return 0
+
+
+def _step(target: str) -> tuple[Callable[..., Any], Signature]:
+    """The function, and what it takes and gives."""
+    try:
+        found = resolve(target)
+    except AttributeError as error:
+        if getattr(error, "name", None) not in target.partition(":")[2].split("."):
+            raise
+        raise DefinitionError(f"there is no step {target}", "Compile the pipeline again.") from None
+    if isinstance(found, Step):
+        return found.function, found.signature
+    return found, signature_of(found)
+
+
+def _bind(name: str, signature: Signature, asked: Request) -> tuple[list[Any], dict[str, Any]]:
+    kinds = {slot.name: slot.kind for slot in signature.slots}
+    artifacts = {}
+    for each, placed in asked.artifacts.items():
+        found = [_read(name, each, one, kinds.get(each)) for one in placed]
+        artifacts[each] = found[0] if len(found) == 1 else found
+    try:
+        return signature.bind(asked.parameters, artifacts)
+    except ValueError as error:
+        raise ConfigError(f"step {name} was given a value that it does not take: {error}") from None
+
+
+def _read(step: str, name: str, placed: Placed, kind: Kind | None) -> Any:
+    try:
+        return formats.read(placed.path, placed.metadata, kind)
+    except PalmetteError as error:
+        raise type(error)(f"step {step}, input {name!r}: {error.message}", error.hint) from error
+    except Exception as error:
+        error.add_note(f"(step {step}, while reading its input {name!r} from {placed.path})")
+        raise
+
+
+def _deliver(name: str, signature: Signature, outputs: Mapping[str, Any], asked: Request) -> None:
+    """Write the outputs where they belong, and the answer when all of them are there."""
+    parameters: dict[str, Json] = {}
+    artifacts: dict[str, dict[str, Json]] = {}
+    for output, kind in signature.outputs.items():
+        value = outputs[output]
+        try:
+            if kind.parameter is None:
+                artifacts[output] = _write(value, output, kind, asked)
+            elif value is not None or not kind.optional:
+                parameters[output] = encode(kind.parameter, value)
+        except PalmetteError as error:
+            raise type(error)(f"step {name}: {error.message}", error.hint) from error
+        except ValueError as error:
+            if kind.parameter is None:
+                raise
+            raise DefinitionError(
+                f"step {name}: output {output!r} should be {kind.declared}, and is {type(value).__qualname__}: {error}"
+            ) from None
+    request.answer(asked, parameters, artifacts)
+
+
+def _write(value: Any, name: str, kind: Kind, asked: Request) -> dict[str, Json]:
+    """Write an artifact beside its place and move it there whole."""
+    if name not in asked.outputs:
+        raise DefinitionError(f"output {name!r} has no place in the pipeline", "Compile the pipeline again.")
+    path = asked.outputs[name].path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    metadata = formats.write(value, fresh, name, kind)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    fresh.replace(path)
+    return metadata
+
+
+def _exit_code(leaving: SystemExit) -> int:
+    """The exit code of `sys.exit`, whose text is printed as Python does."""
+    if leaving.code is None or isinstance(leaving.code, int):
+        return (leaving.code or 0) & 0xFF
+    print(leaving.code, file=sys.stderr)
+    return 1
