@@ -1,0 +1,146 @@
+"""One try at a task: its directory, its environment, what is left when it is over."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from palmette.domain.run import Attempt
+from palmette.engine.inputs import Inputs, Job, Places, UnusableInput, fill
+from palmette.engine.plan import PlannedTask
+from palmette.engine.ports import Bytes, Claim, Exited, Launch, Secrets
+
+_SCRATCH: Final = ("inputs", "outputs", "values", "work")
+#: How much of the end of a log is searched for its last line, and how much of that is quoted.
+_TAIL: Final = 8192
+_QUOTED: Final = 300
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surroundings:
+    """Where the tasks of a run are executed, and what they may know of it."""
+
+    #: the home: attempt directories lie below it
+    home: Path
+    #: the directory of unpacked bundles
+    bundles: Path
+    #: what every task has in its environment: PATH, HOME and the like
+    environment: Mapping[str, str] = field(default_factory=dict)
+    #: values of variables; a task is given those that its step declares
+    variables: Mapping[str, str] = field(default_factory=dict)
+    project: Path | None = None
+    #: the roots of the project's own modules
+    sources: tuple[Path, ...] = ()
+
+
+def directory(run: str, task: str, serial: int | str) -> str:
+    """An attempt's own directory, below the home."""
+    return f"runs/{run}/{task}/{serial}"
+
+
+def secret_values(task: PlannedTask, secrets: Secrets) -> dict[str, str]:
+    """The task's secrets by variable; UnusableInput if one that it must have is missing."""
+    missing = [secret.name for secret in task.secrets if not secret.optional and secret.name not in secrets.values]
+    if missing:
+        raise UnusableInput(f"no value is known here for the secret {', '.join(sorted(missing))}")
+    return {secret.variable: secrets.values[secret.name] for secret in task.secrets if secret.name in secrets.values}
+
+
+def prepare(
+    task: PlannedTask,
+    attempt: Attempt,
+    inputs: Inputs,
+    *,
+    job: Job,
+    where: Surroundings,
+    secrets: Secrets,
+    files: Bytes,
+    claim: Claim,
+) -> Launch:
+    """Make the attempt's directory, restore its inputs into it, and say how to start it."""
+    places = Places(directory=where.home / attempt.directory)
+    places.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    places.directory.mkdir(mode=0o700)
+    for name in _SCRATCH:
+        (places.directory / name).mkdir()
+    for name, artifact in inputs.artifacts.items():
+        path = places.input(name, artifact)
+        path.parent.mkdir()
+        files.restore(artifact.digest, path)
+    filled = fill(task, inputs, places, job)
+    (places.directory / "input.json").write_text(filled.input, encoding="utf-8")
+    hidden = secret_values(task, secrets)
+    declared = {name: where.variables[name] for name in task.config.env if name in where.variables}
+    return Launch(
+        id=f"{task.name}#{attempt.serial}",
+        command=filled.command,
+        args=filled.args,
+        environment={**where.environment, **filled.env, **declared, **hidden, **_own(task, places, where, claim)},
+        directory=places.directory,
+        log=places.directory / "log",
+        threads=claim.threads,
+        gpus=claim.gpus,
+        timeout=task.timeout,
+        imports=task.config.imports,
+        declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *hidden))),
+    )
+
+
+def _own(task: PlannedTask, places: Places, where: Surroundings, claim: Claim) -> dict[str, str]:
+    own = {"PALMETTE_EVENTS": str(places.directory / "events.jsonl"), "PALMETTE_THREADS": str(claim.threads)}
+    if task.captured:
+        own["PALMETTE_BUNDLES"] = str(where.bundles)
+        if where.project is not None:
+            own["PALMETTE_PROJECT"] = str(where.project)
+        own["PALMETTE_SOURCES"] = ":".join(str(source) for source in where.sources)
+    return own
+
+
+def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path) -> str:
+    """Why an attempt failed, in one line, with the last line of its log unless that might quote what is sensitive."""
+    if report.timed_out:
+        return f"it ran out of time ({task.timeout:g} s)" if task.timeout is not None else "it ran out of time"
+    if report.code == 128 + signal.SIGKILL:
+        return "exit code 137: something outside killed it, perhaps for want of memory"
+    text = f"exit code {report.code}"
+    if report.code > 128:
+        with contextlib.suppress(ValueError):
+            text += f" ({signal.Signals(report.code - 128).name})"
+    sensitive = task.config.sensitive or any(artifact.sensitive for artifact in inputs.artifacts.values())
+    line = "" if sensitive else _last_line(log)
+    return f"{text}: {line}" if line else text
+
+
+def _last_line(log: Path) -> str:
+    try:
+        with log.open("rb") as file:
+            file.seek(max(0, log.stat().st_size - _TAIL))
+            lines = file.read().decode(errors="replace").splitlines()
+    except OSError:
+        return ""
+    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
+
+
+def tidy(path: Path) -> None:
+    """Remove what a successful attempt needs no more: its outputs are stored, its log and its words stay."""
+    for name in _SCRATCH:
+        remove(path / name)
+
+
+def remove(path: Path) -> None:
+    """Remove a directory, parts of which may be read-only; what resists stays."""
+    shutil.rmtree(path, ignore_errors=True)
+    if not path.exists():
+        return
+    for parent, names, _ in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                Path(parent, name).chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)
