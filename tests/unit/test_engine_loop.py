@@ -23,12 +23,13 @@ from palmette.domain.values import Json
 from palmette.engine import processes
 from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
-from palmette.engine.loop import World, drive
+from palmette.engine.loop import drive
 from palmette.engine.memory import MemoryLedger
 from palmette.engine.plan import Plan
 from palmette.engine.planning import plan
 from palmette.engine.ports import Progress, Secrets
 from palmette.engine.reuse import Policy
+from palmette.engine.world import World
 from palmette.errors import LeaseLost
 from palmette.ir.spec import (
     ArtifactInput,

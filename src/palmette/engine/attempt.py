@@ -52,6 +52,11 @@ def secret_values(task: PlannedTask, secrets: Secrets) -> dict[str, str]:
     return {secret.variable: secrets.values[secret.name] for secret in task.secrets if secret.name in secrets.values}
 
 
+def hidden(task: PlannedTask, secrets: Secrets) -> list[str]:
+    """The values that nobody may read in what the task leaves."""
+    return [secrets.values[secret.name] for secret in task.secrets if secret.name in secrets.values]
+
+
 def prepare(
     task: PlannedTask,
     attempt: Attempt,
@@ -75,20 +80,23 @@ def prepare(
         files.restore(artifact.digest, path)
     filled = fill(task, inputs, places, job)
     (places.directory / "input.json").write_text(filled.input, encoding="utf-8")
-    hidden = secret_values(task, secrets)
+    confidential = secret_values(task, secrets)
     declared = {name: where.variables[name] for name in task.config.env if name in where.variables}
+    own = _own(task, places, where, claim)
+    if confidential:
+        own["PALMETTE_SECRETS"] = ",".join(confidential)
     return Launch(
         id=f"{task.name}#{attempt.serial}",
         command=filled.command,
         args=filled.args,
-        environment={**where.environment, **filled.env, **declared, **hidden, **_own(task, places, where, claim)},
+        environment={**where.environment, **filled.env, **declared, **confidential, **own},
         directory=places.directory,
         log=places.directory / "log",
         threads=claim.threads,
         gpus=claim.gpus,
         timeout=task.timeout,
         imports=task.config.imports,
-        declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *hidden))),
+        declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *confidential))),
     )
 
 

@@ -5,40 +5,25 @@ from __future__ import annotations
 import heapq
 import time as clocks
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
-from palmette.domain.artifact import Outputs
-from palmette.domain.fingerprint import fingerprint
 from palmette.domain.graph import Resources
-from palmette.domain.metric import MetricPoint
-from palmette.domain.run import Change, PointsLogged, Run, TaskChanged, TaskRecord
+from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import RunState, TaskState
-from palmette.engine import fingerprints, outcome
-from palmette.engine.attempt import Surroundings, directory, failure, prepare, secret_values, tidy
+from palmette.engine import outcome
+from palmette.engine.attempt import directory, failure, hidden, prepare, tidy
 from palmette.engine.events import Tail
-from palmette.engine.inputs import Inputs, Job, Places, UnusableInput, parameter_text, resolve
+from palmette.engine.inputs import Job, Places
+from palmette.engine.journal import Journal
 from palmette.engine.machine import advance
 from palmette.engine.plan import Plan, PlannedTask
-from palmette.engine.ports import (
-    Bytes,
-    Claim,
-    Executor,
-    Exited,
-    Ledger,
-    Lost,
-    Report,
-    Secrets,
-    Slots,
-    Started,
-    Watch,
-)
+from palmette.engine.ports import Claim, Exited, Lost, Report, Started
 from palmette.engine.progress import restore
-from palmette.engine.quantities import requested
-from palmette.engine.reuse import Policy, stands
+from palmette.engine.reuse import Library, Policy
 from palmette.engine.vocabulary import (
     AttemptLost,
     Began,
@@ -53,13 +38,13 @@ from palmette.engine.vocabulary import (
     Finish,
     Hit,
     LookUp,
-    Missed,
     Queue,
     Refused,
     Start,
     Succeeded,
     WaitUntil,
 )
+from palmette.engine.world import World
 from palmette.errors import PalmetteError
 
 #: Seconds between renewals of the lease.
@@ -68,50 +53,8 @@ _BEAT: Final = 1.0
 _LISTEN: Final = 0.2
 #: Seconds until slots are asked for again: other drivers share them, and nobody says when one is free.
 _SLOTS: Final = (0.005, 0.05)
-#: What nothing waits for (a process's number, a place in the queue) is written down this many seconds later, with
-#: what has come by then.
-_LATER: Final = 0.05
-#: More changes than this are written down even in the midst of looking up.
-_MANY: Final = 500
 #: Seconds that killed attempts get to disappear.
 _PATIENCE: Final = 5.0
-
-
-class Signals(Protocol):
-    """How someone at the terminal stops a run."""
-
-    @property
-    def wake(self) -> Sequence[int]:
-        """File descriptors that become readable when there is something new."""
-
-    def asked(self) -> int:
-        """How often the end was asked for: the first time cancels, the second kills. Empties `wake`."""
-
-
-class Undisturbed:
-    """Nobody can stop the run but through its ledger."""
-
-    wake: Sequence[int] = ()
-
-    def asked(self) -> int:
-        """Never."""
-        return 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class World:
-    """All that a drive touches."""
-
-    ledger: Ledger
-    executor: Executor
-    slots: Slots
-    files: Bytes
-    where: Surroundings
-    secrets: Secrets = Secrets()
-    watch: Watch = lambda _: None
-    signals: Signals = Undisturbed()
-    #: seconds since the epoch
-    clock: Callable[[], float] = clocks.time
 
 
 def drive(plan: Plan, run: Run, records: Sequence[TaskRecord], world: World, policy: Policy) -> RunState:
@@ -139,7 +82,6 @@ class _Drive:
     def __init__(self, plan: Plan, run: Run, records: Sequence[TaskRecord], world: World, policy: Policy) -> None:
         self._plan, self._run, self._world, self._policy = plan, run, world, policy
         self._progress = restore(plan.nodes(), records, run.state)
-        self._made = {record.name: record.outputs for record in records if record.state.good}
         self._job = Job(
             id=run.id,
             name=run.name or run.id,
@@ -147,14 +89,14 @@ class _Drive:
             created=_iso(run.created),
             root=str(world.where.home),
         )
-        self._given: dict[str, tuple[Inputs, Resources]] = {}
+        self._journal = Journal(world.ledger, world.watch)
+        self._library = Library(run, self._job, world, policy)
+        self._library.made |= {record.name: record.outputs for record in records if record.state.good}
         self._lookups: deque[str] = deque()
         self._queue: deque[str] = deque()
         self._due: list[tuple[float, str]] = []
         #: commands that wait for their changes to be durable
         self._commands: list[Start | End | Finish] = []
-        self._changes: list[Change] = []
-        self._unwritten_since = 0.0
         self._claims: dict[str, Claim] = {}
         self._live: dict[str, _Live] = {}
         self._waste: deque[Path] = deque()
@@ -180,8 +122,10 @@ class _Drive:
         """Let the machine decide what follows; nothing of it is durable yet."""
         decision = advance(self._progress, event)
         self._progress = decision.progress
+        self._journal.note(decision.changes)
         for change in decision.changes:
-            self._note(change)
+            if isinstance(change, TaskChanged) and change.outputs is not None:
+                self._library.made[change.task] = change.outputs
         for command in decision.commands:
             match command:
                 case LookUp(task=task):
@@ -195,86 +139,34 @@ class _Drive:
                 case _:
                     assert_never(command)
 
-    def _note(self, change: Change) -> None:
-        if not self._changes:
-            self._unwritten_since = clocks.monotonic()
-        self._changes.append(change)
-        if isinstance(change, TaskChanged) and change.outputs is not None:
-            self._made[change.task] = change.outputs
-
     def _settle(self) -> None:
         """Do all that can be done without waiting. What is durable together is written in one transaction."""
         while True:
             while self._lookups:
                 self._look_up(self._plan[self._lookups.popleft()])
-                if len(self._changes) > _MANY:
-                    self._write()
+                if self._journal.long:
+                    self._journal.write()
             self._claim()
             if self._commands:
-                self._write()
+                self._journal.write()
                 commands, self._commands = self._commands, []
                 for command in commands:
                     self._carry_out(command)
             elif not self._lookups:
                 break
-        urgent = any(isinstance(change, TaskChanged) and change.state.final for change in self._changes)
-        if urgent or (self._changes and clocks.monotonic() - self._unwritten_since >= _LATER):
-            self._write()
-
-    def _write(self) -> None:
-        changes, self._changes = self._changes, []
-        if changes:
-            self._world.ledger.record(changes)
-            for change in changes:
-                self._world.watch(change)
-
-    # Looking up
+        if self._journal.patience() == 0.0:
+            self._journal.write()
 
     def _look_up(self, task: PlannedTask) -> None:
         """See whether the task was done before; tell the machine."""
         if self._progress[task.name].state is not TaskState.PENDING:
             return
         now = self._world.clock()
-        try:
-            inputs, resources = self._inputs(task)
-            secret_values(task, self._world.secrets)
-        except UnusableInput as error:
-            self._tell(Refused(task=task.name, time=now, message=str(error)))
-            return
-        token = self._run.tokens.get(task.executor, "")
-        parts = fingerprints.parts(
-            task,
-            inputs,
-            secrets=self._world.secrets,
-            environment=self._world.where.variables,
-            gpu=resources.gpu > 0,
-            token=token,
-        )
-        key = fingerprint(parts)
-        worth = stands(task, self._policy, token, None, now)
-        reused = self._world.ledger.reusable(key) if worth else None
-        if reused is None or not stands(task, self._policy, token, reused, now):
-            self._tell(Missed(task=task.name, time=now, fingerprint=key, parts=parts))
-            return
-        self._tell(Hit(task=task.name, time=now, reused=reused, fingerprint=key, parts=parts))
-        # The run has the metrics of what it reuses. There is no attempt; 0 stands for it.
-        self._log_points(task.name, 0, outcome.metrics(reused.outputs, now), 1)
-
-    def _inputs(self, task: PlannedTask) -> tuple[Inputs, Resources]:
-        """What the task is given and asks for; UnusableInput if either makes no sense."""
-        known = self._given.get(task.name)
-        if known is None:
-            inputs = resolve(task, lambda name: self._made.get(name, Outputs()), self._job)
-            try:
-                resources = requested(task.container.resources, lambda text: parameter_text(inputs, text))
-            except ValueError as error:
-                raise UnusableInput(str(error)) from None
-            known = self._given[task.name] = inputs, resources
-        return known
-
-    def _log_points(self, task: str, serial: int, points: tuple[MetricPoint, ...], position: int) -> None:
-        if points:
-            self._note(PointsLogged(task=task, serial=serial, points=points, position=position))
+        answer = self._library.look_up(task, now)
+        self._tell(answer)
+        if isinstance(answer, Hit):
+            # The run has the metrics of what it reuses. There is no attempt; 0 stands for it.
+            self._journal.note_points(task.name, 0, outcome.metrics(answer.reused.outputs, now), 1)
 
     # Starting
 
@@ -287,10 +179,12 @@ class _Drive:
             name = self._queue.popleft()
             if self._progress[name].state is not TaskState.QUEUED:
                 continue
-            _, resources = self._inputs(self._plan[name])
-            claim = None
-            if resources not in refused:
-                claim = self._world.slots.claim(resources.cpu, resources.memory, resources.gpu)
+            _, resources = self._library.given(self._plan[name])
+            try:
+                claim = None if resources in refused else self._world.slots.claim(**asdict(resources))
+            except PalmetteError as error:
+                self._tell(Refused(task=name, time=self._world.clock(), message=str(error)))
+                continue
             if claim is None:
                 refused.add(resources)
                 waiting.append(name)
@@ -313,7 +207,7 @@ class _Drive:
                 assert_never(command)
 
     def _start(self, task: PlannedTask, command: Start) -> None:
-        inputs, _ = self._given[task.name]
+        inputs, _ = self._library.given(task)
         world = self._world
         try:
             launch = prepare(
@@ -375,8 +269,9 @@ class _Drive:
         ends = [self._next_beat - now]
         if self._live:
             ends.append(self._next_listen - now)
-        if self._changes:
-            ends.append(self._unwritten_since + _LATER - now)
+        patience = self._journal.patience()
+        if patience is not None:
+            ends.append(patience)
         if self._due:
             ends.append(self._due[0][0] - self._world.clock())
         if self._queue:
@@ -412,21 +307,17 @@ class _Drive:
         """The attempt is over: read the last of what it said, hide what nobody may see, give back its slots."""
         del self._live[id]
         self._heard(live, last=True)
-        outcome.redact(live.places.directory / "log", self._hidden(live.task))
+        outcome.redact(live.places.directory / "log", hidden(live.task, self._world.secrets))
         self._release(live.task.name)
-
-    def _hidden(self, task: PlannedTask) -> list[str]:
-        values = self._world.secrets.values
-        return [values[secret.name] for secret in task.secrets if secret.name in values]
 
     def _exited(self, live: _Live, report: Exited) -> None:
         ended: Succeeded | Failed
         if report.code == 0 and not report.timed_out:
             ended = self._collected(live)
         else:
-            inputs, _ = self._given[live.task.name]
+            inputs, _ = self._library.given(live.task)
             message = failure(live.task, inputs, report, live.places.directory / "log")
-            ended = Failed(message=outcome.masked(message, self._hidden(live.task)))
+            ended = Failed(message=outcome.masked(message, hidden(live.task, self._world.secrets)))
         event = Ended(
             task=live.task.name,
             serial=live.serial,
@@ -442,11 +333,11 @@ class _Drive:
         try:
             outputs = outcome.collect(live.task, live.places, self._world.files)
         except (outcome.Spoiled, OSError, PalmetteError) as error:
-            return Failed(message=outcome.masked(str(error), self._hidden(live.task)))
+            return Failed(message=outcome.masked(str(error), hidden(live.task, self._world.secrets)))
         self._waste.append(live.places.directory)
         # Beyond the last byte of the event file, so that it counts as later than all that stood there.
         points = outcome.metrics(outputs, self._world.clock())
-        self._log_points(live.task.name, live.serial, points, live.tail.position + 1)
+        self._journal.note_points(live.task.name, live.serial, points, live.tail.position + 1)
         return Succeeded(outputs=outputs)
 
     def _listen(self) -> None:
@@ -456,7 +347,7 @@ class _Drive:
 
     def _heard(self, live: _Live, *, last: bool = False) -> None:
         batch = live.tail.rest() if last else live.tail.read()
-        self._log_points(live.task.name, live.serial, batch.points, live.tail.position)
+        self._journal.note_points(live.task.name, live.serial, batch.points, live.tail.position)
         if batch.progress is not None:
             self._world.watch(batch.progress)
 

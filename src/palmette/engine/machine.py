@@ -183,7 +183,9 @@ def _queue(draft: _Draft, status: Status, time: float) -> None:
 
 def _looked_up(draft: _Draft, event: Hit | Missed | Refused) -> None:
     status = draft[event.task]
-    if status.state is not TaskState.PENDING or status.missing:
+    # A queued task, too, may turn out to be impossible: it asks for more than there is.
+    waits = status.state is TaskState.QUEUED and isinstance(event, Refused)
+    if not waits and (status.state is not TaskState.PENDING or status.missing):
         return
     match event:
         case Hit():

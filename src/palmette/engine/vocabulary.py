@@ -42,7 +42,7 @@ class Missed:
 
 @dataclass(frozen=True, kw_only=True)
 class Refused:
-    """The task cannot be executed with the inputs it was given."""
+    """The task cannot be executed: with the inputs it was given, or on this machine."""
 
     task: str
     time: float
@@ -136,7 +136,7 @@ class LookUp:
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Get a slot for the task. Answer: `Claimed`."""
+    """Get a slot for the task. Answer: `Claimed`, or `Refused` if there can be none."""
 
     task: str
 

@@ -1,0 +1,48 @@
+"""All that a drive touches, as it is handed in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from palmette.engine.attempt import Surroundings
+from palmette.engine.ports import Bytes, Executor, Ledger, Secrets, Slots, Watch
+
+
+class Signals(Protocol):
+    """How someone at the terminal stops a run."""
+
+    @property
+    def wake(self) -> Sequence[int]:
+        """File descriptors that become readable when there is something new."""
+
+    def asked(self) -> int:
+        """How often the end was asked for: the first time cancels, the second kills. Empties `wake`."""
+
+
+class Undisturbed:
+    """Nobody can stop the run but through its ledger."""
+
+    wake: Sequence[int] = ()
+
+    def asked(self) -> int:
+        """Never."""
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """All that a drive touches."""
+
+    ledger: Ledger
+    executor: Executor
+    slots: Slots
+    files: Bytes
+    where: Surroundings
+    secrets: Secrets = Secrets()
+    watch: Watch = lambda _: None
+    signals: Signals = Undisturbed()
+    #: seconds since the epoch
+    clock: Callable[[], float] = time.time
