@@ -6,8 +6,9 @@ Names are loaded when they are first used, so that importing this package costs 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Type checkers take it as true; `typing` itself would cost more than all the rest.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from palmette.authoring.algorithms import Metric, algorithm
     from palmette.authoring.annotations import Format, Range, Sensitive
@@ -42,10 +43,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     for home, names in _HOMES.items():
         if name in names:
-            value = globals()[name] = getattr(import_module(f"palmette.authoring.{home}"), name)
+            value: object = getattr(import_module(f"palmette.authoring.{home}"), name)
+            globals()[name] = value
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -13,7 +13,7 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Final, Literal, Union
 
 from palmette.authoring.annotations import Range
-from palmette.domain.config import accept
+from palmette.domain.fields import accept
 from palmette.domain.graph import Field, ParameterType, Reading
 from palmette.domain.values import Json
 

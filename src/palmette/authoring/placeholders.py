@@ -11,7 +11,7 @@ from typing import Any, Final, Protocol
 
 from palmette.authoring.configs import Leaf
 from palmette.authoring.signatures import Kind, Shape
-from palmette.domain.config import close
+from palmette.domain.fields import close
 from palmette.domain.graph import FromParameter, FromTask
 
 #: How the text of a placeholder begins, so that one which slipped into another text is noticed.

@@ -17,7 +17,7 @@ from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, parameter_
 from palmette.authoring.source import calling, place, reference
 from palmette.authoring.steps import Step, recording
 from palmette.authoring.wiring import mismatch
-from palmette.domain.config import FULL, close
+from palmette.domain.fields import FULL, close
 from palmette.domain.graph import Algorithm, Constant, FromParameter, FromTask, MetricSpec, Reading, Task
 from palmette.domain.values import Json
 from palmette.errors import Problem

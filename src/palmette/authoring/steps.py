@@ -7,10 +7,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from datetime import timedelta
-from typing import Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
-from palmette.authoring.signatures import NOTHING, Signature, signature_of
 from palmette.authoring.source import reference, resolve, standing
+
+if TYPE_CHECKING:
+    from palmette.authoring.signatures import Signature
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -106,10 +109,11 @@ class Step(Generic[P, R]):
     @functools.cached_property
     def signature(self) -> Signature:
         """What it takes and gives."""
+        # Only who records or carries out a step asks; a unit test that calls it should not pay for the modules.
+        of: Callable[..., Signature] = import_module("palmette.authoring.signatures").signature_of
         marks = self.options.get("sensitive", False)
-        names = marks if isinstance(marks, bool) else tuple(marks)
-        outputs = self.options.get("outputs", NOTHING)
-        return signature_of(self.function, self.options.get("inputs"), outputs, names)
+        said = {name: self.options[name] for name in ("inputs", "outputs") if name in self.options}
+        return of(self.function, **said, sensitive=marks if isinstance(marks, bool) else tuple(marks))
 
 
 @overload
