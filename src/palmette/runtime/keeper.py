@@ -14,7 +14,8 @@ The kernel kills a whole namespace with its init, and the init goes with the nur
 daemon that a task detaches survives any of the three. The nursery is forked before anything large is imported, so a
 namespace costs well under a millisecond. Without the right to make namespaces ("subreaper"), tasks and keeper adopt
 their orphans (PR_SET_CHILD_SUBREAPER), and what a finished task leaves to the keeper is killed; then only a keeper
-killed by SIGKILL can leave detached daemons behind, which `palmette.engine.processes` looks for.
+killed by SIGKILL can leave detached daemons behind, which `palmette.engine.processes` looks for. PALMETTE_ISOLATION=
+subreaper asks for that.
 """
 
 # ruff: noqa: PTH123, PTH208
@@ -213,8 +214,9 @@ class Keeper:
         self.nursery: Nursery | None = None
         with contextlib.suppress(OSError, AttributeError):  # a kernel without pidfds, or without namespaces
             os.close(os.pidfd_open(os.getpid()))
-            nursery = Nursery()
-            self.nursery = nursery if nursery.works else None
+            if os.environ.get("PALMETTE_ISOLATION") != "subreaper":
+                nursery = Nursery()
+                self.nursery = nursery if nursery.works else None
         self.bell, self.ringer = socket.socketpair()
         self.bell.setblocking(False)
         self.ringer.setblocking(False)

@@ -153,7 +153,7 @@ class Template(Keeper):
         sys.argv = ["-c"]
         # Otherwise a spawned child of the step would import this file as its parent's main module.
         sys.modules["__main__"] = types.ModuleType("__main__")
-        for setter in self.setters:
+        for setter in self.setters if message["threads"] > 1 else ():  # one it is already
             setter(message["threads"])
         # Shared by all forks otherwise. Python's own `random` seeds itself anew after a fork.
         if numbers := sys.modules.get("numpy.random"):

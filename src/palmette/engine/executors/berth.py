@@ -17,9 +17,9 @@ from palmette.errors import InterpreterError
 from palmette.runtime import threads
 
 #: Variables that importing may need; the others reach a step after the fork.
-KEPT: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PATH", "TMPDIR", "USER")
+KEPT: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", "PATH", "TMPDIR", "USER")
 #: Those of them that make it another template.
-TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH")
+TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION")
 
 
 def identity(python: Path, kit: Path, environment: Mapping[str, str]) -> str:

@@ -214,7 +214,7 @@ class Executors:
         if launch.gpus:
             environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, launch.gpus))
         if self._commands is None:
-            self._commands = Commands()
+            self._commands = Commands(self._environment)
         self._commands.start(launch.id, command, environment=environment, directory=work, log=launch.log)
 
     def _gather(self) -> None:

@@ -18,7 +18,7 @@ from palmette.runtime import keeper
 class Commands:
     """A line to a keeper that ends, with everything it has started, when this driver does."""
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
@@ -26,7 +26,7 @@ class Commands:
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
-                env={},
+                env={name: environment[name] for name in ("PALMETTE_ISOLATION",) if name in environment},
             )
         self._connection = Connection(ours)
 
