@@ -86,26 +86,31 @@ def unpack(files: dict[str, bytes], expected: str, directory: str) -> None:
             file.write(data)
 
 
+def run(given: dict[str, str], directory: str) -> int:
+    """Hand over to the bundle in the directory."""
+    sys.path.insert(0, directory)
+    import_module("palmette.runtime.environment").verify(json.loads(given.get("pins", "{}")), given["install"])
+    code: int = import_module("palmette.runtime.task").main([given["step"], given["executor-input"], directory])
+    return code
+
+
 def main(arguments: list[str]) -> int:
     """Run the step; its exit code."""
     given = options(arguments)
     digest, bundles = given["bundle"], os.environ.get("PALMETTE_BUNDLES")
-    with tempfile.TemporaryDirectory(prefix="palmette-") as fresh:
-        directory = os.path.join(bundles, digest) if bundles else fresh  # noqa: PTH118
-        if bundles:
-            try:
-                with open(os.path.join(directory, "manifest.json"), "rb") as file:  # noqa: PTH118, PTH123
-                    manifest(file.read(), digest)
-            except OSError as error:
-                raise fail("the bundle is not there: " + str(error)) from None
-        elif "archive" in given:
-            unpack(members(given["archive"]), digest, directory)
-        else:
-            raise fail("the bundle is neither in the pipeline nor in a directory that PALMETTE_BUNDLES names")
-        sys.path.insert(0, directory)
-        import_module("palmette.runtime.environment").verify(json.loads(given.get("pins", "{}")), given["install"])
-        code: int = import_module("palmette.runtime.task").main([given["step"], given["executor-input"], directory])
-        return code
+    if bundles:
+        directory = os.path.join(bundles, digest)  # noqa: PTH118
+        try:
+            with open(os.path.join(directory, "manifest.json"), "rb") as file:  # noqa: PTH118, PTH123
+                manifest(file.read(), digest)
+        except OSError as error:
+            raise fail("the bundle is not there: " + str(error)) from None
+        return run(given, directory)
+    if "archive" not in given:
+        raise fail("the bundle is neither in the pipeline nor in a directory that PALMETTE_BUNDLES names")
+    with tempfile.TemporaryDirectory(prefix="palmette-") as directory:
+        unpack(members(given["archive"]), digest, directory)
+        return run(given, directory)
 
 
 if __name__ == "__main__":
