@@ -25,11 +25,18 @@ class ArtifactTypeSchema:
     extra: Mapping[str, Json] = field(default_factory=dict)
 
 
+class SystemParameter(StrEnum):
+    """Types of the parameters that the backend fills by itself."""
+
+    TASK_FINAL_STATUS = "TASK_FINAL_STATUS"
+    TASK_CONFIG = "TASK_CONFIG"
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParameterSpec:
     """An input or output parameter. `has_default` tells a default of null from no default."""
 
-    parameter_type: ParameterType
+    parameter_type: ParameterType | SystemParameter
     default_value: Json = None
     has_default: bool = False
     is_optional: bool = False
@@ -62,12 +69,14 @@ class Definitions:
 class TaskOutputParameter:
     producer_task: str
     output_parameter_key: str
+    extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskOutputArtifact:
     producer_task: str
     output_artifact_key: str
+    extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,17 +182,20 @@ class TaskSpec:
 class ParameterSelector:
     producer_subtask: str
     output_parameter_key: str
+    extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ArtifactSelector:
     producer_subtask: str
     output_artifact_key: str
+    extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class DagOutputs:
-    #: several selectors: the first that ran (``valueFromOneof``, or a list of ``artifactSelectors``)
+    #: several selectors: the first that ran (``valueFromOneof``, or a list of ``artifactSelectors``); a
+    #: ``valueFromOneof`` of one leaves its mark in `extra`, so that it is written as it was read
     parameters: Mapping[str, tuple[ParameterSelector, ...]] = field(default_factory=dict)
     artifacts: Mapping[str, tuple[ArtifactSelector, ...]] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
@@ -272,14 +284,17 @@ class KeyToVar:
 
     key: str
     variable: str
-    optional: bool = False
+    extra: Mapping[str, Json] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecretAsEnv:
-    secret: str
-    keys: tuple[KeyToVar, ...]
+    """`secret` names it, or `secret_parameter` does when the task runs; the newer SDK writes a constant name twice."""
+
+    secret: str = ""
+    keys: tuple[KeyToVar, ...] = ()
     optional: bool = False
+    secret_parameter: ParameterInput | None = None
     extra: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -311,6 +326,7 @@ class PalmetteConfig:
     timeout: float | None = None
     #: output name → format
     formats: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -319,7 +335,7 @@ class PlatformSpec:
 
     kubernetes: Mapping[str, KubernetesConfig] = field(default_factory=dict)
     palmette: Mapping[str, PalmetteConfig] = field(default_factory=dict)
-    #: the algorithm's own facts: declared metrics, presets, ranges, as `palmette.domain.graph` values dumped
+    #: the algorithm's own facts: a `palmette.domain.graph.Algorithm` without steps and tasks, dumped
     algorithm: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
 
