@@ -179,7 +179,8 @@ class _Recorder:
             return Unknown(self, f"what {callee.name} gives")
         twin = next((each for name, each in self.steps.items() if _alike(name) == _alike(callee.name)), callee)
         if twin is not callee:
-            what = f"two steps are named {callee.name!r}, of {twin.location} and of {callee.location}"
+            places = " and ".join(each.location or each.target for each in (twin, callee))
+            what = f"two steps are named {callee.name!r}: {places}"
             self.report(what, 'Give one another name: step(…, name="…").')
             return Unknown(self, f"what {callee.name} gives")
         self.steps[callee.name] = callee

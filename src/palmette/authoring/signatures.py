@@ -235,11 +235,11 @@ def signature_of(
 def _slots(
     declared: inspect.Signature, inputs: dict[str, Any], namespace: Mapping[str, Any], problems: list[tuple[str, str]]
 ) -> Iterator[Slot]:
-    variable = False
+    variable, fixed = False, bool(inputs)
     for name, entry in declared.parameters.items():
         if entry.kind in (entry.VAR_POSITIONAL, entry.VAR_KEYWORD):
             variable = variable or entry.kind is entry.VAR_KEYWORD
-            if not inputs:
+            if not fixed:
                 problems.append(
                     (f"it takes {str(entry).partition(':')[0]}", "Name each input: a step has a fixed set.")
                 )
