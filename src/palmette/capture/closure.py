@@ -129,6 +129,8 @@ class _Walk:
         self.maybe: set[str] = set()
         self.data: set[str] = set()
         self._globs: dict[str, Why] = {glob: Why(by="include") for glob in include}
+        #: a step's `include` or a whole package answers for every dynamic import; a comment only for those beside it
+        self._answered = bool(include) or whole_packages
         self._seen: dict[str, Why] = {}
         self._queue: list[ModuleFile] = []
         self._unreadable: list[tuple[Parsed, Unreadable]] = []
@@ -148,7 +150,7 @@ class _Walk:
         while self._queue or self._more():
             if self._queue:
                 self._take(self._queue.pop())
-        if not self._globs and not self.whole_packages:
+        if not self._answered:
             self.problems += [
                 self.tree.problem(parsed.file.path, each.line, f"`{each.call}` imports what cannot be read", WAYS_OUT)
                 for parsed, each in self._unreadable
@@ -288,6 +290,7 @@ class _Walk:
                 if self.tree.find(name) is not None:
                     self.typing_only.setdefault(name, Why(by=self.tree.show(parsed.file.path), line=each.line))
         for declared in said.declared:
+            self._answered |= not declared.comment
             for glob in declared.globs:
                 self._globs.setdefault(glob, Why(by=self.tree.show(parsed.file.path), line=declared.line))
         self._unreadable += [(parsed, each) for each in said.unreadable if not said.covered(each) and self._ours(each)]

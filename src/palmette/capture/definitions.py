@@ -99,11 +99,12 @@ def index(parsed: Parsed) -> Index:
     palmette = _palmette_names(parsed.tree)
     fragments = [each for node in parsed.tree.body for each in _fragments(node, package, palmette)]
     values = _values(fragments)
+    bound = frozenset(name for each in fragments for name in each.binds)
     by_name: dict[str, list[Fragment]] = {}
     for fragment in fragments:
         names = set(fragment.binds)
         for name in fragment.changes:
-            names |= _reachable(name, values)
+            names |= _reachable(name, values) & bound
         for name in names:
             by_name.setdefault(name, []).append(fragment)
     stars = [

@@ -95,9 +95,10 @@ class Effects:
         while chain and self.tree.find(f"{base}.{chain[0]}") is not None:
             inner = self.index(base)
             itself = f"{base}.{chain[0]}"
-            if inner is not None and chain[0] in inner.by_name:
-                if not any(f"{each.module}.{each.name}" == itself for each in inner.aliases(chain[0])):
-                    break
+            aliases = inner.aliases(chain[0]) if inner is not None else ()
+            bound = inner is not None and chain[0] in inner.by_name
+            if bound and not any(f"{each.module}.{each.name}" == itself for each in aliases):
+                break
             base, chain = f"{base}.{chain[0]}", chain[1:]
         own = self.index(base)
         return (own, chain) if own is not None and chain else ""
@@ -204,7 +205,7 @@ class _Judge:
                 yield from self._targets(target.elts)
             elif isinstance(target, ast.Attribute | ast.Subscript):
                 yield from self._changed(root_name(target), target.lineno)
-                yield from self.value(target.slice) if isinstance(target, ast.Subscript) else ()
+                yield from self.value(target)
 
     def _changed(self, name: str, line: int) -> Iterator[str]:
         """Judge a change to a name's object: one that came from elsewhere is a patch."""

@@ -141,10 +141,7 @@ class _Walk:
         fragments = own.by_name.get(wanted.name, ())
         submodule = f"{wanted.module}.{wanted.name}"
         if wanted.foreign and self.closure.tree.find(submodule) is not None:
-            mine = any(
-                submodule in (alias.module, f"{alias.module}.{alias.name}") for alias in own.aliases(wanted.name)
-            )
-            self._module(submodule, wanted.rest if not fragments or mine else (), "used as a value")
+            self._submodule(own, wanted, submodule)
         elif not fragments and wanted.foreign:
             self._missing(own, wanted)
         if fragments:
