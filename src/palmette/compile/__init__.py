@@ -1,0 +1,1 @@
+"""Graph + bundle → IR: one lowering function for each construct."""

@@ -1,0 +1,80 @@
+"""The container of a captured step: Python, the bootstrap, and what tells it where the step is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from palmette.domain.graph import Resources, Step
+from palmette.domain.run import Environment
+from palmette.domain.values import canonical
+from palmette.ir.spec import ContainerSpec, ResourceSpec
+from palmette.runtime.delivery import BOOTSTRAP
+
+#: what a GPU is called where nothing else is said
+ACCELERATOR: Final = "nvidia.com/gpu"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Captured:
+    """What was captured of an algorithm."""
+
+    #: digest of the bundle
+    bundle: str
+    #: the bundle's tar.gz, to be put into the pipeline; None where the host has the bundle
+    archive: bytes | None = None
+    #: step → digest of the definitions it reaches
+    closures: Mapping[str, str] = field(default_factory=dict)
+    environment: Environment = Environment()
+    #: container image; empty for Python's own of the environment's version
+    image: str = ""
+    #: the bootstrap installs the pins that the image lacks
+    install: bool = False
+
+
+def container(step: Step, captured: Captured, archive: str = "") -> ContainerSpec:
+    """The container; `archive` is the bundle's tar.gz as base64, where it is to be in the pipeline.
+
+    The bundle's digest stands in the arguments, because KFP's own cache key sees nothing else. What Palmette's own
+    fingerprint is made of stands in the environment, so that a comment does not run a step again here.
+    """
+    arguments = ["--step", step.target, "--bundle", captured.bundle]
+    if archive:
+        arguments += ["--archive", archive]
+    pins = {pin.name: pin.version for pin in captured.environment.pins}
+    if pins:
+        arguments += ["--pins", canonical(pins).decode()]
+    if captured.install:
+        arguments.append("--install")
+    return ContainerSpec(
+        image=captured.image or default_image(captured.environment.python),
+        command=("python3", "-c", BOOTSTRAP),
+        args=(*arguments, "--executor-input", "{{$}}"),
+        env={
+            "PALMETTE_CLOSURE": captured.closures[step.name],
+            "PALMETTE_ENVIRONMENT": captured.environment.digest,
+        },
+        resources=resources(step.resources),
+    )
+
+
+def default_image(python: str) -> str:
+    """Python's own slim image of a version "3.11.7"."""
+    return f"python:{'.'.join(python.split('.')[:2]) or '3.11'}-slim"
+
+
+def resources(wanted: Resources) -> ResourceSpec | None:
+    """What is asked for as Kubernetes quantities; None where nothing but the usual core is."""
+    if wanted == Resources():
+        return None
+    cpu = f"{round(wanted.cpu * 1000)}m" if wanted.cpu % 1 else f"{wanted.cpu:g}"
+    memory = str(wanted.memory) if wanted.memory else ""
+    return ResourceSpec(
+        cpu_limit=cpu,
+        cpu_request=cpu,
+        memory_limit=memory,
+        memory_request=memory,
+        accelerator_type=ACCELERATOR if wanted.gpu else "",
+        accelerator_count=str(wanted.gpu) if wanted.gpu else "",
+    )
