@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import ast
 import copy
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Final
 
-from palmette.capture.imports import absolute, dotted, is_typing_only
+from palmette.capture.imports import absolute, dotted, imports, is_typing_only
 from palmette.capture.names import Alias, Uses, uses
+from palmette.capture.nodes import children, everything
 from palmette.capture.normal import Detail, normal_form
 from palmette.capture.sources import Parsed
 
@@ -22,6 +24,8 @@ MUTATORS: Final = frozenset(
     update
     """.split()  # noqa: SIM905 (a list says no more and is longer)
 )
+
+_WORD = re.compile(r"[^\W\d]\w*")
 
 #: Statements that hold others which run when the module does.
 Compound = ast.If | ast.Try | ast.TryStar | ast.For | ast.While | ast.With | ast.Match
@@ -88,15 +92,22 @@ class Index:
 
     @cached_property
     def used(self) -> frozenset[str]:
-        """Every top-level name that anything in the module uses."""
-        return frozenset(use.names[0] for each in self.fragments for use in each.uses.found if use.alias is None)
+        """Every name in the module's code, and in its short texts: they may be annotations, or be in `__all__`."""
+        found: set[str] = set()
+        for node in everything(self.parsed.tree):
+            if type(node) is ast.Name:
+                found.add(node.id)
+            elif type(node) is ast.Constant and type(node.value) is str and len(node.value) < 100:
+                found.update(_WORD.findall(node.value))
+        return frozenset(found)
 
 
 @lru_cache(maxsize=4096)
 def index(parsed: Parsed) -> Index:
     """Cut a module into fragments."""
     package = parsed.file.package
-    palmette = _palmette_names(parsed.tree)
+    said = imports(parsed)
+    palmette = frozenset(name for name, origin in said.origins.items() if origin.partition(".")[0] == "palmette")
     fragments = [each for node in parsed.tree.body for each in _fragments(node, package, palmette)]
     values = _values(fragments)
     bound = frozenset(name for each in fragments for name in each.binds)
@@ -107,11 +118,7 @@ def index(parsed: Parsed) -> Index:
             names |= _reachable(name, values) & bound
         for name in names:
             by_name.setdefault(name, []).append(fragment)
-    stars = [
-        absolute(node.module or "", package, node.level)
-        for node in ast.walk(parsed.tree)
-        if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"
-    ]
+    stars = [each.module for each in said.found if "*" in each.names]
     return Index(parsed, tuple(fragments), {name: tuple(each) for name, each in by_name.items()}, values, tuple(stars))
 
 
@@ -138,18 +145,6 @@ def is_palmette(node: ast.expr, names: frozenset[str]) -> bool:
     """Whether a decorator, or what a call calls, is Palmette's."""
     chain = dotted(node.func if isinstance(node, ast.Call) else node)
     return bool(chain) and chain[0] in names
-
-
-def _palmette_names(tree: ast.Module) -> frozenset[str]:
-    names: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names |= {each.asname or "palmette" for each in node.names if each.name.partition(".")[0] == "palmette"}
-        elif (
-            isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").partition(".")[0] == "palmette"
-        ):
-            names |= {each.asname or each.name for each in node.names}
-    return frozenset(names)
 
 
 def _fragments(node: ast.stmt, package: str, palmette: frozenset[str]) -> Iterator[Fragment]:
@@ -215,7 +210,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
             yield name
         case _:
             pass
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _bound(child)
 
 
@@ -278,7 +273,7 @@ def _held(node: ast.AST) -> Iterator[str]:
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             yield from _held(each)
     else:
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             yield from _held(child)
 
 

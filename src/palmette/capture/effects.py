@@ -15,6 +15,7 @@ from typing import Final
 from palmette.capture.definitions import MUTATORS, Index, index, is_main, is_palmette, root_name
 from palmette.capture.imports import absolute, dotted, is_typing_only
 from palmette.capture.names import Alias
+from palmette.capture.nodes import children
 from palmette.capture.purity import READING, keeps, pure_base, pure_callable
 from palmette.capture.sources import Kind, SourceTree
 
@@ -170,7 +171,7 @@ class _Judge:
             case ast.BinOp(op=operator) if isinstance(operator, _OPERATORS) and not _literal(node):
                 yield f"line {node.lineno} uses `{ast.unparse(node)[:40]}`, whose operator may do anything"
             case _:
-                for child in ast.iter_child_nodes(node):
+                for child in children(node):
                     yield from self.value(child)
 
     def _expression(self, node: ast.Expr) -> Iterator[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final
 
+from palmette.capture.nodes import children, statements
 from palmette.capture.sources import Parsed
 
 #: The three ways out of an import that cannot be read. Every message about one ends in it.
@@ -45,6 +46,10 @@ _OPAQUE = frozenset(
 #: Functions that list the modules of packages.
 _WALKERS = frozenset({"pkgutil.walk_packages", "pkgutil.iter_modules"})
 _ENTRY_POINTS = frozenset({"importlib.metadata.entry_points", "importlib_metadata.entry_points"})
+
+
+#: Without any of these words in its text, a module imports by statements alone.
+_DYNAMIC = ("importlib", "__import__", "runpy", "pkgutil", "import imp", "from imp ")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,8 +170,10 @@ class _Reader:
         self._guarded = 0
         self._into = self.found
         #: calls are judged once all the names are known
-        self._dynamic = any(word in parsed.text for word in ("import", "runpy", "pkgutil", "entry_points"))
-        for node in ast.walk(parsed.tree):
+        self._dynamic = any(word in parsed.text for word in _DYNAMIC)
+        #: without such words, only statements can import
+        self._calls = self._dynamic or "include" in parsed.text
+        for node in statements(parsed.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     self.origins[alias.asname or alias.name.partition(".")[0]] = (
@@ -206,8 +213,9 @@ class _Reader:
                 self._children(node)
 
     def _children(self, node: ast.AST) -> None:
-        for child in ast.iter_child_nodes(node):
-            self.visit(child)
+        for child in children(node):
+            if self._calls or not isinstance(child, ast.expr):
+                self.visit(child)
 
     def _made(self, module: str, names: tuple[str, ...], node: ast.stmt | ast.expr, *, dynamic: bool = False) -> Import:
         return Import(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from palmette.capture.imports import dotted, is_typing_only
+from palmette.capture.nodes import children
 
 #: Attributes and names that say how the code looks at itself or at other code.
 TELLING: Final = frozenset(
@@ -105,7 +106,7 @@ class _Walk:
             case ast.If() if is_typing_only(node.test):
                 self._all(node.orelse)
             case _:
-                self._all(ast.iter_child_nodes(node))
+                self._all(children(node))
 
     def _all(self, nodes: Iterable[ast.AST]) -> None:
         for each in nodes:
@@ -206,7 +207,7 @@ def _locals(node: ast.AST, outer: set[str]) -> Iterator[tuple[str, Alias | None]
             yield name, None
         case _:
             pass
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _locals(child, outer)
 
 
@@ -216,5 +217,5 @@ def _texts(node: ast.AST) -> Iterator[str]:
         return
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         yield node.value
-    for child in ast.iter_child_nodes(node):
+    for child in children(node):
         yield from _texts(child)
