@@ -47,7 +47,7 @@ check: install ## Lint, types, layers, docs
 	$(BIN)/pytest -q tests/docs
 
 docs: install ## Write the reference from the code (docs/reference/)
-	$(BIN)/python scripts/reference
+	$(BIN)/python scripts/reference.py
 
 bench: install ## Measure the budgets beside physical limits in the same run
 	$(BIN)/python -m benchmarks

@@ -45,7 +45,8 @@ def load(declared: type[T], value: Json) -> T:
 
 @cache
 def _hints(declared: type) -> dict[str, Any]:
-    return typing.get_type_hints(declared)
+    # `Json` refers to itself by name, which only its own module can resolve; a plain value is taken as it is anyway.
+    return typing.get_type_hints(declared, localns={"Json": Any})
 
 
 def _load(declared: Any, value: Any) -> Any:

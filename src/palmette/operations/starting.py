@@ -53,7 +53,8 @@ def evaluate_model(model: dict[str, float], dataset: dict[str, list[float]], hel
 @step
 def report(model: dict[str, float], metrics: Metrics) -> HTML:
     """Say it to a person."""
-    return HTML(f"<h1>y = {model['intercept']:.2f} + {model['slope']:.2f} x</h1><p>off by {metrics['mae']:.2f} on average")
+    line = f"y = {model['intercept']:.2f} + {model['slope']:.2f} x"
+    return HTML(f"<h1>{line}</h1><p>off by {metrics['mae']:.2f} on average")
 
 
 @algorithm(

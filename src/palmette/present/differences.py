@@ -47,9 +47,7 @@ def _sides(baseline: Run, head: Run, now: float) -> Table:
     for word, run in (("baseline", baseline), ("head", head)):
         place = " ".join(filter(None, [run.git.branch, words.commit(run.git.commit, dirty=run.git.dirty)]))
         state = run.state.value.lower()
-        table.add_row(
-            f"  {word}", run.id, state, f"{words.age(now - run.created)} ago".replace("just now ago", "just now"), place
-        )
+        table.add_row(f"  {word}", run.id, state, words.ago(now - run.created), place)
     return table
 
 

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Attempt, Run, TaskRecord
 from palmette.domain.values import Json
 from palmette.operations.details import Detail, Row, shown
-from palmette.present.words import instant
+from palmette.present.words import instant, literal
 
 
 def detail(known: Detail) -> dict[str, Json]:
     """One run with everything: what `run --json` and `show --json` print."""
     return {
         **_run(known.run, interrupted=known.interrupted),
-        "metrics": dict(known.metrics),
+        "metrics": {name: _finite(value) for name, value in known.metrics.items()},
         "curves": {
-            name: [{"step": point.step, "value": point.value, "time": instant(point.time)} for point in points]
+            name: [{"step": point.step, "value": _finite(point.value), "time": instant(point.time)} for point in points]
             for name, points in known.curves.items()
         },
         "tasks": [_task(task) for task in known.tasks],
@@ -29,12 +30,17 @@ def rows(known: Sequence[Row]) -> list[Json]:
     return [
         {
             **_run(row.run, interrupted=row.interrupted),
-            "metrics": dict(row.metrics),
+            "metrics": {name: _finite(value) for name, value in row.metrics.items()},
             "task_count": row.tasks,
             "cached_count": row.cached,
         }
         for row in known
     ]
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN and no infinity."""
+    return value if math.isfinite(value) else None
 
 
 def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
@@ -125,3 +131,21 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
         "exit_code": attempt.exit_code,
         "message": attempt.message or None,
     }
+
+
+def cells(known: Sequence[Row]) -> list[list[str]]:
+    """A list of runs as rows of text, the first one the header: a column for each config field and metric."""
+    fields = sorted({setting.name for row in known for setting in row.run.settings})
+    names = sorted({name for row in known for name in row.metrics})
+    header = ["run_id", "algorithm", "state", "created_at", "duration_seconds", "preset", "branch", "commit"]
+    header += [*(f"config.{name}" for name in fields), *(f"metric.{name}" for name in names)]
+    return [header, *(_cells(row, fields, names) for row in known)]
+
+
+def _cells(row: Row, fields: Sequence[str], names: Sequence[str]) -> list[str]:
+    run = row.run
+    took = "" if run.started is None or run.ended is None else f"{run.ended - run.started:.3f}"
+    texts = [run.id, run.algorithm, run.state.value, instant(run.created) or "", took, run.preset]
+    texts += [run.git.branch, run.git.commit]
+    texts += [literal(run.config[name]) if name in run.config else "" for name in fields]
+    return [*texts, *(repr(row.metrics[name]) if name in row.metrics else "" for name in names)]

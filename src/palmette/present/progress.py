@@ -94,9 +94,7 @@ class RunProgress:
             case state if state.final:
                 line.ended = change.time
                 if change.reused is not None:
-                    line.note = (
-                        f"reused from {change.reused.run}, made {words.age(change.time - change.reused.made)} ago"
-                    )
+                    line.note = f"reused from {change.reused.run}, made {words.ago(change.time - change.reused.made)}"
                 mark, word = words.TASK_MARKS[state][0], words.TASK_WORDS[state]
                 self._say(f"  {mark} {line.name}  {word}  {self._elapsed(line)}  {line.note}".rstrip())
             case _:

@@ -64,6 +64,11 @@ def age(value: float) -> str:
     return "just now"
 
 
+def ago(value: float) -> str:
+    """How long ago, as a phrase: "just now", "12 min ago"."""
+    return "just now" if value < 60 else f"{age(value)} ago"
+
+
 def size(value: float) -> str:
     """Bytes in powers of 1,024: "512 B", "1.5 KiB", "3.0 GiB"."""
     if value < 1024:

@@ -1,0 +1,70 @@
+"""The verbs that look at the project's code: `check`, `compile`, `capture`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from palmette.cli.console import console
+from palmette.cli.session import Session, pass_session, print_json
+from palmette.operations import checking, compiling
+from palmette.present import sources
+
+
+@click.command()
+@click.argument("algorithms", nargs=-1)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def check(session: Session, algorithms: tuple[str, ...], as_json: bool) -> None:
+    """Check the project's algorithms without running them.
+
+    Definitions, configs, presets, the code that each step takes along, its packages, and the pipeline they compile to.
+    Every problem is reported at once.
+    """
+    found = checking.check(session.project, session.environ, algorithms)
+    if as_json:
+        print_json(sources.plain_check(found))
+    else:
+        console().print(sources.check(found))
+    if found.problems:
+        sys.exit(1)
+
+
+@click.command("compile")
+@click.argument("algorithm")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; standard output without.")
+@click.option("--image", default="", help="The container image of the steps.")
+@pass_session
+def compile_pipeline(session: Session, algorithm: str, output: Path | None, image: str) -> None:
+    """Write an algorithm's Kubeflow pipeline.
+
+    The same sources and packages give the same bytes on any machine.
+    """
+    done = compiling.compile_for_kubeflow(session.project, session.environ, algorithm, image=image)
+    for warning in done.warnings:
+        click.echo(f"note: {warning}", err=True)
+    if output is None:
+        click.echo(done.text, nl=False)
+        return
+    compiling.write(done, output)
+    click.echo(f"{output}: {len(done.text):,} bytes, bundle {done.bundle[:12]}", err=True)
+
+
+@click.command()
+@click.argument("algorithm")
+@click.option("--explain", is_flag=True, help="Say of each file why it is taken, and what each step reaches.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the bundle's archive (tar.gz) here.")
+@pass_session
+def capture(session: Session, algorithm: str, explain: bool, as_json: bool, output: Path | None) -> None:
+    """Show the code that an algorithm's steps take along."""
+    taken = checking.capture(session.project, session.environ, algorithm)
+    if output is not None:
+        compiling.write_archive(taken.bundle, output)
+        click.echo(f"{output}: bundle {taken.bundle.digest[:12]}", err=True)
+    if as_json:
+        print_json(sources.plain_capture(taken))
+    elif output is None or explain:
+        console().print(sources.capture(taken, everything=explain))

@@ -1,0 +1,74 @@
+"""What is imported only when it is asked for. This table is the only place in the tool that defers an import: it keeps
+`palmette --help` quick, and lets `run` start the project's interpreter before the rest is loaded."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, Final
+
+import click
+
+#: verb → the module and name of its command, and the line that `palmette --help` shows for it
+VERBS: Final = {
+    "init": ("palmette.cli.start", "init", "Make this directory a Palmette project."),
+    "run": ("palmette.cli.run", "run", "Train an algorithm."),
+    "resume": ("palmette.cli.run", "resume", "Continue a run that was interrupted."),
+    "cancel": ("palmette.cli.run", "cancel", "Cancel a run."),
+    "runs": ("palmette.cli.read", "runs", "List runs."),
+    "show": ("palmette.cli.read", "show", "Show everything about a run."),
+    "logs": ("palmette.cli.read", "logs", "Print what a run's steps printed."),
+    "artifacts": ("palmette.cli.read", "artifacts", "List or fetch what a run's steps made."),
+    "diff": ("palmette.cli.explain", "diff", "Show what differs between two runs."),
+    "why": ("palmette.cli.explain", "why", "Say why a step was run again, or was not."),
+    "check": ("palmette.cli.code", "check", "Check the project's algorithms without running them."),
+    "compile": ("palmette.cli.code", "compile_pipeline", "Write an algorithm's Kubeflow pipeline."),
+    "capture": ("palmette.cli.code", "capture", "Show the code that an algorithm's steps take along."),
+    "tag": ("palmette.cli.label", "tag", "Add or remove a run's tags."),
+    "note": ("palmette.cli.label", "note", "Write a note on a run."),
+}
+
+#: operation modules that are heavy to import; the others are imported as usual
+_OPERATIONS: Final = {
+    "running": "palmette.operations.running",
+    "progress": "palmette.present.progress",
+    "outcome": "palmette.present.outcome",
+    "plain": "palmette.present.plain",
+    "console": "palmette.cli.console",
+}
+
+
+def operation(name: str) -> Any:
+    """The module of an operation, imported now."""
+    return importlib.import_module(_OPERATIONS[name])
+
+
+class Verbs(click.Group):
+    """The verbs, each imported when it is called. Help lists them from the table."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table, which is the order of use."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command, or None."""
+        if cmd_name not in VERBS:
+            return None
+        module, name, _ = VERBS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, _, line) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a guess at what was meant."""
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            # difflib costs a few milliseconds, which only a typing error should pay.
+            close = importlib.import_module("difflib").get_close_matches(args[0], VERBS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else " See 'palmette --help'."
+            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)

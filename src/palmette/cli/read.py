@@ -1,0 +1,138 @@
+"""The verbs that look at runs: `runs`, `show`, `logs`, `artifacts`."""
+
+from __future__ import annotations
+
+import csv
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from palmette.cli.console import console
+from palmette.cli.session import Session, pass_session, print_json
+from palmette.domain.states import RunState
+from palmette.operations import reading
+from palmette.operations.home import open_home
+from palmette.present import plain, screens, words
+
+
+@click.command()
+@click.argument("algorithm", required=False)
+@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
+@click.option(
+    "--state", type=click.Choice([state.value.lower() for state in RunState]), help="Only runs in this state."
+)
+@click.option("--branch", help="Only runs of this branch.")
+@click.option("--preset", help="Only runs of this preset.")
+@click.option("--tag", help="Only runs with this tag.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print comma-separated values, one column a config field or metric."
+)
+@pass_session
+def runs(
+    session: Session,
+    algorithm: str | None,
+    limit: int,
+    state: str | None,
+    branch: str | None,
+    preset: str | None,
+    tag: str | None,
+    as_json: bool,
+    as_csv: bool,
+) -> None:
+    """List runs, newest first."""
+    wanted = reading.Wanted(
+        algorithm=algorithm,
+        state=RunState(state.upper()) if state else None,
+        branch=branch,
+        preset=preset,
+        tag=tag,
+        limit=limit,
+    )
+    rows = reading.runs(open_home(session.project), wanted)
+    if as_json:
+        print_json(plain.rows(rows))
+    elif as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(plain.cells(rows))
+    elif rows:
+        console().print(screens.runs(rows, time.time()))
+        if len(rows) == limit:
+            click.echo(f"(the newest {limit}; --limit shows more)", err=True)
+    elif wanted == reading.Wanted(limit=limit):
+        click.echo("No runs yet. Start one: palmette run ALGORITHM", err=True)
+    else:
+        click.echo("No run matches.", err=True)
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@pass_session
+def show(session: Session, run: str, as_json: bool) -> None:
+    """Show everything about a run.
+
+    RUN is an id, its first four characters or more, `last`, or an algorithm's name for its newest run.
+    """
+    detail = reading.show(open_home(session.project), run)
+    if as_json:
+        print_json(plain.detail(detail))
+    else:
+        console().print(screens.show(detail, time.time()))
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.argument("step", required=False)
+@click.option("-f", "--follow", is_flag=True, help="Go on printing until the run is over.")
+@click.option("--attempt", type=click.IntRange(1), help="This attempt instead of the last one.")
+@pass_session
+def logs(session: Session, run: str, step: str | None, follow: bool, attempt: int | None) -> None:
+    """Print what a run's steps printed.
+
+    With several steps each line begins with its step's name.
+    """
+    home = open_home(session.project)
+    for line in reading.logs(home, run, step=step, follow=follow, attempt=attempt):
+        click.echo(f"{line.step} │ {line.text}" if step is None else line.text)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def artifacts(ctx: click.Context) -> None:
+    """List or fetch what a run's steps made."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_artifacts, run="last", as_json=False)
+
+
+@artifacts.command("list")
+@click.argument("run", default="last")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@pass_session
+def list_artifacts(session: Session, run: str, as_json: bool) -> None:
+    """List the artifacts of a run, with type, size and digest."""
+    stored = reading.artifacts(open_home(session.project), run)
+    if as_json:
+        print_json([{"name": entry.name, **plain.artifact(entry.artifact)} for entry in stored])
+    elif stored:
+        console().print(screens.artifacts([(entry.task, entry.output, entry.artifact) for entry in stored]))
+    else:
+        click.echo("This run has no artifacts.", err=True)
+
+
+@artifacts.command("get")
+@click.argument("run")
+@click.argument("name")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to; by default under its own name, here.")
+@click.option("--force", is_flag=True, help="Replace what is there.")
+@pass_session
+def get_artifact(session: Session, run: str, name: str, output: Path | None, force: bool) -> None:
+    """Fetch an artifact: a copy, checked against its digest.
+
+    NAME is STEP or STEP.OUTPUT as `palmette artifacts list` shows it.
+    """
+    got = reading.fetch(
+        open_home(session.project), run, name, destination=output, directory=session.directory, replace=force
+    )
+    click.echo(f"{got.path}  {words.size(got.size)}", err=True)

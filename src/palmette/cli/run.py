@@ -1,0 +1,118 @@
+"""The verbs that execute: `run`, `resume`, `cancel`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from palmette.cli.lazy import operation
+from palmette.cli.session import Session, pass_session, print_json
+from palmette.domain.states import RunState
+from palmette.operations import preparing
+
+#: how many of a failed step's last log lines are shown
+_TAIL = 20
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.argument("algorithm")
+@click.argument("overrides", nargs=-1, metavar="[FIELD=VALUE]...")
+@click.option("--preset", help="Start from this preset of the algorithm instead of its defaults.")
+@click.option(
+    "--config",
+    "config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Take values from a TOML, YAML or JSON file.",
+)
+@click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
+@click.option("--no-cache", is_flag=True, help="Reuse nothing: run every step.")
+@click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
+@click.option("--tag", "tags", multiple=True, help="Tag the run; may be repeated.")
+@click.option("--note", default="", help="Write a note on the run.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
+@pass_session
+def run(
+    session: Session,
+    algorithm: str,
+    overrides: tuple[str, ...],
+    preset: str | None,
+    config: Path | None,
+    refresh: bool,
+    no_cache: bool,
+    isolated: bool,
+    tags: tuple[str, ...],
+    note: str,
+    as_json: bool,
+) -> None:
+    """Train an algorithm.
+
+    Steps whose code, inputs and environment are as they were are not run again. FIELD=VALUE overrides a config field
+    (C=0.1, penalty=l1, layers=[64,32], model.depth=3).
+
+    \b
+    palmette run tumour
+    palmette run tumour C=0.1 --preset toy
+    palmette run tumour --config experiment.toml
+    """
+    # The project's interpreter starts to import now; the store and the display are imported beside it.
+    with preparing.begin(session.project, session.environ, algorithm) as preparation:
+        running = operation("running")
+        request = running.Request(
+            preset=preset,
+            config=config,
+            overrides=overrides,
+            refresh=refresh,
+            reuse=not no_cache,
+            isolated=isolated,
+            tags=tags,
+            note=note,
+        )
+        accepted = running.accept(preparation, request)
+        _drive(running, accepted, as_json=as_json)
+
+
+@click.command()
+@click.argument("run", default="last")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
+@pass_session
+def resume(session: Session, run: str, as_json: bool) -> None:
+    """Continue a run that was interrupted.
+
+    What was done is kept; what was running starts again. RUN is an id, its first four characters or more, `last`, or
+    an algorithm's name for its newest run.
+    """
+    running = operation("running")
+    with running.reopen(session.project, session.environ, run) as accepted:
+        _drive(running, accepted, as_json=as_json)
+
+
+@click.command()
+@click.argument("run")
+@pass_session
+def cancel(session: Session, run: str) -> None:
+    """Cancel a run.
+
+    Its driver ends the steps that are running; where nobody drives it any more, that is done here.
+    """
+    click.echo(operation("running").cancel(session.project, session.environ, run), err=True)
+
+
+def _drive(running: Any, accepted: Any, *, as_json: bool) -> None:
+    progress = operation("progress")
+    err = operation("console").console(err=True)
+    for notice in accepted.notices:
+        click.echo(f"note: {notice}", err=True)
+    with progress.RunProgress(err, accepted.title, accepted.tasks) as display:
+        detail = running.drive(accepted, display.see)
+    if as_json:
+        print_json(operation("plain").detail(detail))
+    else:
+        tails = running.tails(accepted, detail, _TAIL)
+        err.print(operation("outcome").outcome(detail, tails))
+    if detail.run.state is RunState.CANCELED:
+        sys.exit(130)
+    if detail.run.state is not RunState.SUCCEEDED:
+        sys.exit(3)

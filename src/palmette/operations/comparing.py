@@ -1,0 +1,150 @@
+"""Two runs side by side, and why a step ran."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from palmette.comparison.changes import Comparison
+from palmette.comparison.compare import compare
+from palmette.comparison.sides import Side
+from palmette.domain import fingerprint
+from palmette.domain.fingerprint import Parts
+from palmette.domain.run import Run, TaskRecord
+from palmette.domain.states import TaskState
+from palmette.domain.values import Json, canonical
+from palmette.errors import NotFound
+from palmette.operations.details import shown
+from palmette.operations.home import Home
+from palmette.operations.reading import step_named
+from palmette.store import captures, history, metrics, runs, tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """A comparison, and the names by which people know its tasks."""
+
+    comparison: Comparison
+    names: Mapping[str, str]
+
+    def name(self, task: str) -> str:
+        """The step's own name."""
+        return self.names.get(task, task)
+
+
+def diff(home: Home, head: str, baseline: str | None = None) -> Compared:
+    """What differs, read from baseline to head; by default the previous run of the algorithm is the baseline."""
+    after = runs.get(home.store, head, project=home.project)
+    if baseline is not None:
+        before = runs.get(home.store, baseline, project=home.project)
+    else:
+        previous = runs.previous(home.store, after)
+        if previous is None:
+            hint = "Run it once more, or name two runs: palmette diff HEAD BASELINE."
+            raise NotFound(f"{after.id} is the first run of {after.algorithm}: there is none before it", hint)
+        before = previous
+    sides = [_side(home, run) for run in (after, before)]
+    names = {task.name: shown(task) for side in reversed(sides) for task in side.tasks}
+    return Compared(comparison=compare(sides[0], sides[1]), names=names)
+
+
+def _side(home: Home, run: Run) -> Side:
+    records = tasks.of_run(home.store, run.id)
+    definitions = {task.name: _definitions(home, task.parts) for task in records}
+    return Side(run=run, tasks=records, metrics=metrics.last(home.store, run.id), definitions=definitions)
+
+
+def _definitions(home: Home, parts: Parts | None) -> Mapping[str, str]:
+    found = captures.closure(home.store, parts.closure) if parts and parts.closure else None
+    return {name: str(digest) for name, digest in found.items()} if isinstance(found, Mapping) else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reason:
+    """Why a task was executed, or why it was not."""
+
+    task: TaskRecord
+    #: the newest earlier execution of the same step, and its run
+    earlier: TaskRecord | None = None
+    earlier_run: str = ""
+    #: the parts of the fingerprint that differ: "closure", "parameters.C"
+    changed: tuple[str, ...] = ()
+    #: definition → "added", "removed", "changed"
+    definitions: tuple[tuple[str, str], ...] = ()
+    #: parameter, input, package … → before, after
+    values: tuple[tuple[str, str, str], ...] = ()
+    #: a reason that is no difference: it is always fetched again, its bytes are gone …
+    remark: str = ""
+
+
+def why(home: Home, ref: str, step: str | None = None) -> list[Reason]:
+    """For each step of the run, or for one, what differs from its newest earlier execution."""
+    run = runs.get(home.store, ref, project=home.project)
+    records = tasks.of_run(home.store, run.id)
+    wanted = records if step is None else (step_named(records, step),)
+    return [_reason(home, run, task) for task in wanted]
+
+
+def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
+    if task.state is TaskState.CACHED or task.parts is None:
+        return Reason(task=task)
+    found = history.earlier(home.store, run, task.name)
+    if found is None:
+        return Reason(task=task)
+    earlier_run, earlier = found
+    explain = partial(Reason, task=task, earlier=earlier, earlier_run=earlier_run.id)
+    if earlier.parts is None:
+        return explain(remark="the earlier execution did not get as far as its inputs")
+    changed = fingerprint.changed(earlier.parts, task.parts)
+    if not changed:
+        return explain(remark=_unchanged(run, task, earlier))
+    before, after = _definitions(home, earlier.parts), _definitions(home, task.parts)
+    edits = {name: "added" if name not in before else "removed" if name not in after else "changed"
+             for name in sorted({*before, *after}) if before.get(name) != after.get(name)}  # fmt: skip
+    return explain(
+        changed=changed,
+        definitions=tuple(edits.items()),
+        values=tuple(_values(earlier_run, run, earlier, task, changed)),
+    )
+
+
+def _unchanged(run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
+    if not earlier.state.good:
+        return f"its earlier execution was {earlier.state.value.lower()}"
+    if not task.needs and run.refresh:
+        return "it reads the outside world, and fresh data were asked for"
+    if not task.needs:
+        return "it reads the outside world, and its earlier output does not stand any longer (fresh=…)"
+    return "nothing that it depends on differs; reuse was switched off, or the earlier output is gone"
+
+
+def _values(
+    before_run: Run, after_run: Run, before: TaskRecord, after: TaskRecord, changed: tuple[str, ...]
+) -> list[tuple[str, str, str]]:
+    found: list[tuple[str, str, str]] = []
+    for name in changed:
+        part, _, key = name.partition(".")
+        if part == "environment":
+            old, new = ({pin.name: pin.version for pin in run.environment.pins} for run in (before_run, after_run))
+            found += [
+                (pin, old.get(pin, ""), new.get(pin, ""))
+                for pin in sorted({*old, *new})
+                if old.get(pin) != new.get(pin)
+            ]
+            python = (before_run.environment.python, after_run.environment.python)
+            found += [("python", *python)] if python[0] != python[1] else []
+        elif part in ("parameters", "inputs") and before.parts and after.parts:
+            was, now = (_short(part, getattr(parts, part).get(key)) for parts in (before.parts, after.parts))
+            found.append((key, was, now))
+        elif part in ("secrets", "env"):
+            found.append((key, "another value", "this value"))
+    return found
+
+
+def _short(part: str, value: Json) -> str:
+    if value is None:
+        return ""
+    if part == "inputs" and isinstance(value, (list, tuple)):
+        return " ".join(str(digest).rpartition(":")[2][:12] for digest in value)
+    return value if isinstance(value, str) else canonical(value).decode()

@@ -1,0 +1,82 @@
+"""Compile an algorithm to a Kubeflow pipeline."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from palmette.capture.bundle import Bundle
+from palmette.compile.containers import Captured
+from palmette.compile.pipeline import Compiled, compile_algorithm
+from palmette.errors import CompileError, UsageError
+from palmette.ir import codec
+from palmette.ir.check import check
+from palmette.operations.preparing import begin
+from palmette.operations.project import Project
+from palmette.operations.recording import Recorded, finish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """A compiled pipeline."""
+
+    text: str
+    #: digest of the bundle that is in it
+    bundle: str
+    warnings: tuple[str, ...] = ()
+
+
+def record(project: Project, environ: Mapping[str, str], name: str) -> Recorded:
+    """Record an algorithm as its code has it now, leaving nothing behind."""
+    with tempfile.TemporaryDirectory(prefix="palmette-") as temporary, begin(project, environ, name) as preparation:
+        return finish(preparation, Path(temporary))
+
+
+def compile_recorded(recorded: Recorded, *, image: str = "", embed: bool = False) -> Compiled:
+    """The pipeline of a recorded algorithm; with `embed` its source is in it, for hosts that do not have it."""
+    project = recorded.project
+    captured = Captured(
+        bundle=recorded.bundle.digest,
+        archive=recorded.bundle.archive() if embed else None,
+        closures={name: reached.digest for name, reached in recorded.reached.items()},
+        environment=recorded.pinned.environment,
+        image=image or project.image,
+        install=project.install and embed,
+    )
+    return compile_algorithm(recorded.algorithm, captured, project_name=project.name)
+
+
+def compile_for_kubeflow(project: Project, environ: Mapping[str, str], name: str, *, image: str = "") -> Written:
+    """The algorithm's pipeline for a stock Kubeflow, its source in it; CompileError with every problem at once."""
+    recorded = record(project, environ, name)
+    compiled = compile_recorded(recorded, image=image, embed=True)
+    problems = check(compiled.document)
+    if problems:
+        raise CompileError(f"{name} cannot be compiled", problems=problems)
+    text = codec.dumps(compiled.document)
+    return Written(text=text, bundle=recorded.bundle.digest, warnings=(*compiled.warnings, *recorded.pinned.notes))
+
+
+def write(written: Written, output: Path) -> None:
+    """Write the pipeline to a file, whole or not at all."""
+    _write(output, written.text.encode())
+
+
+def write_archive(bundle: Bundle, output: Path) -> None:
+    """Write the bundle's archive to a file, whole or not at all."""
+    _write(output, bundle.archive())
+
+
+def _write(output: Path, content: bytes) -> None:
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(output)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(
+            f"{output} cannot be written: {error.strerror}", "Name another place with --output."
+        ) from error

@@ -1,0 +1,57 @@
+"""The one store that remembers: a directory for one person, and what lies in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from palmette.blobs import Blobs
+from palmette.domain.run import Process, Run
+from palmette.engine import processes
+from palmette.errors import NotFound
+from palmette.operations.project import Project
+from palmette.store import database
+from palmette.store.database import FILE, Store
+
+
+@dataclass(frozen=True, kw_only=True)
+class Home:
+    """An open home."""
+
+    directory: Path
+    #: the project whose runs are meant
+    project: str
+    store: Store
+    blobs: Blobs
+
+    @property
+    def bundles(self) -> Path:
+        """Unpacked bundles by digest."""
+        return self.directory / "bundles"
+
+    @property
+    def runs(self) -> Path:
+        """Attempt directories: RUN/TASK/SERIAL."""
+        return self.directory / "runs"
+
+
+def open_home(project: Project) -> Home:
+    """The project's home; NotFound where nothing was ever run, so that looking leaves nothing behind."""
+    if not project.database and not (project.home / FILE).exists():
+        raise NotFound(f"there are no runs in {project.home} yet", "Start one: palmette run ALGORITHM.")
+    return make_home(project)
+
+
+def make_home(project: Project) -> Home:
+    """The project's home, made if it is not there."""
+    store = database.open(project.database or project.home)
+    return Home(directory=project.home, project=project.name, store=store, blobs=Blobs(project.home / "blobs"))
+
+
+def interrupted(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
+    """Whether nobody drives the run any more though it is not over. Holders on other hosts are believed here; taking
+    their lease asks the database's clock."""
+    if run.state.final:
+        return False
+    return run.lease is None or (run.lease.process.boot == processes.boot() and not alive(run.lease.process))

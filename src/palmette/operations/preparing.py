@@ -1,0 +1,119 @@
+"""The first step from a project to a run: capture the source and start the project's interpreter.
+
+Light to import, so that the interpreter imports what the steps need while the rest of the tool is loaded beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from palmette.capture.bundle import assemble, bundle, kit, unpack
+from palmette.capture.closure import close
+from palmette.capture.sources import SourceTree
+from palmette.engine.executors.template import Template
+from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound
+from palmette.operations import machine
+from palmette.operations.discovery import Found
+from palmette.operations.project import Interpreter, Project, discover, interpreter
+
+#: what Palmette's carried part runs on
+LEAST_PYTHON: Final = "3.11"
+
+
+class Preparation:
+    """An algorithm on its way to being recorded. The template is importing; `finish` waits for it."""
+
+    def __init__(
+        self, project: Project, environ: Mapping[str, str], found: Found, python: Interpreter, directories: Directories
+    ) -> None:
+        self.project = project
+        self.environ = environ
+        self.found = found
+        self.python = python
+        self.directories = directories
+        tree = SourceTree(project.root, project.roots)
+        self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
+        self.bundle = bundle(self.closure, kit())
+        self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
+        self.template.begin_preload(self.imports)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.template.close()
+
+    @property
+    def imports(self) -> tuple[str, ...]:
+        """The modules that the template imports."""
+        return (*self.closure.third_party, *self.closure.third_party_maybe)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directories:
+    """Where this user's things of the moment and of the machine lie."""
+
+    #: the carried part of Palmette, unpacked
+    kit: Path
+    cache: Path
+    templates: Path
+    slots: Path
+
+
+def directories(environ: Mapping[str, str]) -> Directories:
+    """The user's directories, made if they are not there, with the kit in its place."""
+    cache = machine.cache_directory(environ)
+    runtime = machine.runtime_directory(environ, os.getuid())
+    return Directories(
+        kit=unpack(assemble(kit(), python=LEAST_PYTHON), cache / "kits"),
+        cache=cache,
+        templates=runtime / "templates",
+        slots=runtime / "slots",
+    )
+
+
+def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparation:
+    """Capture the algorithm's source and start to import what it needs."""
+    python, where = interpreter(project, environ), directories(environ)
+    try:
+        return Preparation(project, environ, named(discover(project), name), python, where)
+    except (CaptureError, DefinitionError):
+        # Source for a newer Python does not parse here: then that is what to say, not where it broke.
+        template = Template.reach(python.executable, where.kit, where.templates, environ)
+        try:
+            refuse_newer(template.hello().python, str(python.executable))
+        finally:
+            template.close()
+        raise
+
+
+def named(algorithms: Mapping[str, Found], name: str) -> Found:
+    """The algorithm of that name; NotFound with what there is."""
+    if name in algorithms:
+        return algorithms[name]
+    if not algorithms:
+        raise NotFound("the project has no algorithm", "Decorate a pipeline function with @algorithm(config=…).")
+    close_names = get_close_matches(name, algorithms, n=1)
+    hint = f"Did you mean {close_names[0]}?" if close_names else f"There are: {', '.join(sorted(algorithms))}."
+    raise NotFound(f"there is no algorithm {name!r}", hint)
+
+
+def refuse_newer(version: str, executable: str) -> None:
+    """InterpreterError if the project's Python is newer than the tool's, which has to parse its source."""
+    theirs = tuple(int(part) for part in version.split(".")[:2])
+    if theirs > sys.version_info[:2]:
+        own = ".".join(str(part) for part in sys.version_info[:2])
+        raise InterpreterError(
+            f"the project runs on Python {version} ({executable}), Palmette itself on {own}",
+            f"Palmette reads the project's source, so its own Python must be at least as new: install it with "
+            f"Python {theirs[0]}.{theirs[1]} (uv tool install --python {theirs[0]}.{theirs[1]} palmette).",
+        )

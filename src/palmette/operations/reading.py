@@ -1,0 +1,243 @@
+"""Look at runs: lists, one run, its logs, its artifacts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from palmette.domain.artifact import Artifact
+from palmette.domain.metric import MetricPoint
+from palmette.domain.run import Attempt, Run, TaskRecord
+from palmette.domain.states import RunState
+from palmette.errors import NotFound, UsageError
+from palmette.operations.details import Detail, Row, shown
+from palmette.operations.home import Home, interrupted
+from palmette.store import metrics, tasks
+from palmette.store import runs as stored_runs
+
+#: seconds between two looks at a log that is followed
+_PAUSE = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which runs a list shows; None for any."""
+
+    algorithm: str | None = None
+    state: RunState | None = None
+    branch: str | None = None
+    preset: str | None = None
+    tag: str | None = None
+    limit: int = 20
+
+
+def runs(home: Home, wanted: Wanted) -> list[Row]:
+    """The runs, newest first."""
+    where = stored_runs.Filter(
+        project=home.project,
+        algorithm=wanted.algorithm or "",
+        states=(wanted.state,) if wanted.state else (),
+        branch=wanted.branch or "",
+        preset=wanted.preset or "",
+        tags=(wanted.tag,) if wanted.tag else (),
+    )
+    return [
+        Row(
+            run=entry.run,
+            metrics=entry.metrics,
+            tasks=sum(entry.tasks.values()),
+            cached=entry.cached,
+            interrupted=interrupted(entry.run),
+        )
+        for entry in stored_runs.page(home.store, where, limit=wanted.limit)
+    ]
+
+
+def show(home: Home, ref: str) -> Detail:
+    """Everything about one run."""
+    return detail(home, stored_runs.get(home.store, ref, project=home.project))
+
+
+def detail(home: Home, run: Run) -> Detail:
+    """The run with its tasks and numbers."""
+    records = tasks.of_run(home.store, run.id)
+    return Detail(
+        run=run,
+        tasks=records,
+        metrics=metrics.last(home.store, run.id),
+        curves=_curves(home, run),
+        interrupted=interrupted(run),
+    )
+
+
+def _curves(home: Home, run: Run) -> Mapping[str, tuple[MetricPoint, ...]]:
+    """The metrics that have more than one point; one that several tasks logged is named after the task too."""
+    found: dict[str, tuple[MetricPoint, ...]] = {}
+    for name in dict.fromkeys(each.name for each in metrics.of_run(home.store, run.id) if each.points > 1):
+        curves = metrics.history(home.store, run.id, name)
+        for curve in curves:
+            found[name if len(curves) == 1 else f"{curve.task}.{name}"] = curve.points
+    return found
+
+
+def step_named(records: Sequence[TaskRecord], name: str) -> TaskRecord:
+    """The task that people know by that name; NotFound with what there is."""
+    for task in records:
+        if name in {task.name, task.component}:
+            return task
+    known = [shown(task) for task in records]
+    close = get_close_matches(name, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+    raise NotFound(f"the run has no step {name!r}", hint)
+
+
+# Logs
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """A line of a log, without its end."""
+
+    step: str
+    text: str
+
+
+def logs(
+    home: Home, ref: str, *, step: str | None = None, follow: bool = False, attempt: int | None = None
+) -> Iterator[Line]:
+    """The lines that the steps printed, step by step; with `follow` as they come, until the run is over.
+
+    Each step's last attempt is meant where none is named.
+    """
+    run = stored_runs.get(home.store, ref, project=home.project)
+    chosen = None if step is None else step_named(tasks.of_run(home.store, run.id), step).name
+    tails: dict[str, _Tail] = {}
+    while True:
+        # States first: what is printed before a run is over has then been seen when it is.
+        run = stored_runs.get(home.store, run.id)
+        records = [task for task in tasks.of_run(home.store, run.id) if chosen in (None, task.name)]
+        for task in records:
+            found = _attempt(task, attempt)
+            if found is not None:
+                path = home.directory / found.directory / "log"
+                tail = tails.get(str(path)) or tails.setdefault(str(path), _Tail(path))
+                yield from (Line(step=shown(task), text=text) for text in tail.lines(last=run.state.final))
+        if not follow or run.state.final or interrupted(run):
+            return
+        time.sleep(_PAUSE)
+
+
+def _attempt(task: TaskRecord, serial: int | None) -> Attempt | None:
+    if serial is None:
+        return task.attempts[-1] if task.attempts else None
+    found = next((each for each in task.attempts if each.serial == serial), None)
+    if found is None and task.attempts:
+        raise NotFound(f"{shown(task)} has {len(task.attempts)} attempts, and no attempt {serial}")
+    return found
+
+
+class _Tail:
+    """What is new in a log since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._position = 0
+        self._rest = b""
+
+    def lines(self, *, last: bool) -> Iterator[str]:
+        """The whole lines that came; with `last` also one without an end. A progress bar's rewritten line counts
+        once, as it stood in the end."""
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._position)
+                new = file.read()
+        except FileNotFoundError:
+            return
+        self._position += len(new)
+        *whole, self._rest = (self._rest + new).split(b"\n")
+        if last and self._rest:
+            whole, self._rest = [*whole, self._rest], b""
+        for line in whole:
+            yield line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
+
+
+def last_lines(home: Home, task: TaskRecord, count: int) -> list[str]:
+    """The end of what a task's last attempt printed."""
+    if not task.attempts:
+        return []
+    tail = _Tail(home.directory / task.attempts[-1].directory / "log")
+    return list(tail.lines(last=True))[-count:]
+
+
+# Artifacts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An artifact of a run."""
+
+    task: TaskRecord
+    output: str
+    artifact: Artifact
+
+    @property
+    def name(self) -> str:
+        """STEP.OUTPUT."""
+        return f"{shown(self.task)}.{self.output}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """A copy of an artifact."""
+
+    path: Path
+    #: bytes
+    size: int
+
+
+def artifacts(home: Home, ref: str) -> list[Stored]:
+    """The artifacts of a run, in the order of its tasks."""
+    run = stored_runs.get(home.store, ref, project=home.project)
+    return [
+        Stored(task=task, output=output, artifact=artifact)
+        for task in tasks.of_run(home.store, run.id)
+        for output, artifact in task.outputs.artifacts.items()
+    ]
+
+
+def fetch(
+    home: Home, ref: str, name: str, *, destination: Path | None, directory: Path, replace: bool = False
+) -> Fetched:
+    """Copy an artifact out of the store, checked against its digest.
+
+    `name` is STEP, where the step has one artifact, or STEP.OUTPUT. Without a destination it gets its own name in
+    `directory`; a destination that is a directory gets it inside.
+    """
+    entry = _named(artifacts(home, ref), name)
+    # A file's name comes from user code: only its last part counts, so that it cannot lead elsewhere.
+    filename = Path(entry.artifact.filename).name or entry.output
+    if filename in ("", ".", ".."):
+        filename = entry.output
+    target = directory / destination if destination else directory / filename
+    if target.is_dir() and destination is not None:
+        target /= filename
+    if target.exists() and not replace:
+        raise UsageError(f"{target} is there already", "Name another place with --output, or replace it with --force.")
+    home.blobs.export(entry.artifact.digest, target)
+    return Fetched(path=target, size=entry.artifact.size)
+
+
+def _named(stored: Sequence[Stored], name: str) -> Stored:
+    step, _, output = name.partition(".")
+    found = [
+        entry for entry in stored if step in {entry.task.name, entry.task.component} and output in ("", entry.output)
+    ]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(entry.name for entry in (found or stored)) or "none at all"
+    if found:
+        raise NotFound(f"{step} made several artifacts", f"Name one of {names}.")
+    raise NotFound(f"the run has no artifact {name!r}", f"There are: {names}.")

@@ -1,0 +1,132 @@
+"""Record an algorithm in the project's interpreter, and pin the environment it needs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from palmette.capture import locks
+from palmette.capture.bundle import Bundle, unpack
+from palmette.capture.closure import Closure
+from palmette.capture.environment import Pinned, environment
+from palmette.capture.installed import InterpreterFacts
+from palmette.capture.keeping import Keeping
+from palmette.capture.reach import Reached, reach
+from palmette.domain import wire
+from palmette.domain.graph import Algorithm, Step
+from palmette.engine.executors.template import Call
+from palmette.errors import DefinitionError, Problem
+from palmette.operations.preparing import Preparation, refuse_newer
+from palmette.operations.project import Project, workspace
+from palmette.operations.surroundings import base, places
+
+_DESCRIBE: Final = "palmette.runtime.describe:main"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """An algorithm as its code has it now, with all it takes along."""
+
+    project: Project
+    algorithm: Algorithm
+    closure: Closure
+    bundle: Bundle
+    #: step → the definitions it reaches
+    reached: Mapping[str, Reached]
+    pinned: Pinned
+    #: step → what its `fresh` function said just now
+    tokens: Mapping[str, str] = field(default_factory=dict)
+
+
+def facts(preparation: Preparation) -> InterpreterFacts:
+    """What the project's interpreter says of itself; InterpreterError if it is newer than the tool's."""
+    hello = preparation.template.hello()
+    executable = str(preparation.python.executable)
+    refuse_newer(hello.python, executable)
+    return InterpreterFacts(
+        python=hello.python,
+        implementation=hello.implementation,
+        platform=hello.platform,
+        executable=executable,
+        site_packages=tuple(Path(path) for path in hello.paths),
+    )
+
+
+def pin(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence[Step] = ()) -> Pinned:
+    """The environment of the closure and of what the steps' formats import."""
+    keeping = Keeping(preparation.directories.cache / "installed")
+    lock = locks.read(
+        preparation.project.root,
+        keeping,
+        choice=preparation.project.lock,
+        workspace=workspace(preparation.project.root),
+    )
+    wanted = {*preparation.closure.third_party, *(module for step in steps for module in step.imports)}
+    return environment(
+        preparation.project.root,
+        interpreter,
+        sorted(wanted),
+        keeping,
+        lock=lock,
+        optional=preparation.closure.lazy_third_party,
+        requires=preparation.project.requires,
+    )
+
+
+def finish(preparation: Preparation, bundles: Path) -> Recorded:
+    """Record the algorithm; every problem of the project's code at once."""
+    directory, interpreter = unpack(preparation.bundle, bundles), facts(preparation)
+    preparation.template.finish_preload()
+    algorithms, tokens = _describe(preparation, directory)
+    algorithm = next((each for each in algorithms if each.name == preparation.found.name), None)
+    if algorithm is None:
+        raise DefinitionError(
+            f"{preparation.found.file}:{preparation.found.line} defines no algorithm {preparation.found.name!r}"
+        )
+    formats = {module for step in algorithm.steps for module in step.imports}
+    preparation.template.begin_preload(sorted(formats - {*preparation.imports}))
+    reached = {step.name: reach(preparation.closure, step.target, also=step.reaches) for step in algorithm.steps}
+    pinned = pin(preparation, interpreter, algorithm.steps)
+    preparation.template.finish_preload()
+    prefix = f"{algorithm.name}/"
+    own = {name.removeprefix(prefix): token for name, token in tokens.items() if name.startswith(prefix)}
+    return Recorded(
+        project=preparation.project,
+        algorithm=algorithm,
+        closure=preparation.closure,
+        bundle=preparation.bundle,
+        reached=reached,
+        pinned=pinned,
+        tokens=own,
+    )
+
+
+def _describe(preparation: Preparation, directory: Path) -> tuple[list[Algorithm], Mapping[str, str]]:
+    """Import the algorithm's module in a fork of the template, from the bundle, and record what it defines."""
+    request = json.dumps({"modules": [preparation.found.module], "algorithm": preparation.found.name})
+    surroundings = {**base(preparation.environ), **places(preparation.project, directory.parent)}
+    with tempfile.TemporaryDirectory(prefix="palmette-") as temporary:
+        result, log = Path(temporary) / "result.json", Path(temporary) / "log"
+        outcome = preparation.template.call(
+            Call(
+                entry=_DESCRIBE,
+                arguments=[str(directory), request, str(result)],
+                directory=Path(temporary),
+                log=log,
+                environment=surroundings,
+            )
+        )
+        if outcome.code != 0 or not result.exists():
+            raise DefinitionError(
+                f"importing {preparation.found.module} ended the interpreter with exit code {outcome.code}", outcome.log
+            )
+        answer = json.loads(result.read_bytes())
+    problems = [wire.load(Problem, each) for each in answer["problems"]]
+    if problems:
+        count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise DefinitionError(f"{preparation.found.name} has {count} in its definition", problems=problems)
+    return [wire.load(Algorithm, each) for each in answer["algorithms"]], answer["tokens"]

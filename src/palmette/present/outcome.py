@@ -1,0 +1,48 @@
+"""How a run ended: the last lines that `palmette run` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from palmette.domain.states import RunState, TaskState
+from palmette.operations.details import Detail, shown
+from palmette.present import words
+
+
+def outcome(detail: Detail, tails: Mapping[str, Sequence[str]]) -> RenderableType:
+    """The end of a run: numbers and what to do next, or which step failed, with the last lines of its log."""
+    return Group(*_lines(detail, tails))
+
+
+def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[Text]:
+    run = detail.run
+    took = words.seconds((run.ended or run.created) - (run.started or run.created))
+    reused = sum(task.state is TaskState.CACHED for task in detail.tasks)
+    aside = f", {reused} of {len(detail.tasks)} steps reused" if reused else ""
+    state = Text(run.state.value.lower(), style=words.RUN_STYLES[run.state])
+    yield Text.assemble("run ", (run.id, "bold"), " ", state, f" in {took}{aside}")
+    for task in detail.tasks:
+        if task.state is TaskState.FAILED:
+            yield Text(f"\n{shown(task)}: {task.message}", style="red")
+            yield from (Text(f"  │ {line}") for line in tails.get(task.name, ()))
+    numbers = _numbers(detail)
+    if numbers:
+        yield Text(f"  {numbers}")
+    missing = [metric.name for metric in run.metrics if metric.name not in detail.metrics]
+    if missing and run.state is RunState.SUCCEEDED:
+        yield Text(f"  declared, but logged by no step: {', '.join(missing)}", style="yellow")
+    if run.state is RunState.SUCCEEDED:
+        yield Text(f"  palmette show {run.id} · palmette diff {run.id}", style="dim")
+    elif run.state is RunState.FAILED:
+        yield Text(f"  palmette logs {run.id} · palmette show {run.id}", style="dim")
+
+
+def _numbers(detail: Detail) -> str:
+    """The declared metrics; without any, the first few."""
+    names = [metric.name for metric in detail.run.metrics if metric.name in detail.metrics] or sorted(detail.metrics)[
+        :4
+    ]
+    return "  ".join(f"{name} {words.number(detail.metrics[name])}" for name in names)

@@ -1,0 +1,91 @@
+"""Why a step was run again, or was not: for a terminal and as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from palmette.domain.states import TaskState
+from palmette.domain.values import Json
+from palmette.operations.comparing import Reason
+from palmette.operations.details import shown
+from palmette.present import words
+
+#: definitions or packages listed before the rest is only counted
+_MOST = 8
+
+
+def why(reasons: Sequence[Reason], now: float) -> RenderableType:
+    """One paragraph a step."""
+    return Group(*(line for reason in reasons for line in _lines(reason, now)))
+
+
+def _lines(reason: Reason, now: float) -> Iterable[Text]:
+    task = reason.task
+    mark, style = words.TASK_MARKS[task.state]
+    yield Text.assemble((f"{mark} ", style), (shown(task), "bold"), f"  {headline(reason, now)}")
+    for line in _limited(details(reason)):
+        yield Text(f"    {line}")
+
+
+def headline(reason: Reason, now: float) -> str:
+    """The answer in one line."""
+    task = reason.task
+    match task.state:
+        case TaskState.CACHED:
+            made = words.ago(now - (task.cached_made or now))
+            return f"reused from {task.cached_from}, made {made}: nothing that it depends on differs"
+        case TaskState.SKIPPED | TaskState.CANCELED | TaskState.PENDING | TaskState.QUEUED:
+            return task.message or f"was not executed: {words.TASK_WORDS[task.state]}"
+        case _:
+            if reason.earlier is None:
+                return "ran: no earlier run of this step is known"
+            if reason.remark:
+                return f"ran: {reason.remark}"
+            return f"ran: compared with {reason.earlier_run}, {_kinds(reason.changed)} changed"
+
+
+def _kinds(changed: Sequence[str]) -> str:
+    names = {
+        "what": "the step itself",
+        "image": "the image",
+        "closure": "the code",
+        "environment": "the environment",
+        "parameters": "a parameter",
+        "inputs": "its input",
+        "outputs": "the declared outputs",
+        "env": "an environment variable",
+        "secrets": "a secret",
+        "gpu": "the GPU",
+        "token": "the answer of its fresh function",
+        "schema": "Palmette's own format",
+    }
+    kinds = list(dict.fromkeys(names.get(change.partition(".")[0], change) for change in changed))
+    return f"{', '.join(kinds[:-1])} and {kinds[-1]}" if len(kinds) > 1 else "".join(kinds)
+
+
+def details(reason: Reason) -> list[str]:
+    """What exactly differs, a line each."""
+    lines = [f"{name}  {edit}" for name, edit in reason.definitions]
+    lines += [f"{name}  {before or '—'} → {after or '—'}" for name, before, after in reason.values]
+    return lines
+
+
+def _limited(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= _MOST else [*lines[:_MOST], f"… and {len(lines) - _MOST} more (--json has them all)"]
+
+
+def plain(reason: Reason) -> dict[str, Json]:
+    """One step's answer as JSON values."""
+    return {
+        "step": shown(reason.task),
+        "state": reason.task.state.value,
+        "cached_from": reason.task.cached_from or None,
+        "compared_with": reason.earlier_run or None,
+        "changed": list(reason.changed),
+        "definitions": dict(reason.definitions),
+        "values": [{"name": name, "before": before, "after": after} for name, before, after in reason.values],
+        "remark": reason.remark or None,
+    }
