@@ -499,3 +499,37 @@ def test_outside_of_recording_steps_and_algorithms_are_plain_functions(module: W
     assert (written.note.__name__, written.note.__doc__) == ("note", "Keep it.")
     record(written.tumour)
     assert written.seen == [b"xx"]
+
+
+def test_what_follows_from_a_broken_config_is_not_reported_again(module: Write) -> None:
+    text = """
+    @dataclass
+    class Wrong:
+        share: Annotated[float, Range(0, 1)] = 3.0
+    @algorithm(config=Wrong)
+    def tumour(config: Wrong):
+        fit(fetch(1), config.share)
+    """
+    assert problems(module(text)) == ["3, Wrong.share: 3.0 is not a number from 0 to 1"]
+
+
+def test_a_config_is_given_as_its_class(module: Write) -> None:
+    text = """
+    @algorithm(config=Model(depth=1))
+    def tumour(config: Model):
+        fetch(config.depth)
+    """
+    assert problems(module(text)) == ["1, tumour: its config is Model(depth=1, rate=0.1)"]
+
+
+def test_none_leaves_an_optional_input_unwired(module: Write) -> None:
+    text = """
+    @step
+    def show(data: Optional[bytes], limit: Optional[int] = None) -> None: ...
+    @algorithm
+    def tumour():
+        show(None, limit=None)
+    """
+    found = graph(module(text))
+    assert found.tasks[0].arguments == {}
+    assert [entry.optional for entry in found.steps[0].inputs] == [True, True]

@@ -104,14 +104,7 @@ def component(step: Written[..., Any], adopted: Mapping[str, Kind]) -> tuple[Ste
         hint = "Define it at the top level of a module, or assign the step to a name there."
         wrong.append(("it cannot be found again by its name", hint))
     wrong += step.signature.problems
-    said: dict[str, Any] = {}
-    for name, (read, default, looks) in _OPTIONS.items():
-        value: Any = step.options.get(name)
-        try:
-            said[name] = default if value is None else read(value)
-        except (TypeError, ValueError):
-            said[name] = default
-            wrong.append((f"{name}={value!r} is not {looks}", ""))
+    said = _options(step, wrong)
     fresh, functions = _fresh(step.options.get("fresh"), wrong)
     kinds = {**{slot.name: slot.kind for slot in step.signature.slots if slot.kind}, **adopted}
     used = [*kinds.values(), *step.signature.outputs.values()]
@@ -141,6 +134,18 @@ def component(step: Written[..., Any], adopted: Mapping[str, Kind]) -> tuple[Ste
         location=step.location,
     )
     return made, tuple(Problem(where=where, what=what, hint=hint) for what, hint in wrong)
+
+
+def _options(step: Written[..., Any], wrong: list[tuple[str, str]]) -> dict[str, Any]:
+    said: dict[str, Any] = {}
+    for name, (read, default, looks) in _OPTIONS.items():
+        value: Any = step.options.get(name)
+        try:
+            said[name] = default if value is None else read(value)
+        except (TypeError, ValueError):
+            said[name] = default
+            wrong.append((f"{name}={value!r} is not {looks}", ""))
+    return said
 
 
 def _fresh(said: Any, wrong: list[tuple[str, str]]) -> tuple[Fresh, list[Callable[..., Any]]]:

@@ -74,8 +74,12 @@ class Parameter(Placeholder):
 class Group(Placeholder):
     """The config, or a dataclass in it."""
 
-    def __init__(self, reporter: Reporter, config: type, leaves: Mapping[str, Leaf], prefix: str = "") -> None:
+    def __init__(
+        self, reporter: Reporter, config: type, leaves: Mapping[str, Leaf], prefix: str = "", *, sound: bool
+    ) -> None:
         super().__init__(reporter, f"config.{prefix}".rstrip("."))
+        # Fields of a config that is wrong may be missing here; that was reported already.
+        self._sound = sound
         self._config = config
         self._leaves = leaves
         self._prefix = prefix
@@ -87,7 +91,9 @@ class Group(Placeholder):
         if full in self._leaves:
             return Parameter(self._reporter, self._leaves[full])
         if any(leaf.startswith(f"{full}.") for leaf in self._leaves):
-            return Group(self._reporter, self._config, self._leaves, f"{full}.")
+            return Group(self._reporter, self._config, self._leaves, f"{full}.", sound=self._sound)
+        if not self._sound:
+            return Unknown(self._reporter, f"{self._label}.{name}")
         if hasattr(self._config, name) and not self._prefix:
             hint = "Compute it inside a step from the fields that it needs."
             self._reporter.report(f"{self._label}.{name} is no field of {self._config.__qualname__}", hint)

@@ -30,11 +30,11 @@ _PRESET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 def record(definition: AlgorithmDefinition[..., Any]) -> tuple[Algorithm, tuple[Problem, ...]]:
     """The graph of an algorithm, and everything that is wrong with it; with problems, the graph is not to be used."""
     recorder = _Recorder(definition)
-    found, problems = leaves(definition.config) if definition.config is not None else ((), ())
+    found, problems = _leaves(definition)
     recorder.add(problems)
     presets = dict(recorder.presets(found))
     metrics = tuple(recorder.metrics())
-    recorder.run(found)
+    recorder.run(found, sound=not problems)
     steps = [component(step, recorder.adopted.get(name, {})) for name, step in recorder.steps.items()]
     recorder.add(problem for _, problems in steps for problem in problems)
     algorithm = Algorithm(
@@ -49,6 +49,14 @@ def record(definition: AlgorithmDefinition[..., Any]) -> tuple[Algorithm, tuple[
         location=definition.location,
     )
     return algorithm, tuple(recorder.problems)
+
+
+def _leaves(definition: AlgorithmDefinition[..., Any]) -> tuple[tuple[Leaf, ...], tuple[Problem, ...]]:
+    config: Any = definition.config
+    if config is None or isinstance(config, type):
+        return leaves(config) if config else ((), ())
+    where = f"{definition.location}, {definition.name}"
+    return (), (Problem(where=where, what=f"its config is {config!r}", hint="Give the dataclass, not one of it."),)
 
 
 def record_all(
@@ -110,7 +118,7 @@ class _Recorder:
                 hint = "It is the config's defaults." if name == FULL else "Use letters, digits, dots and dashes."
                 self.fault(f"{name!r} cannot be the name of a preset", hint)
             elif config is None or type(preset) is not config:
-                wanted = config.__qualname__ if config else "config"
+                wanted = getattr(config, "__qualname__", "config")
                 self.fault(f"the preset {name!r} is a {type(preset).__qualname__}, not a {wanted}")
             else:
                 try:
@@ -140,16 +148,18 @@ class _Recorder:
         }
         return MetricSpec(**plain, of="" if metric.of is None else reference(metric.of))
 
-    def run(self, found: tuple[Leaf, ...]) -> None:
+    def run(self, found: tuple[Leaf, ...], *, sound: bool) -> None:
         """Call the pipeline function with what stands for its config."""
         config, function = self.definition.config, self.definition.function
         wanted = [entry for entry in inspect.signature(function).parameters.values() if entry.default is entry.empty]
         if len(wanted) != (config is not None):
             names = ", ".join(entry.name for entry in wanted) or "nothing"
             hint = "A pipeline function takes its config alone: @algorithm(config=Config), def f(config: Config)."
-            self.fault(f"it takes {names}, and its config is {config.__qualname__ if config else 'not declared'}", hint)
+            self.fault(f"it takes {names}, and its config is {getattr(config, '__qualname__', 'not declared')}", hint)
             return
-        arguments = [] if config is None else [Group(self, config, {leaf.field.name: leaf for leaf in found})]
+        arguments = (
+            [] if config is None else [Group(self, config, {leaf.field.name: leaf for leaf in found}, sound=sound)]
+        )
         known, token = len(self.problems), recording.set(self)
         try:
             function(*arguments)
@@ -267,6 +277,8 @@ class _Recorder:
             hint = "Only one that is wired to another step's output may go without."
             self.report(f"{slot.name!r} of {step.name} needs an annotation", hint)
             return {}
+        if given is None and slot.kind.optional:
+            return {}  # an absent value is None
         parameter = parameter_in(slot.kind)
         if parameter is None:
             what = f"{label} takes {slot.kind.declared}, and a {type(given).__qualname__} is written out"
@@ -278,8 +290,7 @@ class _Recorder:
             if kind.parameter is None:
                 self.report(f"{label} was given a file before, and is given a text now")
         try:
-            accepted = None if given is None and slot.kind.optional else encode(parameter, given)
-            return {slot.name: Constant(value=accepted)}
+            return {slot.name: Constant(value=encode(parameter, given))}
         except ValueError as error:
             self.report(f"{given!r} cannot be given for {label}: {error}")
             return {}

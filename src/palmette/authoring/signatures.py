@@ -81,12 +81,16 @@ class Signature:
     def bind(self, parameters: Mapping[str, Any], artifacts: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
         """The positional and named arguments, from parameter values and from artifacts that were read.
 
-        An absent value means None where that is allowed, else the function's own default.
+        An absent value means None where that is allowed, else the function's own default. ValueError names the one
+        that is not allowed.
         """
         positional: list[Any] = []
         by_name: dict[str, Any] = {}
         for slot in self.slots:
-            found, value = self._argument(slot, parameters, artifacts)
+            try:
+                found, value = self._argument(slot, parameters, artifacts)
+            except ValueError as error:
+                raise ValueError(f"{slot.name}: {error}") from None
             if found and slot.positional:
                 positional.append(value)
             elif found:
@@ -299,7 +303,10 @@ def _outputs(annotation: Any, namespace: Mapping[str, Any]) -> tuple[Shape, dict
         kinds = {f"output_{position}": kind_of(each) for position, each in enumerate(arguments, 1)}
         shape = Shape.TUPLE
     elif isinstance(bare, type) and (is_dataclass(bare) or hasattr(bare, "_fields")):
-        hints = typing.get_type_hints(bare, include_extras=True)
+        try:
+            hints = typing.get_type_hints(bare, include_extras=True)
+        except (AttributeError, NameError, TypeError) as error:
+            raise Unsupported(f"the annotations of {named(bare)} cannot be read: {error}") from None
         names = getattr(bare, "_fields", None) or [entry.name for entry in fields(bare)]
         kinds = {name: kind_of(hints[name]) for name in names}
         shape = Shape.TUPLE if issubclass(bare, tuple) else Shape.NAMES
