@@ -313,9 +313,9 @@ def test_values_and_files_go_from_task_to_task(bench: Bench) -> None:
 
 
 def test_of_a_successful_attempt_stay_its_log_and_words_of_a_failed_one_everything(bench: Bench) -> None:
-    bench.run({"good": Shell(script="echo fine"), "bad": Shell(script="echo half > ../outputs/x; exit 3")})
+    bench.run({"good": Shell(script="echo fine"), "bad": Shell(script="echo half > x; exit 3")})
     assert sorted(path.name for path in bench.directory("good").iterdir()) == ["input.json", "log"]
-    assert (bench.directory("bad") / "outputs" / "x").exists()
+    assert (bench.directory("bad") / "work" / "x").exists()
 
 
 def test_everything_is_written_down_before_it_is_acted_on(bench: Bench) -> None:

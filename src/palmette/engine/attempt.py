@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -72,7 +72,7 @@ def prepare(
     places = Places(directory=where.home / attempt.directory)
     places.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     places.directory.mkdir(mode=0o700)
-    for name in _SCRATCH:
+    for name in _rooms(task, inputs):
         (places.directory / name).mkdir()
     for name, artifact in inputs.artifacts.items():
         path = places.input(name, artifact)
@@ -98,6 +98,17 @@ def prepare(
         imports=task.config.imports,
         declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *confidential))),
     )
+
+
+def _rooms(task: PlannedTask, inputs: Inputs) -> Iterator[str]:
+    """The directories that the attempt needs."""
+    yield "work"
+    if inputs.artifacts:
+        yield "inputs"
+    if task.definition.output_definitions.artifacts:
+        yield "outputs"
+    if task.definition.output_definitions.parameters:
+        yield "values"
 
 
 def _own(task: PlannedTask, places: Places, where: Surroundings, claim: Claim) -> dict[str, str]:
@@ -144,6 +155,8 @@ def tidy(path: Path) -> None:
 
 def remove(path: Path) -> None:
     """Remove a directory, parts of which may be read-only; what resists stays."""
+    if not path.exists():
+        return
     shutil.rmtree(path, ignore_errors=True)
     if not path.exists():
         return

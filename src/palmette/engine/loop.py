@@ -6,12 +6,11 @@ import heapq
 import time as clocks
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
-from palmette.domain.graph import Resources
 from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.engine import outcome
@@ -19,6 +18,7 @@ from palmette.engine.attempt import directory, failure, hidden, prepare, tidy
 from palmette.engine.events import Tail
 from palmette.engine.inputs import Job, Places
 from palmette.engine.journal import Journal
+from palmette.engine.line import Line
 from palmette.engine.machine import advance
 from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.ports import Claim, Exited, Lost, Report, Started
@@ -51,8 +51,6 @@ from palmette.errors import PalmetteError
 _BEAT: Final = 1.0
 #: Seconds between looks at the event files of running attempts.
 _LISTEN: Final = 0.2
-#: Seconds until slots are asked for again: other drivers share them, and nobody says when one is free.
-_SLOTS: Final = (0.005, 0.05)
 #: Seconds that killed attempts get to disappear.
 _PATIENCE: Final = 5.0
 
@@ -93,14 +91,13 @@ class _Drive:
         self._library = Library(run, self._job, world, policy)
         self._library.made |= {record.name: record.outputs for record in records if record.state.good}
         self._lookups: deque[str] = deque()
-        self._queue: deque[str] = deque()
+        self._line = Line(world.slots)
         self._due: list[tuple[float, str]] = []
         #: commands that wait for their changes to be durable
         self._commands: list[Start | End | Finish] = []
         self._claims: dict[str, Claim] = {}
         self._live: dict[str, _Live] = {}
         self._waste: deque[Path] = deque()
-        self._patience = _SLOTS[0]
         self._next_beat = self._next_listen = 0.0
         self._asked = 0
         self._ended: RunState | None = None
@@ -131,7 +128,7 @@ class _Drive:
                 case LookUp(task=task):
                     self._lookups.append(task)
                 case Queue(task=task):
-                    self._queue.append(task)
+                    self._line.add(task, self._library.given(self._plan[task])[1])
                 case WaitUntil(task=task, time=time):
                     heapq.heappush(self._due, (time, task))
                 case Start() | End() | Finish():
@@ -171,29 +168,14 @@ class _Drive:
     # Starting
 
     def _claim(self) -> None:
-        """Give slots to the queued tasks, in the order in which they became ready; one that asks for as much as
-        another one who got nothing is not tried."""
-        refused: set[Resources] = set()
-        waiting: deque[str] = deque()
-        while self._queue:
-            name = self._queue.popleft()
-            if self._progress[name].state is not TaskState.QUEUED:
-                continue
-            _, resources = self._library.given(self._plan[name])
-            try:
-                claim = None if resources in refused else self._world.slots.claim(**asdict(resources))
-            except PalmetteError as error:
-                self._tell(Refused(task=name, time=self._world.clock(), message=str(error)))
-                continue
-            if claim is None:
-                refused.add(resources)
-                waiting.append(name)
-                continue
-            self._claims[name] = claim
-            where = directory(self._run.id, name, "{serial}")
-            self._tell(Claimed(task=name, time=self._world.clock(), directory=where))
-            self._patience = _SLOTS[0]
-        self._queue = waiting
+        """Give slots to the tasks that wait for one."""
+        for name, answer in self._line.served(lambda name: self._progress[name].state is TaskState.QUEUED):
+            if isinstance(answer, PalmetteError):
+                self._tell(Refused(task=name, time=self._world.clock(), message=str(answer)))
+            else:
+                self._claims[name] = answer
+                where = directory(self._run.id, name, "{serial}")
+                self._tell(Claimed(task=name, time=self._world.clock(), directory=where))
 
     def _carry_out(self, command: Start | End | Finish) -> None:
         match command:
@@ -238,6 +220,7 @@ class _Drive:
         claim = self._claims.pop(task, None)
         if claim is not None:
             claim.release()
+            self._line.given_back()
 
     # Hearing
 
@@ -269,14 +252,9 @@ class _Drive:
         ends = [self._next_beat - now]
         if self._live:
             ends.append(self._next_listen - now)
-        patience = self._journal.patience()
-        if patience is not None:
-            ends.append(patience)
+        ends += [patience for patience in (self._journal.patience(), self._line.patience()) if patience is not None]
         if self._due:
             ends.append(self._due[0][0] - self._world.clock())
-        if self._queue:
-            ends.append(self._patience)
-            self._patience = min(self._patience * 2, _SLOTS[1])
         return max(0.0, min(ends))
 
     def _stop(self) -> None:

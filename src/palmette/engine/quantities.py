@@ -11,7 +11,7 @@ from palmette.domain.graph import Resources
 from palmette.domain.values import Json
 from palmette.ir.spec import ResourceSpec
 
-_FORM: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)(?:([eE][+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)")
+_FORM: Final = re.compile(r"\+?(\d+\.?\d*|\.\d+)(?:([eE][+-]?\d{1,2})|([numkMGTPE]|[KMGTPE]i)?)", re.ASCII)
 _DECIMAL: Final = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY: Final = "KMGTPE"
 
