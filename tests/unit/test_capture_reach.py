@@ -243,6 +243,7 @@ def test_a_module_whose_import_does_something_counts_whole(tmp_path: Path, effec
         "from functools import lru_cache\n@lru_cache(maxsize=3)\ndef g():\n    return 1",
         "from sklearn.base import BaseEstimator\nclass E(BaseEstimator):\n    def fit(self, X):\n        return self",
         "import numpy as np\nGRID = np.linspace(0, 1, 5)",
+        "from collections import defaultdict\nX = defaultdict(list)\nX['a'] = [1]\nX['b'].append(2)",
         "from palmette import step\nimport a\nother = step(a.go, retries=3)",
         "class A:\n    @property\n    def x(self): ...\n    @x.setter\n    def x(self, value): ...",
     ],
@@ -316,6 +317,24 @@ def test_imports_definitions_and_constants_leave_a_module_in_parts(tmp_path: Pat
         (
             "def wrap(f):\n    return f\ndef go():\n    return 1\ngo = wrap(go)",
             "def wrap(f):\n    return 1\ndef go():\n    return 1\ngo = wrap(go)",
+        ),
+        *(
+            (f"{text}\ndef go():\n    return L", f"{text.replace('1', '2')}\ndef go():\n    return L")
+            for text in (
+                "L = []\nclass A:\n    L.append(1)",
+                "L = {}\nclass A:\n    L['a'] = 1",
+                "L = []\nclass A:\n    x = L\n    x.append(1)",
+                "L = {}\nclass A:\n    if True:\n        L['a'] = 1",
+                "class L:\n    items = {}\nr = L()\nr.items['a'] = 1",
+                "L = []\nALL = [L]\nALL[0].append(1)",
+                "L = {'a': []}\nY = L.get('a')\nY += [1]",
+                "L = []\nY, Z = L, 0\nY.append(1)",
+                "L = []\ndef f(x=L.append(1)): ...",
+                "Y = (L := 1)",
+                "[L := i for i in [1]]",
+                "L = {}\nL |= {'a': 1}",
+                "match 0:\n    case _:\n        L = 1",
+            )
         ),
     ],
 )

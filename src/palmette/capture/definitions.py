@@ -73,7 +73,7 @@ class Index:
     parsed: Parsed
     fragments: tuple[Fragment, ...]
     by_name: Mapping[str, tuple[Fragment, ...]]
-    #: name → the names in the values it is assigned, but not those that are only called
+    #: name → the names that the values it is assigned may hold on to
     held: Mapping[str, set[str]]
     #: modules from which everything is imported
     stars: tuple[str, ...]
@@ -110,12 +110,12 @@ def index(parsed: Parsed) -> Index:
     palmette = frozenset(name for name, origin in said.origins.items() if origin.partition(".")[0] == "palmette")
     fragments = [each for node in parsed.tree.body for each in _fragments(node, package, palmette)]
     values = _values(fragments)
-    bound = frozenset(name for each in fragments for name in each.binds)
+    known = frozenset(name for each in fragments for name in each.binds)
     by_name: dict[str, list[Fragment]] = {}
     for fragment in fragments:
         names = set(fragment.binds)
         for name in fragment.changes:
-            names |= _reachable(name, values) & bound
+            names |= _reachable(name, values) & known
         for name in names:
             by_name.setdefault(name, []).append(fragment)
     stars = [each.module for each in said.found if "*" in each.names]
@@ -164,7 +164,7 @@ def _fragments(node: ast.stmt, package: str, palmette: frozenset[str]) -> Iterat
                 if isinstance(inner, ast.Import | ast.ImportFrom):
                     for name, alias in _imported(inner, package):
                         aliases[name] = (*aliases.get(name, ()), alias)
-            binds = frozenset({*aliases, *_bound(node)})
+            binds = frozenset({*aliases, *bound(node)})
             yield Fragment(node, binds, frozenset(_changed(node)), aliases, _counted(node, palmette))
 
 
@@ -191,7 +191,7 @@ def _statements(node: ast.stmt) -> Iterator[ast.stmt]:
             yield from _statements(inner)
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
+def bound(node: ast.AST) -> Iterator[str]:
     """The names that a statement binds or deletes in its own scope."""
     match node:
         case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
@@ -211,7 +211,7 @@ def _bound(node: ast.AST) -> Iterator[str]:
         case _:
             pass
     for child in children(node):
-        yield from _bound(child)
+        yield from bound(child)
 
 
 def _changed(node: ast.stmt) -> Iterator[str]:
@@ -266,10 +266,12 @@ def _parts(target: ast.expr) -> Iterator[ast.expr]:
 
 
 def _held(node: ast.AST) -> Iterator[str]:
-    """The names that a value may hold on to: all in it but those that are only called."""
+    """The names that a value may hold on to: all in it but modules whose functions are called."""
     if isinstance(node, ast.Name):
         yield node.id
     elif isinstance(node, ast.Call) and _gives_nothing(node.func):
+        if isinstance(node.func, ast.Name):  # a class, and its instance shares what the class holds
+            yield node.func.id
         for each in (*node.args, *(keyword.value for keyword in node.keywords)):
             yield from _held(each)
     else:

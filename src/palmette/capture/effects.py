@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from palmette.capture.definitions import MUTATORS, Index, index, is_main, is_palmette, root_name
+from palmette.capture.definitions import MUTATORS, Index, bound, index, is_main, is_palmette, root_name
 from palmette.capture.imports import absolute, dotted, is_typing_only
 from palmette.capture.names import Alias
 from palmette.capture.nodes import children
-from palmette.capture.purity import READING, keeps, pure_base, pure_callable
+from palmette.capture.purity import READING, keeps, makes_its_own, pure_base, pure_callable
 from palmette.capture.sources import Kind, SourceTree
 
 #: Names that give a module's code its own namespace to change.
@@ -118,6 +118,8 @@ class _Judge:
         )
         #: names of the class bodies around, which decorators like `@x.setter` go by
         self.local: set[str] = set()
+        #: in the body of a class
+        self.inside = False
 
     def block(self, nodes: Iterable[ast.stmt]) -> Iterator[str]:
         for node in nodes:
@@ -178,7 +180,7 @@ class _Judge:
         match node.value:
             case ast.Call(func=ast.Attribute(attr=attr, value=base)) as call if attr in MUTATORS:
                 name = root_name(base)
-                if not name or name not in self.own.by_name or not self._container(name):
+                if name not in self.own.by_name or not self._container(name):
                     yield self._says(call)
                 yield from self._changed(name, call.lineno)
                 yield from self.every((*call.args, *(each.value for each in call.keywords)))
@@ -210,11 +212,13 @@ class _Judge:
 
     def _changed(self, name: str, line: int) -> Iterator[str]:
         """Judge a change to a name's object: one that came from elsewhere is a patch."""
-        if name not in self.own.by_name:
+        if self.inside or name not in self.own.by_name:
             yield f"line {line} changes `{name}`, which is not its own"
             return
         for each in sorted(self.own.behind(name)):
-            if self.own.aliases(each):
+            origin = self.effects.origin(self.own, (each,)) if self.own.aliases(each) else ""
+            held = each != name and isinstance(origin, str) and makes_its_own(origin)
+            if self.own.aliases(each) and not held:
                 yield f"line {line} patches `{each}`, which it imports"
 
     def _says(self, node: ast.Call) -> str:
@@ -313,13 +317,10 @@ class _Judge:
             if keyword.arg == "metaclass" and not (isinstance(origin, str) and origin.startswith(("abc.", "enum."))):
                 yield f"line {node.lineno} uses the metaclass `{ast.unparse(keyword.value)}`"
             yield from self.value(keyword.value)
-        before, self.local = self.local, {*self.local, *(each.name for each in node.body if isinstance(each, Function))}
-        for each in node.body:
-            if isinstance(each, ast.Assign | ast.AnnAssign | ast.AugAssign):
-                yield from self.value(each.value) if each.value else ()
-            else:
-                yield from self.statement(each)
-        self.local = before
+        before = self.local, self.inside
+        self.local, self.inside = {*self.local, *(name for each in node.body for name in bound(each))}, True
+        yield from self.block(node.body)
+        self.local, self.inside = before
 
     def _base(self, base: ast.expr) -> Iterator[str]:
         inner = base.value if isinstance(base, ast.Subscript) else base

@@ -107,3 +107,8 @@ def pure_base(origin: str, standard_library: frozenset[str]) -> bool:
 def keeps(origin: str) -> bool:
     """Whether a foreign function only keeps the functions it is given."""
     return origin in KEEPING or origin.startswith("palmette.")
+
+
+def makes_its_own(origin: str) -> bool:
+    """Whether what a foreign function returns may be changed without anything else seeing it."""
+    return "." in origin and origin not in _MODULES and pure_callable(origin)
