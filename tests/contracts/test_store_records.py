@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import event
 
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.fingerprint import Parts, fingerprint
@@ -195,7 +196,6 @@ class TestLists:
             pages += [listed.run.id for listed in found]
         assert sorted(pages) == sorted(made)
         assert pages == [listed.run.id for listed in runs.page(store)]
-        assert [runs.get(store, id).created for id in pages] == [3.0, 2.0, 2.0, 1.0, 1.0, 0.0, 0.0] or pages
 
     @pytest.mark.parametrize(
         "where",
@@ -240,8 +240,6 @@ class TestLists:
         assert listed.cached == 1
 
     def test_a_page_asks_the_same_number_of_questions_however_long_it_is(self, store: Store, accept: Accept) -> None:
-        from sqlalchemy import event
-
         asked: list[str] = []
         event.listen(store._reader, "before_cursor_execute", lambda *args: asked.append(args[2]))
 
