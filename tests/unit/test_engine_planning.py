@@ -1,0 +1,430 @@
+"""A pipeline document becomes a flat plan, or says everything that is in the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palmette.domain.artifact import Artifact, Outputs
+from palmette.domain.fingerprint import changed, fingerprint
+from palmette.domain.graph import Fresh, Freshness, ParameterType
+from palmette.domain.run import Reused
+from palmette.domain.values import Json
+from palmette.engine.fingerprints import parts
+from palmette.engine.inputs import Filled, Inputs, Job, Places, UnusableInput, fill, resolve
+from palmette.engine.plan import Fixed, Plan, PlannedTask, Produced, SecretVariable
+from palmette.engine.planning import plan
+from palmette.engine.ports import Secrets
+from palmette.engine.reuse import Policy, stands
+from palmette.errors import CompileError, ConfigError, SpecError
+from palmette.ir.spec import (
+    ArtifactInput,
+    ArtifactSpec,
+    ArtifactTypeSchema,
+    CachingOptions,
+    ComponentSpec,
+    ContainerSpec,
+    DagOutputs,
+    DagSpec,
+    Definitions,
+    ExecutorSpec,
+    ImporterSpec,
+    KeyToVar,
+    KubernetesConfig,
+    PalmetteConfig,
+    ParameterInput,
+    ParameterIterator,
+    ParameterSelector,
+    ParameterSpec,
+    PipelineDocument,
+    PipelineSpec,
+    PlatformSpec,
+    RetryPolicy,
+    SecretAsEnv,
+    TaskInputs,
+    TaskOutputArtifact,
+    TaskOutputParameter,
+    TaskSpec,
+    TriggerPolicy,
+    TriggerStrategy,
+)
+
+TEXT = ParameterSpec(parameter_type=ParameterType.STRING)
+MAYBE = replace(TEXT, is_optional=True)
+DATA = ArtifactSpec(artifact_type=ArtifactTypeSchema(schema_title="system.Dataset"))
+LEAF = ComponentSpec(
+    executor_label="e",
+    input_definitions=Definitions(parameters={"x": MAYBE}, artifacts={"data": replace(DATA, is_optional=True)}),
+    output_definitions=Definitions(parameters={"y": TEXT}, artifacts={"made": DATA}),
+)
+CONTAINER = ContainerSpec(image="i", command=("run",), args=("{{$}}",))
+
+
+def constant(value: Json) -> ParameterInput:
+    return ParameterInput(constant=value, has_constant=True)
+
+
+def from_task(task: str, output: str = "y") -> ParameterInput:
+    return ParameterInput(task_output_parameter=TaskOutputParameter(producer_task=task, output_parameter_key=output))
+
+
+def task(component: str = "leaf", inputs: Mapping[str, ParameterInput] | None = None, **more: Any) -> TaskSpec:
+    return TaskSpec(name="", component=component, inputs=TaskInputs(parameters=inputs or {}), **more)
+
+
+def document(
+    tasks: Mapping[str, TaskSpec],
+    *,
+    components: Mapping[str, ComponentSpec] | None = None,
+    container: ContainerSpec = CONTAINER,
+    parameters: Mapping[str, ParameterSpec] | None = None,
+    platform: PlatformSpec | None = None,
+    executor: ExecutorSpec | None = None,
+) -> PipelineDocument:
+    root = ComponentSpec(input_definitions=Definitions(parameters=parameters or {}), dag=DagSpec(tasks=tasks))
+    spec = PipelineSpec(
+        name="p",
+        root=root,
+        components={"leaf": LEAF, **(components or {})},
+        executors={"e": executor or ExecutorSpec(container=container)},
+    )
+    return PipelineDocument(pipeline=spec, platform=platform or PlatformSpec())
+
+
+def planned(*args: Any, **options: Any) -> PlannedTask:
+    (only,) = plan(document({"t": task(*args)}, **options), {}).tasks
+    return only
+
+
+def problems(broken: PipelineDocument, kind: type[CompileError] | type[SpecError]) -> list[str]:
+    with pytest.raises(kind) as caught:
+        plan(broken, {})
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_each_task_comes_after_what_it_needs() -> None:
+    made = plan(document({"b": task(inputs={"x": from_task("a")}), "c": task(dependent_tasks=("b",)), "a": task()}), {})
+    assert [(entry.name, entry.needs) for entry in made.tasks] == [("a", ()), ("b", ("a",)), ("c", ("b",))]
+    assert made["b"].parameters == {"x": Produced(task="a", output="y")}
+
+
+def test_parameters_of_the_pipeline_are_settled_before_it_begins() -> None:
+    tasks = {"t": task(inputs={"x": ParameterInput(component_input_parameter="name")})}
+    declared = {"name": replace(TEXT, default_value="d", has_default=True)}
+    assert plan(document(tasks, parameters=declared), {})["t"].parameters == {"x": Fixed(value="d")}
+    assert plan(document(tasks, parameters=declared), {"name": "n"})["t"].parameters == {"x": Fixed(value="n")}
+    with pytest.raises(ConfigError):
+        plan(document(tasks, parameters=declared), {"nmae": "n"})
+
+
+def nested() -> Plan:
+    """first → group(one → two) → last, the group having a default and an output of its own."""
+    inner = DagSpec(
+        tasks={
+            "one": task(inputs={"x": ParameterInput(component_input_parameter="given")}),
+            "two": task(inputs={"x": from_task("one")}),
+            "three": task(inputs={"x": ParameterInput(component_input_parameter="missing")}),
+        },
+        outputs=DagOutputs(parameters={"out": (ParameterSelector(producer_subtask="two", output_parameter_key="y"),)}),
+    )
+    group = ComponentSpec(
+        dag=inner,
+        input_definitions=Definitions(
+            parameters={"given": TEXT, "missing": replace(TEXT, default_value="d", has_default=True)}
+        ),
+        output_definitions=Definitions(parameters={"out": TEXT}),
+    )
+    tasks = {
+        "first": task(),
+        "group": task("group", {"given": from_task("first")}),
+        "last": task(inputs={"x": from_task("group", "out")}),
+    }
+    return plan(document(tasks, components={"group": group}), {})
+
+
+def test_a_pipeline_within_a_pipeline_is_flattened() -> None:
+    made = nested()
+    assert {entry.name for entry in made.tasks} == {"first", "group.one", "group.two", "group.three", "last"}
+    assert made["group.one"].parameters == {"x": Produced(task="first", output="y")}
+    assert made["group.three"].parameters == {"x": Fixed(value="d")}
+    assert made["last"].parameters == {"x": Produced(task="group.two", output="y")}
+
+
+def test_what_needs_a_nested_pipeline_needs_all_of_it_and_all_of_it_needs_what_it_needs() -> None:
+    made = nested()
+    assert made["group.three"].needs == ("first",)
+    assert set(made["last"].needs) == {"group.one", "group.two", "group.three"}
+
+
+def test_everything_that_comes_later_is_refused_at_once() -> None:
+    tasks = {
+        "cond": task(trigger_policy=TriggerPolicy(condition="true")),
+        "exit": task(trigger_policy=TriggerPolicy(strategy=TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED)),
+        "loop": task(parameter_iterator=ParameterIterator(item_input="x", raw="[1]")),
+        "part": task(inputs={"x": ParameterInput(parameter_expression_selector="parseJson(string_value)")}),
+        "import": task("importer"),
+    }
+    importing = ComponentSpec(executor_label="e")
+    found = problems(
+        document(tasks, components={"importer": importing}, executor=ExecutorSpec(importer=ImporterSpec())),
+        CompileError,
+    )
+    assert {name for name in tasks if any(text.startswith(name) for text in found)} == set(tasks)
+    assert all("a later version executes this" in text for text in found)
+
+
+def test_settings_of_a_pod_are_refused_or_noted_but_never_passed_over() -> None:
+    bound = {"e": KubernetesConfig(extra={"pvcMount": [], "somethingNew": {}})}
+    found = problems(document({"t": task()}, platform=PlatformSpec(kubernetes=bound)), CompileError)
+    assert found == [
+        "t: persistent volumes: a later version executes this",
+        "t: the Kubernetes setting somethingNew: a later version executes this",
+    ]
+    idle = PlatformSpec(kubernetes={"e": KubernetesConfig(extra={"nodeSelector": {}})})
+    (note,) = plan(document({"t": task()}, platform=idle), {}).notes
+    assert "node selectors have no effect" in str(note)
+
+
+def test_a_document_that_contradicts_itself_is_refused_with_all_findings() -> None:
+    tasks = {
+        "a": task("nowhere"),
+        "b": task(inputs={"x": from_task("ghost")}),
+        "c": task(inputs={"x": from_task("b", "z")}),
+        "../d": task(),
+        "e": task(dependent_tasks=("ghost",)),
+    }
+    found = problems(document(tasks), SpecError)
+    assert {name for name in tasks if any(text.startswith(name) for text in found)} == set(tasks)
+
+
+def test_a_circle_is_refused() -> None:
+    with pytest.raises(SpecError, match="wait for each other"):
+        plan(document({"a": task(inputs={"x": from_task("b")}), "b": task(inputs={"x": from_task("a")})}), {})
+
+
+def test_a_component_that_contains_itself_is_refused() -> None:
+    around = ComponentSpec(dag=DagSpec(tasks={"inner": task("around")}))
+    assert "contains itself" in problems(document({"t": task("around")}, components={"around": around}), SpecError)[0]
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", ".", "", "a\0b"])
+def test_a_name_of_an_output_that_would_leave_its_directory_is_refused(name: str) -> None:
+    leaf = replace(LEAF, output_definitions=Definitions(artifacts={name: DATA}))
+    assert problems(document({"t": task("odd")}, components={"odd": leaf}), SpecError)
+
+
+def test_a_task_knows_its_retries_timeout_secrets_and_freshness() -> None:
+    platform = PlatformSpec(
+        palmette={"e": PalmetteConfig(step="m:f", fresh="86400", timeout=1.5)},
+        kubernetes={
+            "e": KubernetesConfig(
+                active_deadline_seconds=2,
+                secrets_as_env=(
+                    SecretAsEnv(secret="palmette", keys=(KeyToVar(key="T", variable="T"),)),
+                    SecretAsEnv(secret="db", keys=(KeyToVar(key="pw", variable="PW"),), optional=True),
+                ),
+            )
+        },
+    )
+    only = plan(
+        document({"t": task(retry_policy=RetryPolicy(max_retry_count=2, backoff_duration=3.0))}, platform=platform), {}
+    )["t"]
+    assert (only.retry.retries, only.retry.backoff, only.timeout) == (2, 3.0, 1.5)
+    assert only.fresh == Fresh(kind=Freshness.FOR, seconds=86400.0)
+    assert only.secrets == (
+        SecretVariable(name="T", variable="T"),
+        SecretVariable(name="db/pw", variable="PW", optional=True),
+    )
+
+
+# Inputs and placeholders
+
+ARTIFACT = Artifact(
+    type="system.Dataset", digest="sha256:d", size=1, filename="d.csv", metadata={"rows": 3, "name": "it's"}
+)
+JOB = Job(id="r1", name="my run", pipeline="p", created="2026-01-31T12:00:00Z")
+
+
+def filled(*args: str, inputs: Inputs | None = None, env: Mapping[str, str] | None = None) -> Filled:
+    container = ContainerSpec(image="i", command=("run",), args=args, env=env or {})
+    return fill(planned(container=container), inputs or Inputs(), Places(directory=Path("/a")), JOB)
+
+
+GIVEN = Inputs(parameters={"x": "v", "n": 2.0, "flag": True, "list": [1, 2.5]}, artifacts={"data": ARTIFACT})
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("{{$.inputs.parameters['x']}}", ("v",)),
+        ('{{$.inputs.parameters["x"]}}', ("v",)),
+        ("--x={{$.inputs.parameters['x']}}!", ("--x=v!",)),
+        ("{{$.inputs.parameters['n']}}", ("2",)),
+        ("{{$.inputs.parameters['flag']}}", ("true",)),
+        ("{{$.inputs.parameters['list']}}", ("[1,2.5]",)),
+        ("{{$.inputs.parameters['none']}}", ()),
+        ("--x={{$.inputs.parameters['none']}}", ("--x=",)),
+        ("{{$.inputs.artifacts['data'].uri}}", ("/a/inputs/data/d.csv",)),
+        ("{{$.inputs.artifacts['data'].path}}", ("/a/inputs/data/d.csv",)),
+        ("{{$.inputs.artifacts['data'].metadata['rows']}}", ("3",)),
+        ("{{$.inputs.artifacts['none'].path}}", ()),
+        ("{{$.outputs.parameters['y'].output_file}}", ("/a/values/y",)),
+        ("{{$.outputs.artifacts['made'].path}}", ("/a/outputs/made",)),
+        ("{{$.outputs.output_file}}", ("/a/executor_output.json",)),
+        ("{{$.pipeline_job_name}}/{{$.pipeline_job_uuid}}", ("my run/r1",)),
+        ("{{$.pipeline_task_name}}", ("t",)),
+        ("{{$.unknown}}", ("{{$.unknown}}",)),
+        ('{"Concat": ["a-", "{{$.inputs.parameters[\'x\']}}", "-b"]}', ("a-v-b",)),
+        ('{"IfPresent": {"InputName": "x", "Then": ["--x", "{{$.inputs.parameters[\'x\']}}"]}}', ("--x", "v")),
+        ('{"IfPresent": {"InputName": "none", "Then": "yes", "Else": "no"}}', ("no",)),
+        ('{"IfPresent": {"InputName": "none", "Then": ["yes"]}}', ()),
+        ('{"Concat": ["a", {"IfPresent": {"InputName": "data", "Then": "b"}}]}', ("ab",)),
+        ('{"other": 1}', ('{"other": 1}',)),
+    ],
+)
+def test_a_placeholder_is_replaced(template: str, expected: tuple[str, ...]) -> None:
+    assert filled(template, inputs=GIVEN).args == expected
+
+
+def test_a_value_is_never_searched_for_placeholders() -> None:
+    tricky = Inputs(parameters={"x": "{{$.pipeline_job_uuid}} \\1 {{$}}"})
+    assert filled("{{$.inputs.parameters['x']}}", inputs=tricky).args == ("{{$.pipeline_job_uuid}} \\1 {{$}}",)
+    quoted = Inputs(parameters={"x": '"], "IfPresent'})
+    assert filled('{"Concat": ["{{$.inputs.parameters[\'x\']}}"]}', inputs=quoted).args == ('"], "IfPresent',)
+
+
+def test_placeholders_of_the_environment_are_replaced() -> None:
+    assert filled(env={"E": "{{$.inputs.parameters['x']}}"}, inputs=GIVEN).env == {"E": "v"}
+
+
+def test_an_input_without_a_value_is_absent_or_the_default_or_an_error() -> None:
+    nothing = Outputs()
+    optional = plan(document({"a": task(), "t": task(inputs={"x": from_task("a")})}), {})["t"]
+    assert resolve(optional, lambda _: nothing, JOB).parameters == {}
+    for spec, expected in [(replace(TEXT, default_value="d", has_default=True), {"x": "d"}), (TEXT, None)]:
+        strict = replace(optional, definition=replace(LEAF, input_definitions=Definitions(parameters={"x": spec})))
+        if expected is not None:
+            assert resolve(strict, lambda _: nothing, JOB).parameters == expected
+        else:
+            with pytest.raises(UnusableInput, match="'x' has no value: a gave none as 'y'"):
+                resolve(strict, lambda _: nothing, JOB)
+
+
+def test_an_artifact_reaches_its_consumer() -> None:
+    wired = TaskInputs(
+        artifacts={
+            "data": ArtifactInput(
+                task_output_artifact=TaskOutputArtifact(producer_task="a", output_artifact_key="made")
+            )
+        }
+    )
+    consumer = plan(document({"a": task(), "t": TaskSpec(name="", component="leaf", inputs=wired)}), {})["t"]
+    assert resolve(consumer, lambda _: Outputs(artifacts={"made": ARTIFACT}), JOB).artifacts == {"data": ARTIFACT}
+
+
+# Fingerprints
+
+ENV = {"PALMETTE_CLOSURE": "c", "PALMETTE_ENVIRONMENT": "e"}
+
+
+def captured(**changes: Any) -> PlannedTask:
+    options: dict[str, Any] = {"args": ("--step", "m:f", "--bundle", "b1", "--archive", "AAAA"), "env": ENV} | changes
+    return planned(container=ContainerSpec(image="i", command=("python3",), **options))
+
+
+def key(of: PlannedTask, inputs: Inputs = GIVEN, **more: Any) -> str:
+    return fingerprint(parts(of, inputs, secrets=Secrets(), environment=more.pop("environment", {}), **more))
+
+
+def test_of_a_captured_step_the_bundle_does_not_count() -> None:
+    one, other = captured(), captured(args=("--step", "m:f", "--bundle", "b2"))
+    assert key(one) == key(other)
+
+
+def test_of_a_captured_step_closure_environment_and_target_count() -> None:
+    others = [
+        captured(env=ENV | {"PALMETTE_CLOSURE": "c2"}),
+        captured(env=ENV | {"PALMETTE_ENVIRONMENT": "e2"}),
+        captured(args=("--step", "m:g")),
+        captured(env=ENV | {"MODE": "fast"}),
+    ]
+    assert len({key(other) for other in [captured(), *others]}) == 5
+
+
+def test_of_a_foreign_container_command_arguments_and_image_count() -> None:
+    containers = [
+        CONTAINER,
+        replace(CONTAINER, image="j"),
+        replace(CONTAINER, command=("walk",)),
+        replace(CONTAINER, args=("x" * 1000,)),
+        replace(CONTAINER, args=("x" * 1001,)),
+        replace(CONTAINER, env={"A": "1"}),
+    ]
+    assert len({key(planned(container=container)) for container in containers}) == 6
+
+
+def test_the_content_and_the_format_of_an_input_count_and_its_statistics_do_not() -> None:
+    def given(**changes: Any) -> Inputs:
+        return Inputs(artifacts={"data": replace(ARTIFACT, **changes)})
+
+    base = key(captured(), given())
+    assert key(captured(), given(digest="sha256:e")) != base
+    assert key(captured(), given(metadata={"format": "polars"})) != base
+    assert key(captured(), given(metadata={"rows": 4})) == base
+
+
+def test_declared_variables_secrets_gpu_and_token_count() -> None:
+    step = replace(captured(), config=PalmetteConfig(env=("MODE",)), secrets=(SecretVariable(name="S", variable="S"),))
+    base = parts(step, GIVEN, secrets=Secrets(versions={"S": "1"}), environment={})
+    again = parts(
+        step, GIVEN, secrets=Secrets(versions={"S": "2"}), environment={"MODE": "x"}, gpu=True, token="monday"
+    )
+    assert changed(base, again) == ("env.MODE", "secrets.S", "gpu", "token")
+    assert "x" not in again.env.values()
+
+
+def test_an_author_s_own_key_is_all_that_counts() -> None:
+    own = replace(captured(), cache_key="k")
+    assert key(own) == key(replace(own, container=CONTAINER), Inputs())
+
+
+# How long outputs stand
+
+OLD = Reused(run="r0", task="t", made=1000.0, outputs=Outputs())
+UNASKED, ASKED = Policy(), Policy(reuse_unsaid=True)
+
+
+def step(fresh: Fresh | None, *, source: bool = True, cache: bool = True) -> PlannedTask:
+    artifacts = {} if source else {"data": Produced(task="a", output="made")}
+    return replace(planned(), fresh=fresh, artifacts=artifacts, cache=cache)
+
+
+def test_a_step_that_reads_the_world_is_reused_only_when_asked() -> None:
+    assert not stands(step(Fresh()), UNASKED, "", OLD, 1001.0)
+    assert stands(step(Fresh()), ASKED, "", OLD, 1001.0)
+    assert not stands(step(Fresh()), Policy(reuse_unsaid=True, refresh=True), "", OLD, 1001.0)
+
+
+def test_a_step_with_artifacts_is_reused_even_when_the_world_is_read_again() -> None:
+    assert stands(step(Fresh(), source=False), Policy(refresh=True), "", OLD, 1001.0)
+
+
+def test_declared_freshness_decides() -> None:
+    day = step(Fresh(kind=Freshness.FOR, seconds=10.0))
+    assert stands(day, UNASKED, "", OLD, 1010.0)
+    assert not stands(day, UNASKED, "", OLD, 1011.0)
+    assert not stands(step(Fresh(kind=Freshness.ALWAYS)), ASKED, "", OLD, 1001.0)
+    asked = step(Fresh(kind=Freshness.FUNCTION))
+    assert stands(asked, UNASKED, "token", OLD, 1001.0)
+    assert not stands(asked, UNASKED, "", OLD, 1001.0)
+
+
+def test_a_foreign_task_is_reused_as_its_caching_options_say() -> None:
+    assert stands(step(None), UNASKED, "", OLD, 1001.0)
+    assert not stands(step(None, cache=False), ASKED, "", OLD, 1001.0)
+    enabled = plan(document({"t": task(caching_options=CachingOptions(enable_cache=True))}), {})["t"]
+    assert stands(enabled, UNASKED, "", None, 0.0)
