@@ -296,7 +296,7 @@ class _Judge:
             if isinstance(each, ast.Call):
                 yield from self.every((*each.args, *(given.value for given in each.keywords)))
             if isinstance(origin, Own):
-                if not (isinstance(origin.node, Function) and self._wraps(origin, 2 if called else 1)):
+                if not (isinstance(origin.node, Function) and _wraps(self.effects, origin, 2 if called else 1)):
                     yield f"line {each.lineno} applies `@{ast.unparse(function)[:40]}`"
             elif not pure_callable(origin):
                 yield f"line {each.lineno} applies `@{ast.unparse(function)[:40]}`"
@@ -351,60 +351,64 @@ class _Judge:
         there = _Judge(self.effects, own.index)
         for each in node.body:
             if isinstance(each, Function) and each.name in ("__new__", "__init__", "__post_init__", "__setattr__"):
-                if not there.plain_body(each.body, {"self", "cls"}):
+                if not _plain_body(there, each.body, {"self", "cls"}):
                     return False
             elif isinstance(each, ast.AnnAssign) and isinstance(each.value, ast.Call):
                 made = [given.value for given in each.value.keywords if given.arg == "default_factory"]
-                if any(not there._makes(factory) for factory in made):
+                if any(not _makes(there, factory) for factory in made):
                     return False
         origins = [there.effects.origin(own.index, dotted(base)) for base in node.bases]
         return not any(True for base in node.bases for _ in there._base(base)) and all(
             isinstance(each, str) or there.plain_class(each) for each in origins
         )
 
-    def _makes(self, factory: ast.expr) -> bool:
-        if isinstance(factory, ast.Lambda):
-            return not any(True for _ in self.value(factory.body))
-        origin = self.effects.origin(self.own, dotted(factory))
-        if isinstance(origin, Own):
-            return isinstance(origin.node, ast.ClassDef) and self.plain_class(origin)
-        return pure_callable(origin)
 
-    def plain_body(self, body: Iterable[ast.stmt], changed: set[str]) -> bool:
-        """Whether a function's statements check, assign local names and attributes of `changed`, and no more."""
-        for node in body:
-            match node:
-                case ast.Raise() | ast.Pass() | ast.Return() | ast.Assert():
-                    inner: list[ast.AST] = [node]
-                case ast.Expr(value=ast.Call(func=ast.Attribute(attr="__setattr__")) as call):
-                    inner = [*call.args]
-                case ast.Expr():
-                    inner = [node]
-                case ast.If(test=test):
-                    if not self.plain_body((*node.body, *node.orelse), changed):
-                        return False
-                    inner = [test]
-                case ast.Assign(targets=targets, value=value):
-                    if not all(isinstance(each, ast.Name) or root_name(each) in changed for each in targets):
-                        return False
-                    inner = [value]
-                case ast.FunctionDef() | ast.AsyncFunctionDef():
-                    inner = [*node.decorator_list]
-                case _:
+def _makes(judge: _Judge, factory: ast.expr) -> bool:
+    if isinstance(factory, ast.Lambda):
+        return not any(True for _ in judge.value(factory.body))
+    origin = judge.effects.origin(judge.own, dotted(factory))
+    if isinstance(origin, Own):
+        return isinstance(origin.node, ast.ClassDef) and judge.plain_class(origin)
+    return pure_callable(origin)
+
+
+def _plain_body(judge: _Judge, body: Iterable[ast.stmt], changed: set[str]) -> bool:
+    """Whether a function's statements check, assign local names and attributes of `changed`, and no more."""
+    for node in body:
+        match node:
+            case ast.Raise() | ast.Pass() | ast.Return() | ast.Assert():
+                inner: list[ast.AST] = [node]
+            case ast.Expr(value=ast.Call(func=ast.Attribute(attr="__setattr__")) as call):
+                inner = [*call.args]
+            case ast.Expr():
+                inner = [node]
+            case ast.If(test=test):
+                if not _plain_body(judge, (*node.body, *node.orelse), changed):
                     return False
-            if any(True for each in inner for _ in self.value(each)):
+                inner = [test]
+            case ast.Assign(targets=targets, value=value):
+                if not all(isinstance(each, ast.Name) or root_name(each) in changed for each in targets):
+                    return False
+                inner = [value]
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                inner = [*node.decorator_list]
+            case _:
                 return False
-        return True
-
-    def _wraps(self, own: Own, depth: int) -> bool:
-        """Whether applying one of the project's decorators only makes a wrapper; `depth` calls are made to apply it."""
-        assert isinstance(own.node, Function)
-        return _Judge(self.effects, own.index)._wrapper(own.node, depth)
-
-    def _wrapper(self, node: Function, depth: int) -> bool:
-        if not self.plain_body(node.body, {each.name for each in node.body if isinstance(each, Function)}):
+        if any(True for each in inner for _ in judge.value(each)):
             return False
-        return depth == 1 or all(self._wrapper(each, depth - 1) for each in node.body if isinstance(each, Function))
+    return True
+
+
+def _wraps(effects: Effects, own: Own, depth: int) -> bool:
+    """Whether applying one of the project's decorators only makes a wrapper; `depth` calls are made to apply it."""
+    assert isinstance(own.node, Function)
+    return _wrapper(_Judge(effects, own.index), own.node, depth)
+
+
+def _wrapper(judge: _Judge, node: Function, depth: int) -> bool:
+    if not _plain_body(judge, node.body, {each.name for each in node.body if isinstance(each, Function)}):
+        return False
+    return depth == 1 or all(_wrapper(judge, each, depth - 1) for each in node.body if isinstance(each, Function))
 
 
 _CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)

@@ -95,7 +95,7 @@ class _Walk:
         self.others[f"target:{target}"] = ""
         own = self.effects.index(module)
         for fragment in own.by_name.get(name, ()) if own else ():
-            for declared in self._declared(module):
+            for declared in _declared(self.closure, module):
                 if not declared.comment and fragment.span[0] <= declared.line <= fragment.span[1]:
                     self.include(declared.globs, f"{target} includes it")
 
@@ -116,7 +116,7 @@ class _Walk:
 
     def reached(self) -> Reached:
         detail = Detail.SOURCE if self.telling & _SOURCE else Detail.DOCSTRINGS if self.telling else Detail.CODE
-        forms = {f"{module}:*": self._module_digest(module, detail) for module in self.whole}
+        forms = {f"{module}:*": _module_digest(self.closure, module, detail) for module in self.whole}
         for module, name in self.definitions:
             if module not in self.whole:
                 own = self.effects.index(module)
@@ -244,10 +244,6 @@ class _Walk:
             if declared.comment and first <= declared.line <= last:
                 self.include(declared.globs, f"a comment in {own.module} names it")
 
-    def _declared(self, module: str) -> Sequence[Declared]:
-        found = self.closure.tree.find(module)
-        return imports(self.closure.tree.read(found)).declared if found is not None else ()
-
     def _play(self, module: str) -> None:
         """Note that a module is imported, with its parents and all that it imports at once."""
         queue = [module]
@@ -321,14 +317,6 @@ class _Walk:
         if taken is not None:
             self.data[f"data:{taken.path}"] = taken.sha256
 
-    def _module_digest(self, module: str, detail: Detail) -> str:
-        found = self.closure.tree.find(module)
-        assert found is not None
-        parsed = self.closure.tree.read(found)
-        if found.kind is Kind.EXTENSION or detail is Detail.SOURCE:
-            return parsed.sha256
-        return _sha(normal_form(parsed.tree, detail))
-
 
 def _effects(closure: Closure) -> Effects:
     """One judgement for all steps of a closure."""
@@ -347,3 +335,17 @@ def _form(own: Index, fragment: Fragment, detail: Detail) -> str:
 
 def _sha(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _declared(closure: Closure, module: str) -> Sequence[Declared]:
+    found = closure.tree.find(module)
+    return imports(closure.tree.read(found)).declared if found is not None else ()
+
+
+def _module_digest(closure: Closure, module: str, detail: Detail) -> str:
+    found = closure.tree.find(module)
+    assert found is not None
+    parsed = closure.tree.read(found)
+    if found.kind is Kind.EXTENSION or detail is Detail.SOURCE:
+        return parsed.sha256
+    return _sha(normal_form(parsed.tree, detail))
