@@ -129,7 +129,7 @@ def _signature(title: str, definitions: Definitions) -> list[str]:
         kind = parameter.parameter_type
         lines[name] = _WORDS[kind] if isinstance(kind, ParameterType) else str(kind)
         if parameter.has_default and parameter.default_value is not None:
-            lines[name] += f" [Default: {json.dumps(parameter.default_value, ensure_ascii=False)}]"
+            lines[name] += f" [Default: {json.dumps(parameter.default_value, ensure_ascii=False, sort_keys=True)}]"
     for name, artifact in definitions.artifacts.items():
         lines[name] = artifact.artifact_type.schema_title
     return [title, *(_one_line(f"   {name}: {lines[name]}") for name in sorted(lines))] if lines else []

@@ -105,15 +105,18 @@ class _Open:
     """A list or mapping that is being read."""
 
     container: Any
-    start: int
     anchor: str | None
+    #: values and characters read before it
+    values: int
+    characters: int
     #: the key that waits for its value, and whether one does
-    key: str = ""
+    key: Any = None
     keyed: bool = False
     merged: dict[str, Any] = field(default_factory=dict)
 
 
-_MERGE: Final = "\0<<"
+#: the key of a mapping that is merged in; no text is equal to it
+_MERGE: Final[Any] = object()
 
 
 def _from_yaml(text: str) -> list[Json]:
@@ -186,17 +189,15 @@ class _Builder:
         if len(self._stack) >= MAX_DEPTH:
             raise _too_deep(f", line {event.start_mark.line + 1}")
         self._spend(1, 0, event)
-        self._stack.append(_Open({} if mapping else [], self._values - 1, event.anchor))
-        self._stack[-1].merged["characters"] = self._characters
+        self._stack.append(_Open({} if mapping else [], event.anchor, self._values - 1, self._characters))
         if event.anchor:
             self._anchors.pop(event.anchor, None)
 
     def _end(self, event: Any) -> None:
         done = self._stack.pop()
-        characters = done.merged.pop("characters")
         value = {**done.merged, **done.container} if done.merged else done.container
         if done.anchor:
-            self._anchors[done.anchor] = (value, self._values - done.start, self._characters - characters)
+            self._anchors[done.anchor] = (value, self._values - done.values, self._characters - done.characters)
         self._place(value, event)
 
     def _alias(self, event: Any) -> None:
@@ -214,14 +215,14 @@ class _Builder:
         if isinstance(top.container, list):
             top.container.append(value)
         elif not top.keyed:
-            if not isinstance(value, str):
+            if not isinstance(value, str) and value is not _MERGE:
                 raise self._fail(f"the key {value!r} is not text; put it in quotes", event)
             if value in top.container:
                 raise self._fail(f"{value!r} stands twice in one mapping", event)
             top.key, top.keyed = value, True
         else:
             top.keyed = False
-            if top.key == _MERGE:
+            if top.key is _MERGE:
                 self._merge(top, value, event)
             else:
                 top.container[top.key] = value
