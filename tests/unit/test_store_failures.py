@@ -30,13 +30,15 @@ OURS = {
     "SQLITE_TOOBIG",
 }
 #: Names of the same form that are no errors: answers, notices, and the verbs that an authoriser is asked about.
+# fmt: off
 NO_ERRORS = {
-    f"SQLITE_{name}"
-    for name in (
-        "OK ROW DONE NOTICE WARNING DENY IGNORE ANALYZE ATTACH DELETE DETACH FUNCTION INSERT PRAGMA READ RECURSIVE "
-        "REINDEX SAVEPOINT SELECT TRANSACTION UPDATE"
-    ).split()
+    "SQLITE_OK", "SQLITE_ROW", "SQLITE_DONE", "SQLITE_NOTICE", "SQLITE_WARNING",
+    "SQLITE_DENY", "SQLITE_IGNORE", "SQLITE_ANALYZE", "SQLITE_ATTACH", "SQLITE_DELETE",
+    "SQLITE_DETACH", "SQLITE_FUNCTION", "SQLITE_INSERT", "SQLITE_PRAGMA", "SQLITE_READ",
+    "SQLITE_RECURSIVE", "SQLITE_REINDEX", "SQLITE_SAVEPOINT", "SQLITE_SELECT", "SQLITE_TRANSACTION",
+    "SQLITE_UPDATE",
 }
+# fmt: on
 ERRORS = sorted(name for name in set(dir(sqlite3)) - NO_ERRORS if name.startswith("SQLITE_") and name.count("_") == 1)
 
 
