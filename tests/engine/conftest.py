@@ -123,7 +123,7 @@ class World:
         """The driver's own environment."""
         return {**os.environ, **({"PALMETTE_ISOLATION": self.isolation} if self.isolation else {})}
 
-    def call(self, template: Template, entry: str, *arguments: str, threads: int = 1) -> Outcome:
+    def call(self, template: Template, entry: str, *arguments: str, threads: int = 1, timeout: float = 60) -> Outcome:
         log = self.directory / "call.log"
         return template.call(
             Call(
@@ -134,7 +134,7 @@ class World:
                 environment=self.environment,
                 threads=threads,
             ),
-            timeout=60,
+            timeout=timeout,
         )
 
     def executors(self) -> Executors:
@@ -147,14 +147,10 @@ class World:
     ) -> Launch:
         """One attempt at a captured step."""
         command, args = ("python3", "-c", BOOTSTRAP), ("--step", target, "--bundle", self.digest)
-        declared = {} if fork else {"OMP_NUM_THREADS": "1"}
-        return self.launch(
-            command,
-            (*args, "--executor-input", "{}"),
-            environment={**environment, **declared},
-            declared=tuple(declared),
-            **more,
-        )
+        if not fork:
+            environment = {**environment, "OMP_NUM_THREADS": "1"}
+            more["declared"] = ("OMP_NUM_THREADS",)
+        return self.launch(command, (*args, "--executor-input", "{}"), environment=environment, **more)
 
     def launch(
         self,

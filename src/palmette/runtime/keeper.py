@@ -408,6 +408,9 @@ class Keeper:
         for task in [task for task in self.tasks if not task.result]:
             pid, status, usage = os.wait4(task.pid, os.WNOHANG)
             if pid:
+                # The nursery's end is seen before the deaths that it brings.
+                if self.nursery and select.select([self.nursery.channel], [], [], 0)[0]:
+                    self.orphaned()
                 code = os.waitstatus_to_exitcode(status)
                 task.result = {
                     "op": "exited",

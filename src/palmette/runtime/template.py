@@ -148,7 +148,7 @@ class Template(Keeper):
     def run(self, message: Message) -> int:
         """Call the function with the arguments, as a fresh interpreter would."""
         os.environ.clear()
-        os.environ.update(threads.variables(message["threads"]) | message["environment"])
+        os.environ.update(message["environment"])
         time.tzset()
         sys.argv = ["-c"]
         # Otherwise a spawned child of the step would import this file as its parent's main module.

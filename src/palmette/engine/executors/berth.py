@@ -46,7 +46,6 @@ class Berth:
             "PYTHONHASHSEED": "0",
         }
         self._starter: subprocess.Popen[bytes] | None = None
-        self._logged = 0
         self._prepare()
 
     def _prepare(self) -> None:
@@ -95,9 +94,8 @@ class Berth:
 
     def tail(self) -> str:
         """The last lines of what the template itself printed."""
-        with contextlib.suppress(OSError), (self._directory / "log").open("rb") as log:
-            log.seek(self._logged)
-            return "\n".join(log.read().decode(errors="replace").splitlines()[-20:])
+        with contextlib.suppress(OSError):
+            return "\n".join((self._directory / "log").read_text(errors="replace").splitlines()[-20:])
         return ""
 
     @contextlib.contextmanager
@@ -114,10 +112,9 @@ class Berth:
         self.came_up()
         path = self._directory / "socket"
         path.unlink(missing_ok=True)
-        with socket.socket(socket.AF_UNIX) as door, (self._directory / "log").open("ab") as log:
+        with socket.socket(socket.AF_UNIX) as door, (self._directory / "log").open("wb") as log:
             door.bind(place)
             door.listen(256)
-            self._logged = log.tell()
             given = ("--socket", str(path), "--listen", str(door.fileno()), "--idle", str(self._idle))
             try:
                 self._starter = subprocess.Popen(

@@ -45,6 +45,7 @@ EXEC_ONLY: Final = (
 GRACE: Final = 5.0
 #: so often in a row may a template die before attempts are started without it
 DEATHS: Final = 3
+GPUS: Final = "CUDA_VISIBLE_DEVICES"
 ENTRY: Final = "palmette.runtime.bootstrap:main"
 
 
@@ -201,7 +202,7 @@ class Executors:
                 arguments=arguments,
                 directory=work,
                 log=launch.log,
-                environment=launch.environment,
+                environment=_environment(launch),
                 threads=launch.threads,
             ),
         )
@@ -210,12 +211,9 @@ class Executors:
         command = [*launch.command, *launch.args]
         if self._python and command[0] in ("python", "python3"):
             command[0] = str(self._python)
-        environment = {**threads.variables(launch.threads), "PYTHONUNBUFFERED": "1", **launch.environment}
-        if launch.gpus:
-            environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, launch.gpus))
         if self._commands is None:
             self._commands = Commands(self._environment)
-        self._commands.start(launch.id, command, environment=environment, directory=work, log=launch.log)
+        self._commands.start(launch.id, command, environment=_environment(launch), directory=work, log=launch.log)
 
     def _gather(self) -> None:
         """Turn what came into reports."""
@@ -282,6 +280,13 @@ class Executors:
             if attempt.deadline <= time.monotonic():
                 self._attempts[id] = replace(attempt, deadline=float("inf"), timed_out=True)
                 self.end(id, GRACE)
+
+
+def _environment(launch: Launch) -> dict[str, str]:
+    """The same for a fork and for a process: output as it comes, equal hashes in every run, no GPU but its own."""
+    usual = {**threads.variables(launch.threads), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
+    seen = {} if GPUS in launch.declared else {GPUS: ",".join(map(str, launch.gpus))}
+    return {**usual, **launch.environment, **seen}
 
 
 def _option(arguments: Sequence[str], name: str) -> str:

@@ -102,7 +102,7 @@ class Template:
                 self._collect(lambda: self._hello is not None)
             except Disconnected:
                 self._berth.check()
-                self._connect()
+                self._reconnect()
             if self._hello:
                 return self._hello
         raise InterpreterError(f"the template of {self._berth.python} does not answer", self._berth.tail())
@@ -123,7 +123,7 @@ class Template:
             why = "the template died while importing it or a module beside it"
             self._preloaded.append(Preloaded(failed={name: why for names in self._preloads for name in names}))
             self._preloads.clear()
-            self._connect()
+            self._reconnect()
         found, self._preloaded = self._preloaded, []
         return Preloaded(
             imported=tuple(name for one in found for name in one.imported),
@@ -139,7 +139,7 @@ class Template:
             try:
                 result = self._result(call, timeout)
             except Disconnected:
-                self._connect()
+                self._reconnect()
                 continue
             if result["op"] == "refused":
                 raise InterpreterError(f"the template of {self._berth.python} cannot be forked", result["why"])
@@ -204,6 +204,10 @@ class Template:
             self._connection.send({"op": "hello"})
             for modules in self._preloads:
                 self._connection.send({"op": "preload", "modules": list(modules)})
+
+    def _reconnect(self) -> None:
+        self._connection.close()
+        self._connect()
 
     def _collect(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
