@@ -6,6 +6,7 @@ file, another umask, clone path, user or locale, another zlib do not change it.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import gzip
 import hashlib
@@ -15,6 +16,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import tokenize
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +32,16 @@ SCHEMA: Final = 1
 #: 1 January 1980, the earliest time that every archive format can say.
 TIME: Final = 315532800
 MANIFEST: Final = "manifest.json"
+
+#: What records an algorithm, and what starts processes: needed where the tool is, and nowhere else.
+_AT_HOME: Final = frozenset(
+    f"palmette/{name}.py"
+    for name in (
+        *(f"authoring/{name}" for name in ("components", "placeholders", "record", "wiring")),
+        *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states", "wire")),
+        *(f"runtime/{name}" for name in ("bootstrap", "delivery", "describe", "keeper", "template", "threads")),
+    )
+)
 
 _PALMETTE: Final = Path(__file__).resolve().parent.parent
 
@@ -86,7 +98,7 @@ def assemble(files: Mapping[str, bytes], *, python: str) -> Bundle:
 
 @cache
 def kit() -> Mapping[str, bytes]:
-    """The parts of this Palmette that go along with every bundle, by their path in it."""
+    """The parts of this Palmette that the project's interpreter needs here, by their path, as they are."""
     names = ["__init__.py", *(f"{name}.py" for name in CARRIED if (_PALMETTE / f"{name}.py").is_file())]
     files = [_PALMETTE / name for name in names]
     files += [path for name in CARRIED for path in (_PALMETTE / name).rglob("*.py")]
@@ -94,9 +106,41 @@ def kit() -> Mapping[str, bytes]:
     return dict(sorted(found.items()))
 
 
-def kit_digest() -> str:
-    """The name of the kit: changes with any byte of it."""
-    return assemble(kit(), python="3.11").digest
+@cache
+def carried() -> Mapping[str, bytes]:
+    """What of the kit goes along with every bundle: enough to carry out a step anywhere, not to record or to fork.
+
+    Comments and docstrings are left out, since every byte stands in a pipeline once a step; lines keep their numbers,
+    so that a traceback still leads to the source.
+    """
+    return {path: bare(content) for path, content in kit().items() if path not in _AT_HOME}
+
+
+def bare(source: bytes) -> bytes:
+    """Python source without comments and docstrings, each line still in its place."""
+    text = source.decode()
+    lines = text.splitlines()
+    for node in ast.walk(ast.parse(text)):
+        docstring = _docstring(node)
+        if docstring is not None:
+            # An ellipsis stands in, as the docstring may be all of a body; a module may be empty.
+            rest = "" if isinstance(node, ast.Module) else "..."
+            lines[docstring.lineno - 1] = lines[docstring.lineno - 1][: docstring.col_offset] + rest
+            for number in range(docstring.lineno, docstring.end_lineno or docstring.lineno):
+                lines[number] = ""
+    for token in tokenize.generate_tokens(io.StringIO("\n".join([*lines, ""])).readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join([*lines, ""]).encode()
+
+
+def _docstring(node: ast.AST) -> ast.expr | None:
+    if not isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)) or not node.body:
+        return None
+    first = node.body[0]
+    value = first.value if isinstance(first, ast.Expr) else None
+    return value if isinstance(value, ast.Constant) and isinstance(value.value, str) else None
 
 
 def unpack(bundle: Bundle, directory: Path) -> Path:

@@ -39,7 +39,7 @@ def container(step: Step, captured: Captured, archive: str = "") -> ContainerSpe
     The bundle's digest stands in the arguments, because KFP's own cache key sees nothing else. What Palmette's own
     fingerprint is made of stands in the environment, so that a comment does not run a step again here.
     """
-    arguments = ["--step", step.target, "--bundle", captured.bundle]
+    arguments = ["--step", step.wrapper or step.target, "--bundle", captured.bundle]
     if archive:
         arguments += ["--archive", archive]
     pins = {pin.name: pin.version for pin in captured.environment.pins}

@@ -12,7 +12,7 @@ from palmette.domain.run import Reused, Run
 from palmette.engine.attempt import secret_values
 from palmette.engine.fingerprints import parts
 from palmette.engine.inputs import Inputs, Job, UnusableInput, parameter_text, resolve
-from palmette.engine.plan import PlannedTask
+from palmette.engine.plan import PlannedTask, Produced
 from palmette.engine.quantities import requested
 from palmette.engine.vocabulary import Hit, Missed, Refused
 from palmette.engine.world import World
@@ -30,11 +30,16 @@ class Policy:
     grace: float = 10.0
 
 
+def reads_world(task: PlannedTask) -> bool:
+    """Whether what the task makes comes from outside: nothing of another task's goes into it."""
+    return not task.artifacts and not any(isinstance(source, Produced) for source in task.parameters.values())
+
+
 def stands(task: PlannedTask, policy: Policy, token: str, reused: Reused | None, now: float) -> bool:
     """Whether these outputs may be used again; without them, whether it is worth looking for some."""
     if not task.cache:
         return False
-    source, fresh = not task.artifacts, task.fresh
+    source, fresh = reads_world(task), task.fresh
     if policy.refresh and (source or (fresh is not None and fresh.kind is not Freshness.UNSAID)):
         return False
     if fresh is None:

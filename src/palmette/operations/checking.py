@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from palmette.capture.bundle import Bundle, kit
+from palmette.capture.bundle import Bundle, carried
 from palmette.capture.explain import Explanation, explain
 from palmette.errors import PalmetteError, Problem
 from palmette.ir.check import check as check_document
@@ -87,5 +87,5 @@ def capture(project: Project, environ: Mapping[str, str], name: str) -> Captured
     return Captured(
         algorithm=name,
         bundle=recorded.bundle,
-        explained=explain(recorded.closure, kit(), recorded.reached),
+        explained=explain(recorded.closure, carried(), recorded.reached),
     )

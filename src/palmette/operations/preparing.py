@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from palmette.capture.bundle import assemble, bundle, kit, unpack
+from palmette.capture.bundle import assemble, bundle, carried, kit, unpack
 from palmette.capture.closure import close
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
@@ -25,6 +25,8 @@ from palmette.operations.project import Interpreter, Project, discover, interpre
 
 #: what Palmette's carried part runs on
 LEAST_PYTHON: Final = "3.11"
+#: what each fork would otherwise import anew
+_RUNTIME: Final = tuple(f"palmette.runtime.{name}" for name in ("bootstrap", "task", "describe"))
 
 
 class Preparation:
@@ -40,7 +42,7 @@ class Preparation:
         self.directories = directories
         tree = SourceTree(project.root, project.roots)
         self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
-        self.bundle = bundle(self.closure, kit())
+        self.bundle = bundle(self.closure, carried())
         self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
         self.template.begin_preload(self.imports)
 
@@ -54,8 +56,8 @@ class Preparation:
 
     @property
     def imports(self) -> tuple[str, ...]:
-        """The modules that the template imports."""
-        return (*self.closure.third_party, *self.closure.third_party_maybe)
+        """The modules that the template imports: the runtime's own, and what the closure names."""
+        return (*_RUNTIME, *self.closure.third_party, *self.closure.third_party_maybe)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -89,7 +89,10 @@ def finish(preparation: Preparation, bundles: Path) -> Recorded:
         )
     formats = {module for step in algorithm.steps for module in step.imports}
     preparation.template.begin_preload(sorted(formats - {*preparation.imports}))
-    reached = {step.name: reach(preparation.closure, step.target, also=step.reaches) for step in algorithm.steps}
+    reached = {
+        step.name: reach(preparation.closure, step.target, also=step.reaches, include=step.include)
+        for step in algorithm.steps
+    }
     pinned = pin(preparation, interpreter, algorithm.steps)
     preparation.template.finish_preload()
     prefix = f"{algorithm.name}/"
