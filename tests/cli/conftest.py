@@ -1,0 +1,248 @@
+"""The real command, run as a process in real projects, by a user with a home of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PALMETTE = Path(sys.executable).parent / "palmette"
+#: Nothing here takes half as long; what hangs is to fail, not to hang.
+PATIENCE = 120.0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@dataclass
+class Project:
+    """A directory in which the command is called."""
+
+    directory: Path
+    environ: dict[str, str]
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    def __call__(
+        self,
+        *arguments: str,
+        code: int = 0,
+        environ: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+        typed: str | None = None,
+    ) -> Ended:
+        """Run the command to its end, which is to have this exit code."""
+        done = subprocess.run(
+            [PALMETTE, *arguments],
+            cwd=cwd or self.directory,
+            env=self.environ | dict(environ or {}),
+            input=typed,
+            stdin=subprocess.DEVNULL if typed is None else None,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def json(self, *arguments: str, code: int = 0, environ: Mapping[str, str] | None = None) -> Any:
+        """What a command prints with --json: one value on standard output, and nothing else there."""
+        return self(*arguments, "--json", code=code, environ=environ).json
+
+    def start(self, *arguments: str, environ: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start the command as a shell in a terminal would: in a process group of its own."""
+        process = subprocess.Popen(
+            [PALMETTE, *arguments],
+            cwd=self.directory,
+            env=self.environ | dict(environ or {}),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a file of the project; `{here}` in it becomes the project's directory."""
+        path = self.directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(dedent(text).lstrip("\n").replace("{here}", str(self.directory)))
+        return path
+
+    def replace(self, name: str, old: str, new: str) -> None:
+        """Change a file as a developer would."""
+        path = self.directory / name
+        text = path.read_text()
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {name}"
+        path.write_text(text.replace(old, new))
+
+    def touch(self, name: str) -> None:
+        """Let a step that waits for this file go on."""
+        (self.directory / name).touch()
+
+    def exists(self, name: str) -> bool:
+        return (self.directory / name).exists()
+
+    def lines(self, name: str) -> list[str]:
+        """What the steps noted in a file."""
+        path = self.directory / name
+        return path.read_text().splitlines() if path.exists() else []
+
+    def git(self, *arguments: str) -> None:
+        subprocess.run(["git", *arguments], cwd=self.directory, env=self.environ, check=True, capture_output=True)
+
+    def processes(self) -> list[str]:
+        """The command lines of living processes that belong to the project: its directory is in what they were given,
+        in their surroundings, or is where they work. Idle templates are not among them."""
+        found = []
+        for path in Path("/proc").iterdir():
+            if not path.name.isdigit() or int(path.name) == os.getpid():
+                continue
+            with contextlib.suppress(OSError):
+                command = (path / "cmdline").read_bytes()
+                dead = (path / "stat").read_bytes().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+                text = command + (path / "environ").read_bytes() + os.fsencode((path / "cwd").readlink())
+                if str(self.directory).encode() in text and not dead:
+                    found.append(command.replace(b"\0", b" ").decode(errors="replace"))
+        return found
+
+    def end(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate(timeout=PATIENCE)
+
+
+def states(run: Any) -> dict[str, str]:
+    """step → state, of a run as --json prints it."""
+    return {task["name"]: task["state"] for task in run["tasks"]}
+
+
+def cached(run: Any) -> set[str]:
+    """The steps whose outputs were made by an earlier run."""
+    return {task["name"] for task in run["tasks"] if task["cached"]}
+
+
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
+    """Wait until it is true; it is an error if it never becomes so."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not become true"
+        time.sleep(0.02)  # noqa: TID251
+
+
+def finished(process: subprocess.Popen[str], code: int) -> Ended:
+    """Wait for a command that was started; it is to end with this exit code."""
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+    return Ended(process.returncode, out, err)
+
+
+@pytest.fixture(scope="session")
+def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of somebody who never used Palmette before. Their templates are ended with the tests."""
+    top = tmp_path_factory.mktemp("user")
+    (top / "run").mkdir(mode=0o700)
+    yield {
+        "PATH": f"{PALMETTE.parent}:{os.environ['PATH']}",
+        "HOME": str(top),
+        "XDG_RUNTIME_DIR": str(top / "run"),
+        "XDG_CACHE_HOME": str(top / "cache"),
+        "XDG_CONFIG_HOME": str(top / "config"),
+        "LANG": "C.UTF-8",
+        "COLUMNS": "80",
+        "GIT_AUTHOR_NAME": "Ada",
+        "GIT_AUTHOR_EMAIL": "ada@example.org",
+        "GIT_COMMITTER_NAME": "Ada",
+        "GIT_COMMITTER_EMAIL": "ada@example.org",
+    }
+    end_templates(top / "run")
+
+
+def end_templates(runtime: Path) -> None:
+    """End the templates that serve a runtime directory."""
+    for path in Path("/proc").iterdir():
+        if path.name.isdigit():
+            with contextlib.suppress(OSError):
+                if str(runtime).encode() in (path / "cmdline").read_bytes():
+                    os.kill(int(path.name), signal.SIGKILL)
+
+
+@pytest.fixture
+def empty(tmp_path: Path, user: dict[str, str]) -> Iterator[Project]:
+    """A directory with nothing in it."""
+    (tmp_path / "place").mkdir()
+    project = Project(tmp_path / "place", dict(user))
+    yield project
+    project.end()
+
+
+SETTINGS = f"""
+[project]
+name = "tiny"
+version = "0.1.0"
+
+[tool.palmette]
+algorithms = ["algorithms"]
+python = "{sys.executable}"
+"""
+
+
+@pytest.fixture
+def tiny(empty: Project) -> Project:
+    """A project of the standard library alone: what `palmette init` writes."""
+    empty.write("pyproject.toml", SETTINGS)
+    empty("init")
+    return empty
+
+
+@pytest.fixture
+def bare(empty: Project) -> Project:
+    """A project without an algorithm; a test writes its own."""
+    empty.write("pyproject.toml", SETTINGS)
+    return empty
+
+
+@pytest.fixture
+def clinic(tmp_path: Path, user: dict[str, str], clinic_python: Path) -> Iterator[Project]:
+    """A copy of examples/clinic in a Git repository of its own, all of it committed."""
+    directory = tmp_path / "clinic"
+    ignored = shutil.ignore_patterns(".venv", ".palmette", "__pycache__", ".pytest_cache")
+    shutil.copytree(ROOT / "examples" / "clinic", directory, ignore=ignored)
+    # What the environment was installed from is pinned by what is installed, whichever one the tests were given.
+    (directory / "requirements.txt").unlink()
+    project = Project(directory, dict(user))
+    text = (directory / "pyproject.toml").read_text()
+    python = f'[tool.palmette]\npython = "{clinic_python}"\n'
+    (directory / "pyproject.toml").write_text(text.replace("[tool.palmette]\n", python))
+    project.write(".gitignore", "__pycache__/\n")
+    project.git("init", "--initial-branch=main")
+    project.git("add", ".")
+    project.git("commit", "--message=Train two algorithms")
+    yield project
+    project.end()
