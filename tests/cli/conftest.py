@@ -153,7 +153,7 @@ def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.02)  # noqa: TID251
+        time.sleep(0.02)
 
 
 def finished(process: subprocess.Popen[str], code: int) -> Ended:

@@ -101,7 +101,7 @@ Pin = Callable[..., Pinned]
 def test_an_import_pins_its_distribution_and_all_that_it_requires_here(pin: Pin) -> None:
     pinned = pin("frames.io")
     assert pins(pinned) == {"arrays": "1.0.0", "frames": "2.1", "tiny-math": "0.3"}
-    assert pinned.notes == ("packages are pinned as installed: there is no lock file",)
+    assert pinned.remarks == ("packages are pinned as installed: there is no lock file",)
 
 
 def test_extras_are_followed_where_they_are_asked_for(pin: Pin) -> None:
@@ -129,7 +129,7 @@ def test_palmette_is_carried_along_and_never_pinned(pin: Pin) -> None:
 
 
 def test_nothing_imported_needs_no_notes(pin: Pin) -> None:
-    assert pin().notes == ()
+    assert pin().remarks == ()
 
 
 def test_all_that_is_missing_is_told_at_once_unless_it_may_be(pin: Pin) -> None:
@@ -172,7 +172,7 @@ def test_a_lock_gives_hashes_and_is_recorded(pin: Pin) -> None:
     assert {pin.hashes for pin in pinned.environment.pins} == {("sha256:aa",)}
     assert pins(pinned)["arrays"] == "1.0.0"
     assert (pinned.environment.lock, pinned.environment.lock_digest) == ("uv.lock", "d")
-    assert pinned.notes == ("packages are pinned from uv.lock",)
+    assert pinned.remarks == ("packages are pinned from uv.lock",)
 
 
 def test_what_differs_from_the_lock_and_what_it_lacks_is_told_at_once(pin: Pin) -> None:

@@ -110,7 +110,8 @@ def test_what_is_ignored_secret_data_binary_linked_or_too_large_is_not_in_the_pa
         "notes.txt: it looks as if it held a key",
         "patients.csv: data",
     } <= said
-    assert found.note.endswith("of the uncommitted changes are not kept whole")
+    assert found.note.startswith("uncommitted, and not kept with the run: .env (its name is a secret's), ")
+    assert found.note.endswith(" more")
 
 
 def test_changes_that_are_too_large_are_cut_at_a_file_and_say_so(repository: Path) -> None:
@@ -124,7 +125,8 @@ def test_changes_that_are_too_large_are_cut_at_a_file_and_say_so(repository: Pat
     assert len(found.diff) < 1000
     assert b"+small" in found.diff
     assert b"# not kept: b.txt and all that follow it: the changes are too large" in found.diff
-    assert found.note == "1 of the uncommitted changes is not kept whole"
+    assert found.note.startswith("uncommitted, and not kept with the run: ")
+    assert found.note.endswith("and all that follow it (the changes are too large)")
 
 
 def test_an_untracked_file_makes_it_dirty_and_an_ignored_one_does_not(repository: Path) -> None:

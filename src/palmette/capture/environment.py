@@ -27,8 +27,15 @@ class Pinned:
     """An environment, and what the user should know of how it came about."""
 
     environment: Environment
-    #: one sentence each, without a full stop
+    #: where the versions are from, a sentence without a full stop; empty where nothing is pinned
+    origin: str = ""
+    #: what may be wrong, one sentence each, without a full stop
     notes: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """All there is to say, for whoever asks."""
+        return (self.origin, *self.notes) if self.origin else self.notes
 
 
 def environment(
@@ -71,7 +78,7 @@ def environment(
         lock=lock.name if lock else "",
         lock_digest=lock.digest if lock else "",
     )
-    return Pinned(environment=pinned, notes=(found, *notes) if pins else tuple(notes))
+    return Pinned(environment=pinned, origin=found if pins else "", notes=tuple(notes))
 
 
 def _imported(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     "directory",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     default=Path(),
-    help="Work as if started in this directory.",
+    help="Work as if called in this directory.",
 )
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Print the version."
@@ -43,4 +44,6 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 def palmette(ctx: click.Context, directory: Path) -> None:
     """Trains every branch of your repository: plain Python steps become pipelines that run here, at once, and on
     Kubeflow when you need it."""
-    ctx.obj = Session(directory)
+    if directory != Path():
+        os.chdir(directory)
+    ctx.obj = Session()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from palmette.cli.console import console
+from palmette.cli.console import show
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import checking, compiling
 from palmette.present import sources
@@ -27,7 +27,7 @@ def check(session: Session, algorithms: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         print_json(sources.plain_check(found))
     else:
-        console().print(sources.check(found))
+        show(sources.check(found))
     if found.problems:
         sys.exit(1)
 
@@ -67,4 +67,4 @@ def capture(session: Session, algorithm: str, explain: bool, as_json: bool, outp
     if as_json:
         print_json(sources.plain_capture(taken))
     elif output is None or explain:
-        console().print(sources.capture(taken, everything=explain))
+        show(sources.capture(taken, everything=explain))

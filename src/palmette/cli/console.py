@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
-from rich.console import Console
+from rich.console import Console, RenderableType
+
+#: columns of what is piped: no line is broken
+_ENDLESS = 10_000
 
 
 def console(*, err: bool = False) -> Console:
     """Standard output, or standard error. What is piped has no colours, no frames and no line breaks of ours."""
     stream = sys.stderr if err else sys.stdout
-    width = None if stream.isatty() else 10_000
+    width = None if stream.isatty() else _ENDLESS
     return Console(file=stream, width=width, highlight=False, soft_wrap=not stream.isatty())
+
+
+def show(renderable: RenderableType, *, err: bool = False) -> None:
+    """Print it; without the blanks that fill up a table's last column."""
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        console(err=err).print(renderable)
+        return
+    text = io.StringIO()
+    Console(file=text, width=_ENDLESS, highlight=False, soft_wrap=True, color_system=None).print(renderable)
+    stream.write("\n".join(line.rstrip() for line in text.getvalue().split("\n")))

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from palmette.cli.console import console
+from palmette.cli.console import show
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.comparison.changes import plain
 from palmette.operations import comparing
@@ -29,7 +29,7 @@ def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> No
     if as_json:
         print_json(plain(compared.comparison))
     else:
-        console().print(differences.diff(compared.comparison, time.time(), compared.name))
+        show(differences.diff(compared.comparison, time.time(), compared.name))
 
 
 @click.command()
@@ -46,4 +46,4 @@ def why(session: Session, run: str, step: str | None, as_json: bool) -> None:
     if as_json:
         print_json([reasons.plain(reason) for reason in found])
     else:
-        console().print(reasons.why(found, time.time()))
+        show(reasons.why(found, time.time()))

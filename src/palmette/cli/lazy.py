@@ -14,7 +14,7 @@ VERBS: Final = {
     "run": ("palmette.cli.run", "run", "Train an algorithm."),
     "resume": ("palmette.cli.run", "resume", "Continue a run that was interrupted."),
     "cancel": ("palmette.cli.run", "cancel", "Cancel a run."),
-    "runs": ("palmette.cli.read", "runs", "List runs."),
+    "runs": ("palmette.cli.read", "runs", "List runs, newest first."),
     "show": ("palmette.cli.read", "show", "Show everything about a run."),
     "logs": ("palmette.cli.read", "logs", "Print what a run's steps printed."),
     "artifacts": ("palmette.cli.read", "artifacts", "List or fetch what a run's steps made."),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from palmette.cli.console import console
+from palmette.cli.console import show as print_screen
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.operations import reading
@@ -57,7 +57,7 @@ def runs(
     elif as_csv:
         csv.writer(sys.stdout, lineterminator="\n").writerows(plain.cells(rows))
     elif rows:
-        console().print(screens.runs(rows, time.time()))
+        print_screen(screens.runs(rows, time.time()))
         if len(rows) == limit:
             click.echo(f"(the newest {limit}; --limit shows more)", err=True)
     elif wanted == reading.Wanted(limit=limit):
@@ -79,7 +79,7 @@ def show(session: Session, run: str, as_json: bool) -> None:
     if as_json:
         print_json(plain.detail(detail))
     else:
-        console().print(screens.show(detail, time.time()))
+        print_screen(screens.show(detail, time.time()))
 
 
 @click.command()
@@ -116,7 +116,7 @@ def list_artifacts(session: Session, run: str, as_json: bool) -> None:
     if as_json:
         print_json([{"name": entry.name, **plain.artifact(entry.artifact)} for entry in stored])
     elif stored:
-        console().print(screens.artifacts([(entry.task, entry.output, entry.artifact) for entry in stored]))
+        print_screen(screens.artifacts([(entry.task, entry.output, entry.artifact) for entry in stored]))
     else:
         click.echo("This run has no artifacts.", err=True)
 

@@ -52,10 +52,13 @@ def run(
     Steps whose code, inputs and environment are as they were are not run again. FIELD=VALUE overrides a config field
     (C=0.1, penalty=l1, layers=[64,32], model.depth=3).
 
+    A step that reads the outside world may be reused too, for as long as its @step(fresh=…) says; where it says
+    nothing, it is, except in CI (CI=true).
+
     \b
-    palmette run tumour
-    palmette run tumour C=0.1 --preset toy
-    palmette run tumour --config experiment.toml
+      palmette run tumour
+      palmette run tumour C=0.1 --preset toy
+      palmette run tumour --config experiment.toml
     """
     # The project's interpreter starts to import now; the store and the display are imported beside it.
     with preparing.begin(session.project, session.environ, algorithm) as preparation:
@@ -69,6 +72,7 @@ def run(
             isolated=isolated,
             tags=tags,
             note=note,
+            trigger=session.trigger,
         )
         accepted = running.accept(preparation, request)
         _drive(running, accepted, as_json=as_json)
@@ -111,7 +115,7 @@ def _drive(running: Any, accepted: Any, *, as_json: bool) -> None:
         print_json(operation("plain").detail(detail))
     else:
         tails = running.tails(accepted, detail, _TAIL)
-        err.print(operation("outcome").outcome(detail, tails))
+        operation("console").show(operation("outcome").outcome(detail, tails), err=True)
     if detail.run.state is RunState.CANCELED:
         sys.exit(130)
     if detail.run.state is not RunState.SUCCEEDED:

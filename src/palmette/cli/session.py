@@ -19,13 +19,18 @@ from palmette.operations import project as projects
 class Session:
     """One call of the command."""
 
-    directory: Path
+    directory: Path = field(default_factory=Path.cwd)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @cached_property
     def project(self) -> projects.Project:
         """The project that the directory belongs to."""
         return projects.find(self.directory, self.environ)
+
+    @property
+    def trigger(self) -> str:
+        """What started this: "ci" where the environment says so as every CI does (CI=true), else "cli"."""
+        return "ci" if self.environ.get("CI", "").lower() in ("1", "true") else "cli"
 
 
 def print_json(value: Json) -> None:

@@ -24,7 +24,6 @@ def init(session: Session, directory: Path | None) -> None:
         click.echo(f"  wrote  {name}")
     for name in done.kept:
         click.echo(f"  kept   {name}")
-    if "algorithms/example.py" in done.written:
-        click.echo("\nNext: palmette run example")
-    else:
-        click.echo("\nNext: palmette check")
+    there = f"cd {directory} && " if directory else ""
+    verb = "run example" if "algorithms/example.py" in done.written else "check"
+    click.echo(f"\nNext: {there}palmette {verb}")

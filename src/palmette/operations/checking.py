@@ -61,7 +61,7 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
             continue
         broken = _pipeline(recorded)
         problems |= dict.fromkeys(broken)
-        notes |= dict.fromkeys([*recorded.pinned.notes, *(str(each) for each in recorded.closure.warnings)])
+        notes |= dict.fromkeys([*recorded.pinned.remarks, *(str(each) for each in recorded.closure.warnings)])
         results.append(
             CheckedAlgorithm(
                 name=name,

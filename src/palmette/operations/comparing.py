@@ -114,6 +114,8 @@ def _unchanged(run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
         return f"its earlier execution was {earlier.state.value.lower()}"
     if not task.needs and run.refresh:
         return "it reads the outside world, and fresh data were asked for"
+    if not task.needs and run.trigger == "ci":
+        return "it reads the outside world, which a run from CI does again unless @step(fresh=…) says otherwise"
     if not task.needs:
         return "it reads the outside world, and its earlier output does not stand any longer (fresh=…)"
     return "nothing that it depends on differs; reuse was switched off, or the earlier output is gone"

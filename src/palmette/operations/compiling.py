@@ -57,7 +57,7 @@ def compile_for_kubeflow(project: Project, environ: Mapping[str, str], name: str
     if problems:
         raise CompileError(f"{name} cannot be compiled", problems=problems)
     text = codec.dumps(compiled.document)
-    return Written(text=text, bundle=recorded.bundle.digest, warnings=(*compiled.warnings, *recorded.pinned.notes))
+    return Written(text=text, bundle=recorded.bundle.digest, warnings=(*compiled.warnings, *recorded.pinned.remarks))
 
 
 def write(written: Written, output: Path) -> None:

@@ -22,6 +22,8 @@ _CHANGES_LIMIT: Final = 4 << 20
 _UNTRACKED_LIMIT: Final = 1 << 20
 #: A repository that takes longer is on a disk that is not there.
 _SECONDS: Final = 15.0
+#: Files that a note names before it counts the rest.
+_NAMED: Final = 3
 _NOTHING: Final = "branch, commit and changes are not recorded"
 #: Git's name for the empty tree: what an unborn branch is compared with.
 _EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
@@ -237,7 +239,7 @@ def _repository(ask: _Ask, root: Path, state: _State) -> Repository:
         changes = state.changes if state.born else ask("diff", _EMPTY_TREE, *_DIFF)
         diff, left_out = _patch(changes.output(_CHANGES_LIMIT), _top(root), state.untracked)
         if left_out:
-            notes.append(f"{left_out} of the uncommitted changes {'is' if left_out == 1 else 'are'} not kept whole")
+            notes.append(f"uncommitted, and not kept with the run: {_named(left_out)}")
     return Repository(git=git, diff=diff, note="; ".join(notes))
 
 
@@ -245,8 +247,8 @@ def _top(root: Path) -> Path:
     return next((parent for parent in (root, *root.parents) if (parent / ".git").exists()), root)
 
 
-def _patch(changes: bytes, top: Path, untracked: Sequence[str]) -> tuple[bytes, int]:
-    """The patch of all changes, headed by a line for each file that is not in it; how many these are."""
+def _patch(changes: bytes, top: Path, untracked: Sequence[str]) -> tuple[bytes, list[str]]:
+    """The patch of all changes, headed by a line for each file that is not in it; those lines."""
     left_out: list[str] = []
     sections = re.split(rb"^(?=diff --git )", changes, flags=re.MULTILINE)[1:]
     if len(changes) > _CHANGES_LIMIT:
@@ -266,7 +268,15 @@ def _patch(changes: bytes, top: Path, untracked: Sequence[str]) -> tuple[bytes, 
             remaining -= len(content)
             kept.append(_added(path, content))
     head = "".join(re.sub(r"[\x00-\x1f]", "?", f"# not kept: {line}") + "\n" for line in left_out)
-    return os.fsencode(head) + b"".join(kept), len(left_out)
+    return os.fsencode(head) + b"".join(kept), left_out
+
+
+def _named(left_out: Sequence[str]) -> str:
+    """The first few of them in a sentence: "notes.csv (data), model.bin (binary) and 3 more"."""
+    parts = [line.rpartition(": ") for line in left_out[:_NAMED]]
+    names = [f"{path} ({why.partition(' (')[0]})" for path, _, why in parts]
+    more = f" and {len(left_out) - _NAMED} more" if len(left_out) > _NAMED else ""
+    return ", ".join(names) + more
 
 
 def _subject(section: bytes) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from palmette.domain.config import matching_preset, settle
+from palmette.domain.graph import Freshness
 from palmette.domain.run import AttemptEnded, Host, Lease, Run, Source, TaskRecord
 from palmette.domain.states import AttemptState
 from palmette.domain.values import Json
@@ -146,6 +147,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
     runs.create(home.store, run, plan.records())
     lease = leases.take(home.store, run.id, host.name, processes.process_of(os.getpid()), alive=processes.alive)
     notices = [preparation.python.note, repository.note, *recorded.pinned.notes, *(str(note) for note in plan.notes)]
+    notices += [_asked_by_ci(plan)] if request.trigger == "ci" else []
     return Accepted(
         run=run,
         tasks=plan.records(),
@@ -169,6 +171,13 @@ def _checked_plan(document: PipelineDocument, parameters: Mapping[str, Json], *,
         raise CompileError("the pipeline cannot be executed", problems=problems)
     plan = make_plan(document, parameters)
     return plan if reuse else replace(plan, tasks=tuple(replace(task, cache=False) for task in plan.tasks))
+
+
+def _asked_by_ci(plan: Plan) -> str:
+    """What a run from CI does otherwise, where that concerns one of its steps; else nothing."""
+    unsaid = [task for task in plan.tasks if task.fresh and task.fresh.kind is Freshness.UNSAID and not task.artifacts]
+    names = ", ".join(task.title for task in unsaid)
+    return f"started by CI, so what reads the outside world is read again: {names} (@step(fresh=…))" if unsaid else ""
 
 
 def _slots(where: Directories, host: Host) -> HostSlots:

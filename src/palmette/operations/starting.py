@@ -86,8 +86,10 @@ def init(directory: Path) -> Initialised:
     """Make the directory a project: settings in pyproject.toml and a first algorithm. Nothing that is there is
     overwritten, and a second call changes nothing."""
     directory = directory.resolve()
-    if not directory.is_dir():
-        raise ProjectError(f"{directory} is not a directory", "Create it first, or name another one.")
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProjectError(f"{directory} cannot be made: {error.strerror}", "Name another directory.") from error
     written: list[str] = []
     kept: list[str] = []
     (written if _settings(directory) else kept).append("pyproject.toml")

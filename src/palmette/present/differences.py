@@ -142,6 +142,7 @@ def _metrics(changes: Iterable[MetricChange]) -> RenderableType:
             Text(words.signed(change.difference), style=style),
             Text(aside, style="dim"),
         )
-    if same:
-        return Group(table, Text(f"  {same} more {'is' if same == 1 else 'are'} the same", style="dim"))
-    return table
+    if not same:
+        return table
+    more = " more" if table.row_count else ""
+    return Group(table, Text(f"  {same}{more} {'is' if same == 1 else 'are'} the same", style="dim"))

@@ -48,6 +48,7 @@ class RunProgress:
         self._lines: Mapping[str, _Line] = {
             task.name: _Line(shown(task), task.state, task.started, task.ended, _kept(task)) for task in tasks
         }
+        self._width = max((len(line.name) for line in self._lines.values()), default=0)
         self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw, transient=False)
 
     def __enter__(self) -> Self:
@@ -94,9 +95,10 @@ class RunProgress:
             case state if state.final:
                 line.ended = change.time
                 if change.reused is not None:
-                    line.note = f"reused from {change.reused.run}, made {words.ago(change.time - change.reused.made)}"
+                    line.note = f"from {change.reused.run}, made {words.ago(change.time - change.reused.made)}"
                 mark, word = words.TASK_MARKS[state][0], words.TASK_WORDS[state]
-                self._say(f"  {mark} {line.name}  {word}  {self._elapsed(line)}  {line.note}".rstrip())
+                name, took = line.name.ljust(self._width), self._elapsed(line).rjust(8)
+                self._say(f"  {mark} {name}  {word:<9}  {took}  {line.note}".rstrip())
             case _:
                 pass
 
@@ -111,8 +113,8 @@ class RunProgress:
 
     def _draw(self) -> Group:
         table = Table.grid(padding=(0, 1))
-        for overflow in ("fold", "ellipsis", "ellipsis"):
-            table.add_column(overflow="ellipsis" if overflow != "fold" else "fold", no_wrap=True)
+        for _ in ("mark", "name", "state"):
+            table.add_column(overflow="ellipsis", no_wrap=True)
         table.add_column(justify="right", no_wrap=True)
         table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
         for line in self._lines.values():

@@ -25,7 +25,8 @@ def _check(found: Checked) -> Iterable[RenderableType]:
     table.add_column(overflow="fold")
     for entry in found.algorithms:
         mark = Text(" ✓", style="green") if entry.good else Text(" ✗", style="bold red")
-        about = f"{entry.tasks} steps, {entry.fields} config fields, {entry.files} files" if entry.tasks else ""
+        counts = ((entry.tasks, "step"), (entry.fields, "config field"), (entry.files, "file"))
+        about = ", ".join(words.count(*each) for each in counts) if entry.tasks else ""
         table.add_row(mark, entry.name, Text(about, style="dim"))
     yield table
     for problem in found.problems:

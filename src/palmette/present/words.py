@@ -80,6 +80,11 @@ def size(value: float) -> str:
     return f"{value / 1024:.1f} TiB"
 
 
+def count(number: int, noun: str) -> str:
+    """ "1 file", "2 files", "1,000 files"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def moment(value: float | None) -> str:
     """A point in time, UTC, to the second; empty for none."""
     return "" if value is None else datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
