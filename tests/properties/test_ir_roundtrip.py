@@ -191,6 +191,7 @@ PLATFORMS = st.builds(
         max_size=2,
     ),
     algorithm=table(JSON),
+    pipeline_config=table(JSON),
     extra=EXTRA,
 )
 DOCUMENTS = st.builds(spec.PipelineDocument, pipeline=PIPELINES, platform=PLATFORMS)

@@ -332,6 +332,7 @@ PLATFORM_SPEC: Final = shape(
     {
         "algorithm": ("platforms.palmette.deploymentSpec.executors.algorithm", STRUCT),
         "palmette": ("platforms.palmette.deploymentSpec.executors", table(message(PALMETTE_CONFIG))),
+        "pipeline_config": ("platforms.kubernetes.pipelineConfig", STRUCT),
         "kubernetes": ("platforms.kubernetes.deploymentSpec.executors", table(message(KUBERNETES_CONFIG))),
     },
 )

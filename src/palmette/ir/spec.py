@@ -337,6 +337,8 @@ class PlatformSpec:
     palmette: Mapping[str, PalmetteConfig] = field(default_factory=dict)
     #: the algorithm's own facts: a `palmette.domain.graph.Algorithm` without steps and tasks, dumped
     algorithm: Mapping[str, Json] = field(default_factory=dict)
+    #: ``pipelineConfig`` of Kubernetes as it was written: workspace, deadlines, time to live
+    pipeline_config: Mapping[str, Json] = field(default_factory=dict)
     extra: Mapping[str, Json] = field(default_factory=dict)
 
 
