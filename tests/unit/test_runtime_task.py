@@ -55,6 +55,7 @@ def carry(make_bundle: Callable[..., Any], tmp_path: Path) -> Carry:
         inputs: Mapping[str, Any] | None = None,
         environment: Mapping[str, str] | None = None,
         python: Path | str = sys.executable,
+        fields: Mapping[str, Any] | None = None,
         **parameters: Any,
     ) -> Carried:
         bundle = make_bundle({"app.py": source})
@@ -85,7 +86,16 @@ def carry(make_bundle: Callable[..., Any], tmp_path: Path) -> Carry:
             },
         }
         done = subprocess.run(
-            [python, "-P", "-c", PROGRAM, target, json.dumps(asked), str(bundle.directory)],
+            [
+                python,
+                "-P",
+                "-c",
+                PROGRAM,
+                target,
+                json.dumps(asked),
+                str(bundle.directory),
+                json.dumps(fields or {}),
+            ],  # fmt: skip
             capture_output=True,
             text=True,
             cwd=directory / "work",
@@ -166,6 +176,23 @@ def work(share: Annotated[float, Range(0.05, 0.5)]) -> float:
     assert "step work was given a value that it does not take" in done.err
     assert "0.05 to 0.5" in done.err
     assert "Traceback" not in done.err
+
+
+def test_the_config_fields_that_inputs_come_from_are_held_against_them_all_at_once(carry: Carry) -> None:
+    source = """
+def work(share: float, kind: str) -> float:
+    print("ran")
+    return share
+"""
+    fields = {
+        "share": {"name": "test_share", "type": "NUMBER_DOUBLE", "low": 0.05, "high": 0.5},
+        "kind": {"name": "penalty", "type": "STRING", "choices": ["l1", "l2"]},
+    }
+    done = carry(source, values=("output",), fields=fields, share=0.9, kind="l3")
+    assert (done.code, done.out) == (1, "")
+    assert "test_share: 0.9 is not a number from 0.05 to 0.5" in done.err
+    assert "penalty: 'l3' is not one of l1, l2" in done.err
+    assert carry(source, values=("output",), fields=fields, share=0.5, kind="l1").code == 0
 
 
 def test_outputs_are_split_by_the_signature_and_written_as_files_too(carry: Carry) -> None:

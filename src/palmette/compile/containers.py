@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from palmette.domain.graph import Resources, Step
+from palmette.domain.graph import Field, Resources, Step
 from palmette.domain.run import Environment
-from palmette.domain.values import canonical
+from palmette.domain.values import Json, canonical
 from palmette.ir.spec import ContainerSpec, ResourceSpec
 from palmette.runtime.delivery import BOOTSTRAP
 
@@ -33,11 +33,12 @@ class Captured:
     install: bool = False
 
 
-def container(step: Step, captured: Captured, archive: str = "") -> ContainerSpec:
+def container(step: Step, captured: Captured, archive: str = "", fields: Mapping[str, Field] = {}) -> ContainerSpec:
     """The container; `archive` is the bundle's tar.gz as base64, where it is to be in the pipeline.
 
     The bundle's digest stands in the arguments, because KFP's own cache key sees nothing else. What Palmette's own
-    fingerprint is made of stands in the environment, so that a comment does not run a step again here.
+    fingerprint is made of stands in the environment, so that a comment does not run a step again here. `fields` are the
+    config fields that the step's inputs come from and that have a range or choices.
     """
     arguments = ["--step", step.wrapper or step.target, "--bundle", captured.bundle]
     if archive:
@@ -45,6 +46,8 @@ def container(step: Step, captured: Captured, archive: str = "") -> ContainerSpe
     pins = {pin.name: pin.version for pin in captured.environment.pins}
     if pins:
         arguments += ["--pins", canonical(pins).decode()]
+    if fields:
+        arguments += ["--fields", canonical({name: _constraint(field) for name, field in fields.items()}).decode()]
     if captured.install:
         arguments.append("--install")
     return ContainerSpec(
@@ -57,6 +60,13 @@ def container(step: Step, captured: Captured, archive: str = "") -> ContainerSpe
         },
         resources=resources(step.resources),
     )
+
+
+def _constraint(field: Field) -> Json:
+    """What the step has to know of a config field to hold a value against it."""
+    said: dict[str, Json] = {"name": field.name, "type": field.type.value}
+    known = {"low": field.low, "high": field.high, "choices": list(field.choices), "item": field.item}
+    return said | {name: value for name, value in known.items() if value not in (None, [])}
 
 
 def default_image(python: str) -> str:

@@ -94,7 +94,9 @@ def compile_algorithm(algorithm: Algorithm, captured: Captured, *, project_name:
             ),
             components={f"comp-{components[step.name]}": _component(step, components[step.name]) for step in used},
             executors={
-                f"exec-{components[step.name]}": ExecutorSpec(container=container(step, captured, archive))
+                f"exec-{components[step.name]}": ExecutorSpec(
+                    container=container(step, captured, archive, _constrained(step, algorithm))
+                )
                 for step in used
             },
         ),
@@ -190,6 +192,20 @@ def _artifact(entry: Output) -> ArtifactSpec:
 
 def _schema(kind: ArtifactType) -> ArtifactTypeSchema:
     return ArtifactTypeSchema(schema_title=kind.value, schema_version=_VERSION)
+
+
+def _constrained(step: Step, algorithm: Algorithm) -> dict[str, Field]:
+    """The inputs that are given the same config field by every task of the step, where the field has a range or
+    choices."""
+    fields = {
+        entry.name: entry for entry in algorithm.config if entry.choices or (entry.low, entry.high) != (None, None)
+    }
+    found: dict[str, set[str]] = {}
+    for task in algorithm.tasks:
+        if task.step == step.name:
+            for name, source in task.arguments.items():
+                found.setdefault(name, set()).add(source.parameter if isinstance(source, FromParameter) else "")
+    return {name: fields[field] for name, (field, *rest) in found.items() if not rest and field in fields}
 
 
 # Tasks

@@ -90,7 +90,8 @@ def run(given: dict[str, str], directory: str) -> int:
     """Hand over to the bundle in the directory."""
     sys.path.insert(0, directory)
     import_module("palmette.runtime.environment").verify(json.loads(given.get("pins", "{}")), given["install"])
-    code: int = import_module("palmette.runtime.task").main([given["step"], given["executor-input"], directory])
+    handed = [given["step"], given["executor-input"], directory, given.get("fields", "")]
+    code: int = import_module("palmette.runtime.task").main(handed)
     return code
 
 

@@ -7,6 +7,7 @@ flush; whatever ends the process by `os._exit` has to do the same first.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
@@ -20,8 +21,10 @@ from palmette.authoring.parameters import encode
 from palmette.authoring.signatures import Kind, Signature, signature_of
 from palmette.authoring.source import resolve
 from palmette.authoring.steps import Step
+from palmette.domain.fields import Refused, accept
+from palmette.domain.graph import Field, ParameterType
 from palmette.domain.values import Json
-from palmette.errors import ConfigError, DefinitionError, PalmetteError
+from palmette.errors import ConfigError, DefinitionError, PalmetteError, Problem
 from palmette.runtime import finder, formats, request
 from palmette.runtime.complaint import complain
 from palmette.runtime.redaction import redact
@@ -29,16 +32,21 @@ from palmette.runtime.request import Placed, Request
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Carry out the step that the arguments say: its target, the text of the ExecutorInput, the bundle's directory.
+    """Carry out the step that the arguments say: its target, the text of the ExecutorInput, the bundle's directory, and
+    as JSON the config fields that some inputs come from.
 
     Without the third, $PALMETTE_BUNDLE names the directory; without that too, Palmette's own parent is it, if it is a
     bundle. Returns 0, 1, or what the step gave to `sys.exit`.
     """
     target, text, *rest = arguments
+    directory, fields, *_ = [*rest, "", ""]
     redact(os.environ)
     try:
-        _prepare(rest[0] if rest else os.environ.get("PALMETTE_BUNDLE", ""))
-        return _carry_out(target, request.parse(text))
+        _prepare(directory or os.environ.get("PALMETTE_BUNDLE", ""))
+        asked = request.parse(text)
+        if fields:
+            _check(json.loads(fields), asked.parameters)
+        return _carry_out(target, asked)
     except PalmetteError as error:
         print(f"palmette: {error}", file=sys.stderr)
         return 1
@@ -67,6 +75,20 @@ def _prepare(bundle: str) -> None:
     logging.lastResort = handler
     if not logging.root.handlers and logging.root.level == logging.WARNING:
         logging.root.setLevel(logging.INFO)
+
+
+def _check(fields: Mapping[str, Mapping[str, Any]], given: Mapping[str, Json]) -> None:
+    """Hold the values against the ranges and choices of the config fields that they come from: a form for running a
+    pipeline knows a parameter's type, and nothing else of it."""
+    problems = []
+    for name, about in fields.items():
+        try:
+            if given.get(name) is not None:
+                accept(Field(**{**about, "type": ParameterType(about["type"])}), given[name])
+        except Refused as refusal:
+            problems.append(Problem(where=about["name"], what=str(refusal), hint=refusal.hint))
+    if problems:
+        raise ConfigError("the config cannot be used", problems=problems)
 
 
 def _carry_out(target: str, asked: Request) -> int:
@@ -140,8 +162,9 @@ def _deliver(name: str, signature: Signature, outputs: Mapping[str, Any], asked:
         except ValueError as error:
             if kind.parameter is None:
                 raise
+            about = "" if kind.sensitive else f": {error}"
             raise DefinitionError(
-                f"step {name}: output {output!r} should be {kind.declared}, and is {type(value).__qualname__}: {error}"
+                f"step {name}: output {output!r} should be {kind.declared}, and is {type(value).__qualname__}{about}"
             ) from None
     request.answer(asked, parameters, artifacts)
 
