@@ -18,3 +18,12 @@ def clinic_python() -> Path:
     if not python.exists():
         pytest.fail(f"{python} is missing: run `make install`")
     return python
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew; the diff is the review")
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--update-golden"))
