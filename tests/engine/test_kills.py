@@ -116,10 +116,10 @@ class Killer:
             processes.end_tree(Process(pid=int(pid), start=int(start), boot=boot))
 
     def left(self) -> list[str]:
-        """What runs and is no idle template: its nursery may be there, too."""
+        """What runs and is no idle template, with its nursery and the namespace for the next task."""
         commands = list(filter(None, map(cmdline, self.place.alive())))
         idle = [command for command in commands if b"template.py" in command]
-        return [repr(command) for command in commands if command not in idle] + [repr(one) for one in idle[2:]]
+        return [repr(command) for command in commands if command not in idle] + [repr(one) for one in idle[3:]]
 
 
 def children(pid: int) -> list[int]:

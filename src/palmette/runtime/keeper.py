@@ -98,6 +98,7 @@ class Nursery:
             os._exit(0)
         theirs.close()
         self.works = self.channel.recv(1) == b"y"
+        self.asked = False
         if not self.works:
             self.channel.close()
             os.waitpid(self.pid, 0)
@@ -131,8 +132,8 @@ class Nursery:
 
     def namespace(self) -> int:
         """A pidfd of the init of a new, empty namespace, in which the next fork of the caller will be."""
-        self.channel.sendall(b"?")
-        pid = b""
+        self.ask()
+        self.asked, pid = False, b""
         while not pid.endswith(b"\n"):
             if not (part := self.channel.recv(32)):
                 raise SystemExit("the nursery is gone")
@@ -143,9 +144,16 @@ class Nursery:
         os.close(space)
         return init
 
+    def ask(self) -> None:
+        """Have the next namespace made in the meantime."""
+        if not self.asked:
+            self.channel.sendall(b"?")
+        self.asked = True
+
     def leave(self) -> None:
         """Let the next fork be in the caller's own namespace again."""
         checked(LIBC.setns(self.own, NEW_PID))
+        self.ask()
 
 
 class Line:
@@ -272,7 +280,7 @@ class Keeper:
     def sources(self) -> Iterator[Source]:
         """What to wait for, and what to do then."""
         if self.nursery:
-            yield self.nursery.channel.fileno(), READ, self.orphaned
+            yield self.nursery.channel.fileno(), 0, self.orphaned
         yield self.bell.fileno(), READ, self.reap
         for line in self.lines:
             yield line.connection.fileno(), READ | WRITE * bool(line.outbox), partial(self.hear, line)
@@ -280,9 +288,13 @@ class Keeper:
             if task.result and task.init >= 0:
                 yield task.init, READ, partial(self.over, task)
 
-    def orphaned(self) -> NoReturn:
-        """The nursery is dead, and all tasks with it. That is not their fault: say nothing, and be gone."""
-        os._exit(70)
+    def orphaned(self) -> None:
+        """If the nursery is dead, all tasks are. That is not their fault: say nothing, and be gone."""
+        poll = select.poll()
+        if self.nursery:
+            poll.register(self.nursery.channel, 0)
+            if poll.poll(0):
+                os._exit(70)
 
     def hear(self, line: Line) -> None:
         """Obey what came over a line; end what belongs to it when it is gone."""
@@ -333,11 +345,19 @@ class Keeper:
         keeper = os.getpid()
         # Held back until the child has its own handlers, lest it swallow a SIGTERM that is meant for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-        if not (pid := self.fork()):
-            self.begin(message, keeper, init)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
-        if self.nursery:
-            self.nursery.leave()
+        try:
+            if not (pid := self.fork()):
+                self.begin(message, keeper, init)
+        except OSError as error:  # too many processes, or no memory
+            line.send({"op": "refused", "id": message["id"], "why": f"no fork is possible: {error}"})
+            if init >= 0:
+                signal.pidfd_send_signal(init, signal.SIGKILL)
+                os.close(init)
+            return
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
+            if self.nursery:
+                self.nursery.leave()
         self.tasks.append(Task(message["id"], line, pid, init))
         line.send({"op": "started", "id": message["id"], "pid": pid, "start": started_at(pid)})
 
@@ -409,8 +429,7 @@ class Keeper:
             pid, status, usage = os.wait4(task.pid, os.WNOHANG)
             if pid:
                 # The nursery's end is seen before the deaths that it brings.
-                if self.nursery and select.select([self.nursery.channel], [], [], 0)[0]:
-                    self.orphaned()
+                self.orphaned()
                 code = os.waitstatus_to_exitcode(status)
                 task.result = {
                     "op": "exited",

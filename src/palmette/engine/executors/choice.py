@@ -245,6 +245,9 @@ class Executors:
                 process = Process(pid=message["pid"], start=message["start"], boot=processes.boot())
                 self._attempts[id] = replace(attempt, process=process)
                 self._reports.append(Started(id=id, how=attempt.how, why=attempt.why, process=process))
+            case "refused" if attempt.how == PROCESS:  # the machine has no room for one more
+                del self._attempts[id]
+                self._reports.append(Lost(id=id, why=message["why"]))
             case "refused":
                 self._begin(replace(attempt, how=PROCESS, why=message["why"]))
             case "exited":
