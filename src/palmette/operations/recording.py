@@ -89,8 +89,10 @@ def finish(preparation: Preparation, bundles: Path) -> Recorded:
         )
     formats = {module for step in algorithm.steps for module in step.imports}
     preparation.template.begin_preload(sorted(formats - {*preparation.imports}))
+    # `closure = "package"`: every module that is taken along counts, whole.
+    everything = ("*",) if preparation.project.closure == "package" else ()
     reached = {
-        step.name: reach(preparation.closure, step.target, also=step.reaches, include=step.include)
+        step.name: reach(preparation.closure, step.target, also=step.reaches, include=(*everything, *step.include))
         for step in algorithm.steps
     }
     pinned = pin(preparation, interpreter, algorithm.steps)
