@@ -9,6 +9,8 @@ from typing import Final
 from palmette.domain.graph import Field, Resources, Step
 from palmette.domain.run import Environment
 from palmette.domain.values import Json, canonical
+from palmette.ir import quantities
+from palmette.ir.dialects import Dialect
 from palmette.ir.spec import ContainerSpec, ResourceSpec
 from palmette.runtime.delivery import BOOTSTRAP
 
@@ -33,8 +35,10 @@ class Captured:
     install: bool = False
 
 
-def container(step: Step, captured: Captured, archive: str = "", fields: Mapping[str, Field] = {}) -> ContainerSpec:
-    """The container; `archive` is the bundle's tar.gz as base64, where it is to be in the pipeline.
+def container(
+    step: Step, captured: Captured, *, archive: str, fields: Mapping[str, Field], dialect: Dialect
+) -> ContainerSpec:
+    """The container; `archive` is the bundle's tar.gz as base64 where it is to be in the pipeline, else empty.
 
     The bundle's digest stands in the arguments, because KFP's own cache key sees nothing else. What Palmette's own
     fingerprint is made of stands in the environment, so that a comment does not run a step again here. `fields` are the
@@ -58,7 +62,7 @@ def container(step: Step, captured: Captured, archive: str = "", fields: Mapping
             "PALMETTE_CLOSURE": captured.closures[step.name],
             "PALMETTE_ENVIRONMENT": captured.environment.digest,
         },
-        resources=resources(step.resources),
+        resources=resources(step.resources, dialect),
     )
 
 
@@ -74,17 +78,33 @@ def default_image(python: str) -> str:
     return f"python:{'.'.join(python.split('.')[:2]) or '3.11'}-slim"
 
 
-def resources(wanted: Resources) -> ResourceSpec | None:
-    """What is asked for as Kubernetes quantities; None where nothing but the usual core is."""
-    if wanted == Resources():
+def resources(wanted: Resources, dialect: Dialect) -> ResourceSpec | None:
+    """What is asked for beyond the usual core; None where nothing is.
+
+    KFP began with numbers and went on with quantities as text. For clusters both are written, as the SDK does it, the
+    newer where it is known.
+    """
+    cpu = wanted.cpu if wanted.cpu != Resources().cpu else 0
+    if not (cpu or wanted.memory or wanted.gpu):
         return None
-    cpu = f"{round(wanted.cpu * 1000)}m" if wanted.cpu % 1 else f"{wanted.cpu:g}"
-    memory = str(wanted.memory) if wanted.memory else ""
+    numbers: dict[str, Json] = {}
+    if dialect is not Dialect.PALMETTE:
+        if cpu:
+            numbers |= {"cpuLimit": cpu, "cpuRequest": cpu}
+        if wanted.memory:
+            numbers |= {"memoryLimit": wanted.memory / 10**9, "memoryRequest": wanted.memory / 10**9}
+        if wanted.gpu:
+            numbers["accelerator"] = {"type": ACCELERATOR, "count": str(wanted.gpu)}
+    if not dialect.knows(Dialect.V2_14):
+        return ResourceSpec(extra=numbers)
+    cores = quantities.cores(cpu) if cpu else ""
+    memory = quantities.size(wanted.memory) if wanted.memory else ""
     return ResourceSpec(
-        cpu_limit=cpu,
-        cpu_request=cpu,
+        cpu_limit=cores,
+        cpu_request=cores,
         memory_limit=memory,
         memory_request=memory,
         accelerator_type=ACCELERATOR if wanted.gpu else "",
         accelerator_count=str(wanted.gpu) if wanted.gpu else "",
+        extra=numbers,
     )

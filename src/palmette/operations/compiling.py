@@ -46,7 +46,7 @@ def compile_recorded(recorded: Recorded, *, image: str = "", embed: bool = False
         image=image or project.image,
         install=project.install and embed,
     )
-    return compile_algorithm(recorded.algorithm, captured, project_name=project.name)
+    return compile_algorithm(recorded.algorithm, captured)
 
 
 def compile_for_kubeflow(project: Project, environ: Mapping[str, str], name: str, *, image: str = "") -> Written:
