@@ -9,21 +9,37 @@ import click
 
 from palmette.cli.console import show
 from palmette.cli.session import Session, pass_session, print_json
+from palmette.ir.dialects import Dialect
 from palmette.operations import checking, compiling
 from palmette.present import sources
 
 
 @click.command()
 @click.argument("algorithms", nargs=-1)
+@click.option(
+    "--pipeline",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Check this pipeline file instead, whoever compiled it.",
+)
+@click.option(
+    "--dialect",
+    type=click.Choice([dialect.value for dialect in Dialect]),
+    default=Dialect.PALMETTE.value,
+    show_default=True,
+    help="With --pipeline: the versions of Kubeflow Pipelines that are to run it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def check(session: Session, algorithms: tuple[str, ...], as_json: bool) -> None:
+def check(session: Session, algorithms: tuple[str, ...], pipeline: Path | None, dialect: str, as_json: bool) -> None:
     """Check the project's algorithms without running them.
 
     Definitions, configs, presets, the code that each step takes along, its packages, and the pipeline they compile to.
     Every problem is reported at once.
     """
-    found = checking.check(session.project, session.environ, algorithms)
+    if pipeline is not None:
+        found = checking.check_file(pipeline, dialect)
+    else:
+        found = checking.check(session.project, session.environ, algorithms)
     if as_json:
         print_json(sources.plain_check(found))
     else:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from palmette.capture.bundle import Bundle, carried
 from palmette.capture.explain import Explanation, explain
-from palmette.errors import PalmetteError, Problem
+from palmette.errors import PalmetteError, Problem, UsageError
+from palmette.ir import codec
 from palmette.ir.check import check as check_document
+from palmette.ir.dialects import Dialect
 from palmette.operations.compiling import compile_recorded, record
 from palmette.operations.preparing import named
 from palmette.operations.project import Project, discover
@@ -72,6 +75,23 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
             )
         )
     return Checked(algorithms=tuple(results), problems=tuple(problems), notes=tuple(notes))
+
+
+def check_file(path: Path, dialect: str = Dialect.PALMETTE) -> Checked:
+    """Check a pipeline document, whoever compiled it, for the backends of a dialect; every problem at once."""
+    try:
+        document = codec.loads(path.read_bytes())
+        problems = check_document(document, dialect)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except PalmetteError as error:
+        found = tuple(error.problems) or (Problem(where=str(path), what=error.message, hint=error.hint),)
+        return Checked(algorithms=(CheckedAlgorithm(name=str(path), good=False),), problems=found)
+    pipeline = document.pipeline
+    tasks = len(pipeline.root.dag.tasks) if pipeline.root.dag else 0
+    fields = len(pipeline.root.input_definitions.parameters)
+    entry = CheckedAlgorithm(name=pipeline.name or str(path), good=not problems, tasks=tasks, fields=fields)
+    return Checked(algorithms=(entry,), problems=tuple(problems))
 
 
 def _pipeline(recorded: Recorded) -> list[Problem]:

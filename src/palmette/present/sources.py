@@ -26,7 +26,7 @@ def _check(found: Checked) -> Iterable[RenderableType]:
     for entry in found.algorithms:
         mark = Text(" ✓", style="green") if entry.good else Text(" ✗", style="bold red")
         counts = ((entry.tasks, "step"), (entry.fields, "config field"), (entry.files, "file"))
-        about = ", ".join(words.count(*each) for each in counts) if entry.tasks else ""
+        about = ", ".join(words.count(*each) for each in counts if each[0])
         table.add_row(mark, entry.name, Text(about, style="dim"))
     yield table
     for problem in found.problems:
