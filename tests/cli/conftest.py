@@ -37,6 +37,22 @@ class Ended:
         return json.loads(self.out)
 
 
+class Run(dict[str, Any]):
+    """A run as --json prints it."""
+
+    @property
+    def states(self) -> dict[str, str]:
+        return {task["name"]: task["state"] for task in self["tasks"]}
+
+    @property
+    def cached(self) -> set[str]:
+        """The steps whose outputs were made by an earlier run."""
+        return {task["name"] for task in self["tasks"] if task["cached"]}
+
+    def task(self, name: str) -> dict[str, Any]:
+        return next(task for task in self["tasks"] if task["name"] == name)
+
+
 @dataclass
 class Project:
     """A directory in which the command is called."""
@@ -67,6 +83,27 @@ class Project:
         )
         assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return Ended(done.returncode, done.stdout, done.stderr)
+
+    def run(self, *arguments: str, code: int = 0, environ: Mapping[str, str] | None = None) -> Run:
+        """Run an algorithm; the run as --json prints it."""
+        return Run(self("run", *arguments, "--json", code=code, environ=environ).json)
+
+    def show(self, run: str = "last") -> Run:
+        """A run as `show --json` prints it."""
+        return Run(self("show", run, "--json").json)
+
+    def finished(self, process: subprocess.Popen[str], code: int) -> Ended:
+        """Wait for a command that was started; it is to end with this exit code."""
+        out, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
+        return Ended(process.returncode, out, err)
+
+    def eventually(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+        """Wait until it is true; it is an error if it never becomes so."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "it did not become true"
+            time.sleep(0.02)
 
     def json(self, *arguments: str, code: int = 0, environ: Mapping[str, str] | None = None) -> Any:
         """What a command prints with --json: one value on standard output, and nothing else there."""
@@ -136,31 +173,6 @@ class Project:
             if process.poll() is None:
                 process.kill()
             process.communicate(timeout=PATIENCE)
-
-
-def states(run: Any) -> dict[str, str]:
-    """step → state, of a run as --json prints it."""
-    return {task["name"]: task["state"] for task in run["tasks"]}
-
-
-def cached(run: Any) -> set[str]:
-    """The steps whose outputs were made by an earlier run."""
-    return {task["name"] for task in run["tasks"] if task["cached"]}
-
-
-def eventually(condition: Callable[[], object], seconds: float = 60.0) -> None:
-    """Wait until it is true; it is an error if it never becomes so."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not become true"
-        time.sleep(0.02)
-
-
-def finished(process: subprocess.Popen[str], code: int) -> Ended:
-    """Wait for a command that was started; it is to end with this exit code."""
-    out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-    return Ended(process.returncode, out, err)
 
 
 @pytest.fixture(scope="session")

@@ -22,11 +22,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(leaving.exit_code)
     except click.Abort:
         sys.exit(130)
+    except click.UsageError as error:
+        verb = error.ctx.command_path if error.ctx else "palmette"
+        _complain(f"{error.format_message()}\nSee `{verb} --help`.")
+        sys.exit(error.exit_code)
     except click.ClickException as error:
-        error.show()
+        _complain(error.format_message())
         sys.exit(error.exit_code)
     except PalmetteError as error:
-        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)
+        _complain(str(error))
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -34,3 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader (`| head`) has gone; leaving quietly is what every tool does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _complain(text: str) -> None:
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)

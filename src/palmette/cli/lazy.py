@@ -69,6 +69,6 @@ class Verbs(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             # difflib costs a few milliseconds, which only a typing error should pay.
             close = importlib.import_module("difflib").get_close_matches(args[0], VERBS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else " See 'palmette --help'."
-            raise click.UsageError(f"There is no command {args[0]!r}.{hint}", ctx)
+            hint = f"\nDid you mean {close[0]}?" if close else ""
+            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)

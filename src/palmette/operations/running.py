@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from palmette.domain.config import matching_preset, settle
-from palmette.domain.graph import Freshness
+from palmette.domain.graph import Fresh
 from palmette.domain.run import AttemptEnded, Host, Lease, Run, Source, TaskRecord
 from palmette.domain.states import AttemptState
 from palmette.domain.values import Json
@@ -23,7 +23,7 @@ from palmette.engine.plan import Plan
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.ports import Secrets
 from palmette.engine.quantities import requested
-from palmette.engine.reuse import Policy
+from palmette.engine.reuse import Policy, reads_world
 from palmette.engine.slots import HostSlots
 from palmette.engine.world import World
 from palmette.errors import CompileError, NotFound, Problem, UsageError
@@ -175,7 +175,8 @@ def _checked_plan(document: PipelineDocument, parameters: Mapping[str, Json], *,
 
 def _asked_by_ci(plan: Plan) -> str:
     """What a run from CI does otherwise, where that concerns one of its steps; else nothing."""
-    unsaid = [task for task in plan.tasks if task.fresh and task.fresh.kind is Freshness.UNSAID and not task.artifacts]
+    sources = [task for task in plan.tasks if task.fresh and reads_world(task)]
+    unsaid = [task for task in sources if task.fresh == Fresh()]
     names = ", ".join(task.title for task in unsaid)
     return f"started by CI, so what reads the outside world is read again: {names} (@step(fresh=…))" if unsaid else ""
 
