@@ -16,6 +16,7 @@ stored bytes. It takes intent, it is noticed when they are next restored, and it
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import io
 import json
@@ -195,14 +196,16 @@ class Blobs:
 
     @contextmanager
     def _stage(self) -> Iterator[Path]:
-        staging = self._staging / f"{os.getpid()}-{secrets.token_hex(8)}"
         if not self._root.exists():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        staging.mkdir(parents=True)
-        try:
-            yield staging
-        finally:
-            _discard(staging)
+        self._staging.mkdir(exist_ok=True)
+        with _shared(self._staging):
+            staging = self._staging / f"{os.getpid()}-{secrets.token_hex(8)}"
+            staging.mkdir()
+            try:
+                yield staging
+            finally:
+                _discard(staging)
 
     def _take(self, path: Path, staging: Path) -> _Staged:
         """Stage a file without changing it: by a link, or by a copy where its bytes have other names or stand on
@@ -419,6 +422,22 @@ def _decode(data: bytes, sha256: str, path: Path) -> _Manifest:
             "The digest may be that of a file.",
         ) from None
     return _Manifest(files=files, empty=empty)
+
+
+@contextmanager
+def _shared(staging: Path) -> Iterator[None]:
+    """Use the directory together with others. Whoever comes when nobody is there clears away what the dead have left:
+    their locks went with them."""
+    descriptor = os.open(staging, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for rest in list(staging.iterdir()):
+                _discard(rest)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _discard(path: Path) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import errno
+import fcntl
 import gzip
 import hashlib
 import io
@@ -146,26 +148,48 @@ def _docstring(node: ast.AST) -> ast.expr | None:
 def unpack(bundle: Bundle, directory: Path) -> Path:
     """Make `directory/DIGEST` hold the bundle, and return it.
 
-    The directory appears whole or not at all, whoever else unpacks the same bundle at the same time. One that is
-    there and complete is left alone; one that is damaged is replaced.
+    The directory appears whole or not at all. Those who unpack into the same place take turns, so that equal bundles
+    are written once, and what someone who was killed has left is cleared away. One that is there and complete is left
+    alone; one that is damaged is replaced.
     """
     target = directory / bundle.digest
     if _complete(bundle, target):
         return target
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{bundle.digest[:12]}-", dir=directory))
+        with _alone(directory):
+            if _complete(bundle, target):
+                return target
+            temporary = Path(tempfile.mkdtemp(prefix=f".{bundle.digest[:12]}-", dir=directory))
+            try:
+                _write(bundle, temporary)
+                _place(temporary, target)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
     except OSError as error:
-        raise StoreError(f"{directory} cannot be written: {error.strerror}") from error
-    try:
-        _write(bundle, temporary)
-        _place(bundle, temporary, target)
-    except OSError as error:
-        raise StoreError(f"the bundle cannot be unpacked into {directory}: {error.strerror}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise _unwritable(directory, error) from error
     verify(target)
     return target
+
+
+@contextlib.contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Be the only one who unpacks there. The lock of someone who is killed is given back; what was begun is removed."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for rest in directory.glob(".*"):
+            shutil.rmtree(rest, ignore_errors=True)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(directory: Path, error: OSError) -> StoreError:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreError(f"no space is left for the bundle in {directory}", "Free some space there.")
+    hint = "Check the permissions of the directory and how its disk is mounted."
+    return StoreError(f"the bundle cannot be unpacked into {directory}: {error.strerror}", hint)
 
 
 def verify(target: Path) -> None:
@@ -229,18 +253,11 @@ def _sync(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _place(bundle: Bundle, temporary: Path, target: Path) -> None:
-    """Give the finished directory its name, unless another process was quicker."""
-    for _ in range(3):
-        try:
-            temporary.rename(target)
-        except OSError:
-            if _complete(bundle, target):
-                return
-            damaged = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
-            with contextlib.suppress(FileNotFoundError):  # another process moved it away
-                target.rename(damaged / "bundle")
-            shutil.rmtree(damaged, ignore_errors=True)
-        else:
-            _sync(target.parent)
-            return
+def _place(temporary: Path, target: Path) -> None:
+    """Give the finished directory its name; a damaged one that has it goes."""
+    if target.exists():
+        damaged = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
+        target.rename(damaged / "bundle")
+        shutil.rmtree(damaged, ignore_errors=True)
+    temporary.rename(target)
+    _sync(target.parent)
