@@ -18,8 +18,10 @@ from palmette.runtime import threads
 
 #: Variables that importing may need; the others reach a step after the fork.
 KEPT: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", "PATH", "TMPDIR", "USER")
+#: For tests only: seconds after which an unused template leaves.
+IDLE: Final = "PALMETTE_IDLE"
 #: Those of them that make it another template.
-TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION")
+TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", IDLE)
 
 
 def identity(python: Path, kit: Path, environment: Mapping[str, str]) -> str:
@@ -38,7 +40,7 @@ class Berth:
         self.python = python.absolute()
         self._script = kit / "palmette" / "runtime" / "template.py"
         self._directory = templates / identity(self.python, kit, environment)
-        self._idle = idle
+        self._idle = float(environment.get(IDLE) or idle)
         self._environment = {
             **threads.variables(1),
             **{name: environment[name] for name in KEPT if name in environment},
