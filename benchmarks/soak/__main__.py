@@ -1,0 +1,89 @@
+"""python -m benchmarks.soak --kills 1000 --seed 7"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Final
+
+from benchmarks.soak import report, verdict
+from benchmarks.soak.house import House
+from benchmarks.soak.shooting import Round, Shooter
+
+REPORT: Final = Path(__file__).parents[1] / "soak.md"
+#: Every so many rounds a house without namespaces takes its turn.
+SUBREAPER: Final = 5
+
+
+def main() -> int:
+    """Shoot until there were enough kills; 1 if anything was found."""
+    given = _arguments()
+    seed = random.randrange(10**6) if given.seed is None else given.seed
+    began, rounds = time.monotonic(), list[Round]()
+    directory = Path(tempfile.mkdtemp(prefix="palmette-soak-", dir=given.directory))
+    houses = {
+        name: House(directory=directory / (name or "plain"), isolation=name, idle=given.idle)
+        for name in ("", "subreaper")
+    }
+    expected = {name: _undisturbed(house) for name, house in houses.items()}
+    while (kills := sum(len(one.kills) for one in rounds)) < given.kills:
+        number = given.round if given.round is not None else len(rounds)
+        isolation = "subreaper" if number % SUBREAPER == SUBREAPER - 1 else ""
+        house = houses[isolation]
+        rounds.append(Shooter(house, seed, number, expected[isolation]).shoot())
+        _tell(rounds[-1], kills)
+        if given.round is not None:
+            break
+    late = [text for house in houses.values() for text in verdict.gone_when_idle(house)]
+    result = report.Report(seed=seed, rounds=rounds, late=late, idle=given.idle, seconds=time.monotonic() - began)
+    text = report.text(result)
+    print(text)
+    if given.report:
+        given.report.write_text(text, encoding="utf-8")
+    if result.violations:
+        print(f"everything is kept in {directory}", file=sys.stderr)
+        return 1
+    shutil.rmtree(directory, ignore_errors=True)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak", description=__doc__)
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--seed", type=int, help="chosen at random without")
+    parser.add_argument("--round", type=int, help="only this round of the seed")
+    parser.add_argument("--idle", type=float, default=45.0, help="seconds after which an unused template leaves")
+    parser.add_argument("--directory", type=Path, help="where to work; the temporary directory without")
+    parser.add_argument("--report", type=Path, default=REPORT)
+    return parser.parse_args()
+
+
+def _undisturbed(house: House) -> dict[str, object]:
+    output = house.directory / "undisturbed.txt"
+    if house.command("run", "soak", "--tag", "undisturbed", output=output).wait(120):
+        raise SystemExit(f"not even an undisturbed run succeeds:\n{output.read_text()}")
+    run = house.run_named("undisturbed")
+    assert run is not None
+    return verdict.outputs(house, run["id"])
+
+
+def _tell(done: Round, before: int) -> None:
+    kinds = Counter(kind for kind, _ in done.kills)
+    said = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "nobody"
+    print(
+        f"{before + len(done.kills):5} round {done.number}: {said} → {done.state or 'no run'}",
+        file=sys.stderr,
+        flush=True,
+    )
+    for text in done.violations:
+        print(f"      VIOLATION {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

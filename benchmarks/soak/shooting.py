@@ -1,0 +1,147 @@
+"""One run, shot at until it is over."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from benchmarks.soak import verdict
+from benchmarks.soak.house import House
+from benchmarks.soak.victims import MACHINERY, Kind, Member, members
+
+#: How often each kind is chosen; a volley chooses each of its victims anew.
+CHOICE: Final = {
+    Kind.DRIVER: 6,
+    Kind.TEMPLATE: 4,
+    Kind.TASK: 4,
+    Kind.KEEPER: 2,
+    Kind.NURSERY: 1,
+    Kind.INIT: 1,
+    Kind.BELOW: 1,
+    Kind.RECORDING: 1,
+}
+#: A volley hits this many at once.
+VOLLEY: Final = (1, 1, 1, 1, 1, 2, 2, 3)
+#: A shot falls within so many seconds after the last one; a run takes about two.
+SPREAD: Final = 1.3
+#: After so many volleys a run is left alone.
+MOST: Final = 9
+#: Nothing here takes so long, in seconds.
+HANGING: Final = 120.0
+
+
+@dataclass(kw_only=True)
+class Round:
+    """What happened to one run."""
+
+    number: int
+    #: (victim, the moment), in order
+    kills: list[tuple[str, str]] = field(default_factory=list)
+    state: str = ""
+    lost: int = 0
+    failed: int = 0
+    #: commands that gave up with an error before there was a run
+    refused: int = 0
+    violations: list[str] = field(default_factory=list)
+
+
+class Shooter:
+    """Starts one run in a house and shoots at it."""
+
+    def __init__(self, house: House, seed: int, number: int, expected: dict[str, Any]) -> None:
+        self._house, self._expected = house, expected
+        self._chance = random.Random(f"{seed}/{number}")
+        self._tag = f"round-{number}"
+        self._salt = self._chance.randrange(10**9)
+        self._output = house.directory / f"{self._tag}.txt"
+        self._shots = 0
+        self.round = Round(number=number)
+
+    def shoot(self, most: int = MOST) -> Round:
+        """See the run to its end; what happened, and what should not have."""
+        volleys = self._chance.randint(2, most)
+        self.round.violations += self._until_over(volleys)
+        run = self._house.run_named(self._tag)
+        if run is not None:
+            self.round.state = run["state"]
+            attempts = Counter(
+                row["state"] for row in self._house.rows("SELECT state FROM attempts WHERE run = ?", run["id"])
+            )
+            self.round.lost, self.round.failed = attempts["LOST"], attempts["FAILED"]
+            self.round.violations += verdict.ended_well(self._house, run, self._expected, self._shots)
+        self.round.violations += verdict.nothing_runs(self._house)
+        self.round.violations += verdict.stored_whole(self._house)
+        return self.round
+
+    def _until_over(self, volleys: int) -> Iterator[str]:
+        """Run, and resume, until the run is over; shoot on the way."""
+        for _ in range(3 * MOST):
+            run = self._house.run_named(self._tag)
+            if run is not None and run["state"] in ("SUCCEEDED", "FAILED", "CANCELED"):
+                return
+            arguments = ("resume", run["id"]) if run else ("run", "soak", f"salt={self._salt}", "--tag", self._tag)
+            how = "resume" if run else "run"
+            driver = self._house.command(*arguments, output=self._output)
+            while volleys and driver.poll() is None:
+                volleys -= self._fire(driver, how)
+            try:
+                code = driver.wait(HANGING)
+            except subprocess.TimeoutExpired:
+                yield f"{how} hangs"
+                driver.kill()
+                driver.wait()
+                return
+            yield from self._left(how, code)
+            volleys = volleys if code in (-9,) else 0 if run else volleys
+        yield f"not over after {3 * MOST} commands"
+
+    def _left(self, how: str, code: int) -> Iterator[str]:
+        """What a command may leave with."""
+        text = self._output.read_text(errors="replace")
+        if "Traceback" in text.replace('Traceback (most recent call last):\n  File "algorithms/soak.py"', ""):
+            yield f"{how} ended with a traceback, see {self._output}"
+        match code:
+            case 0 | 3 | -9:
+                pass
+            case 1 | 69 if how == "run" and any(kind in MACHINERY for kind, _ in self.round.kills):
+                self.round.refused += 1
+            case _:
+                yield f"{how} ended with exit code {code}: {text[-500:]}"
+
+    def _fire(self, driver: subprocess.Popen[bytes], how: str) -> int:
+        """Wait for a moment, then for victims, and kill them; whether any were hit."""
+        kinds = self._chance.choices([*CHOICE], [*CHOICE.values()], k=self._chance.choice(VOLLEY))
+        time.sleep(self._chance.random() * SPREAD)
+        deadline = time.monotonic() + SPREAD
+        while driver.poll() is None and time.monotonic() < deadline:
+            there = members(self._house.directory, driver.pid)
+            victims = [self._one(kind, there) for kind in kinds]
+            if all(victims):
+                moment = self._moment(how)
+                hit = [victim for victim in victims if victim and victim.kill()]
+                self.round.kills += [(victim.kind.value, moment) for victim in hit]
+                self._shots += sum(victim.kind in (Kind.TASK, Kind.INIT, Kind.BELOW) for victim in hit)
+                return bool(hit)
+            time.sleep(0.003)
+        return 0
+
+    def _one(self, kind: Kind, there: list[Member]) -> Member | None:
+        found = [one for one in there if one.kind is kind]
+        return self._chance.choice(found) if found else None
+
+    def _moment(self, how: str) -> str:
+        """Where the run stands."""
+        run = self._house.run_named(self._tag)
+        if run is None:
+            return f"{how}: not accepted yet"
+        running = self._house.rows(
+            "SELECT name FROM tasks WHERE run = ? AND state = 'RUNNING' ORDER BY name", run["id"]
+        )
+        if running:
+            return f"{how}: {', '.join(row['name'] for row in running)}"
+        return f"{how}: {run['state'].lower()}, between steps"
