@@ -67,7 +67,7 @@ def measure(directory: Path, *, quick: bool, long: bool) -> list[Row]:
 
 def _task(store: database.Store, count: int) -> float:
     """The median time of a task's look-up and its three writes."""
-    run, lease = _accepted(store, count)
+    _, lease = _accepted(store, count)
     ledger, times = RunLedger(store, lease, lambda _: True), []
     for number in range(count):
         batches = list(_life(f"task-{number}"))
