@@ -61,7 +61,7 @@ class DataChange:
     columns: tuple[tuple[str, str], ...] = ()
     #: neither quoted nor summarised
     sensitive: bool = False
-    #: it is the output of a task without artifact inputs: the data that came in from outside
+    #: its task needs no other: the data that came in from outside
     source: bool = False
 
 

@@ -111,7 +111,7 @@ def _artifact(task: TaskRecord, name: str, was: Artifact | None, now: Artifact |
         rows_after=None if sensitive else _rows(now),
         columns=() if sensitive else _columns(was, now),
         sensitive=sensitive,
-        source=not (task.parts.inputs if task.parts else task.needs),
+        source=not task.needs,
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from palmette.blobs import Blobs
 from palmette.domain.run import Process, Run
 from palmette.engine import processes
-from palmette.errors import NotFound
+from palmette.errors import NotFound, StoreError
 from palmette.operations.project import Project
 from palmette.store import database
 from palmette.store.database import FILE, Store
@@ -38,15 +38,34 @@ class Home:
 
 def open_home(project: Project) -> Home:
     """The project's home; NotFound where nothing was ever run, so that looking leaves nothing behind."""
-    if not project.database and not (project.home / FILE).exists():
+    home = known_home(project)
+    if home is None:
         raise NotFound(f"there are no runs in {project.home} yet", "Start one: palmette run ALGORITHM.")
-    return make_home(project)
+    return home
+
+
+def known_home(project: Project) -> Home | None:
+    """The project's home; None where nothing was ever run, which a list shows as none."""
+    return make_home(project) if project.database or (project.home / FILE).exists() else None
 
 
 def make_home(project: Project) -> Home:
     """The project's home, made if it is not there."""
     store = database.open(project.database or project.home)
+    if project.database:
+        _make_private(project.home)
     return Home(directory=project.home, project=project.name, store=store, blobs=Blobs(project.home / "blobs"))
+
+
+def _make_private(directory: Path) -> None:
+    """What a store in a directory sees to by itself: readable by its owner alone, and ignored by Git."""
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = directory / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"{directory} cannot be made: {error.strerror}", "Set `home` in [tool.palmette].") from error
 
 
 def interrupted(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
