@@ -11,7 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from textwrap import dedent
@@ -24,6 +24,44 @@ UV = Path(sys.executable).parent / "uv"
 LOCK = ROOT / "requirements-dev.txt"
 #: Nothing here takes a tenth of it; a first download may.
 PATIENCE = 240.0
+
+
+PYPROJECT = """
+    [project]
+    name = "theirs"
+    version = "1.0"
+    requires-python = ">=3.11"
+"""
+
+LOOK = """
+    import sys
+    from dataclasses import dataclass
+
+    from palmette import algorithm, step
+
+    from {module} import word
+
+
+    @dataclass(frozen=True)
+    class Config:
+        pass
+
+
+    @dataclass(frozen=True)
+    class Seen:
+        word: str
+        prefix: str
+
+
+    @step(fresh="always")
+    def seen() -> Seen:
+        return Seen(word(), sys.prefix)
+
+
+    @algorithm(config=Config)
+    def look(config: Config) -> None:
+        seen()
+"""
 
 
 def call(*command: str | Path, cwd: Path = ROOT, environ: Mapping[str, str] | None = None, code: int = 0) -> str:
@@ -140,7 +178,7 @@ def newest(installer: Installer, tmp_path_factory: pytest.TempPathFactory) -> Pa
 
 @dataclass
 class Place:
-    """A directory of somebody who has an empty home, and a PATH with a python3 and the system's commands."""
+    """A directory, and somebody who calls commands there."""
 
     directory: Path
     environ: dict[str, str]
@@ -171,20 +209,30 @@ class Place:
         path.write_text(dedent(text).lstrip("\n"))
         return path
 
-    def python3(self, interpreter: Path) -> None:
-        """Make it what `python3` means on the PATH."""
-        (Path(self.environ["HOME"]) / "bin" / "python3").unlink(missing_ok=True)
-        (Path(self.environ["HOME"]) / "bin" / "python3").symlink_to(interpreter)
+    def project(self, module: str, settings: str = "", at: str = ".") -> None:
+        """Write a project whose one algorithm asks a module of the project's for a word, and says where it ran."""
+        self.write(f"{at}/pyproject.toml", dedent(PYPROJECT) + dedent(settings))
+        self.write(f"{at}/algorithms/look.py", LOOK.format(module=module))
+
+    def look(self, command: Path, cwd: str = ".", **environ: str) -> tuple[str, Path]:
+        """Run that algorithm: the word, and the environment that the step ran in."""
+        run = self.json(command, "run", "look", cwd=cwd, **environ)
+        assert run["state"] == "SUCCEEDED", run
+        (task,) = run["tasks"]
+        return task["parameters"]["word"], Path(task["parameters"]["prefix"])
 
 
-@pytest.fixture
-def place(tmp_path: Path, installer: Installer) -> Iterator[Place]:
-    """An empty directory outside every repository. The processes that stay behind are ended with the test."""
-    home = tmp_path / "home"
+@pytest.fixture(scope="session")
+def user(tmp_path_factory: pytest.TempPathFactory, installer: Installer) -> Iterator[dict[str, str]]:
+    """The environment of somebody who never used Palmette, with a python3 and the system's commands on the PATH.
+
+    The templates that serve them are ended with the tests.
+    """
+    home = tmp_path_factory.mktemp("home")
     for name in ("bin", "run", "cache"):
-        (home / name).mkdir(parents=True, mode=0o700)
-    (tmp_path / "work").mkdir()
-    environ = {
+        (home / name).mkdir(mode=0o700)
+    (home / "bin" / "python3").symlink_to(installer.python("3.11"))
+    yield {
         "PATH": f"{home / 'bin'}:/usr/bin:/bin",
         "HOME": str(home),
         "XDG_RUNTIME_DIR": str(home / "run"),
@@ -192,9 +240,6 @@ def place(tmp_path: Path, installer: Installer) -> Iterator[Place]:
         "LANG": "C.UTF-8",
         "COLUMNS": "80",
     }
-    made = Place(tmp_path / "work", environ)
-    made.python3(installer.python("3.11"))
-    yield made
     for process in Path("/proc").iterdir():
         if process.name.isdigit():
             with contextlib.suppress(OSError):
@@ -202,7 +247,8 @@ def place(tmp_path: Path, installer: Installer) -> Iterator[Place]:
                     os.kill(int(process.name), signal.SIGKILL)
 
 
-def succeeded(run: Any) -> Sequence[str]:
-    """The names of its tasks, of a run that is to have succeeded."""
-    assert run["state"] == "SUCCEEDED", run
-    return [task["name"] for task in run["tasks"]]
+@pytest.fixture
+def place(tmp_path: Path, user: dict[str, str]) -> Place:
+    """An empty directory outside every repository."""
+    (tmp_path / "work").mkdir()
+    return Place(tmp_path / "work", dict(user))

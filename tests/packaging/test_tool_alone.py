@@ -49,21 +49,14 @@ def test_installed_by_pip_into_an_environment_of_its_own_as_pipx_does(
     first_hour(place, link)
 
 
-def test_the_projects_own_environment_runs_its_steps(installer: Installer, place: Place, tool: Path) -> None:
-    place(tool, "init")
-    installer.environment(place.directory / ".venv")
-    run = place.json(tool, "run", "example")
-    assert run["state"] == "SUCCEEDED"
-    assert run["environment"]["executable"] == str(place.directory / ".venv" / "bin" / "python")
-
-
 def test_the_tool_may_live_in_the_projects_environment(installer: Installer, place: Place) -> None:
     palmette = installer.tool(place.directory / ".venv", "3.11")
     first_hour(place, palmette)
 
 
-def test_steps_find_nothing_of_the_tools_environment(place: Place, tool: Path) -> None:
+def test_steps_find_nothing_of_the_tools_environment(installer: Installer, place: Place, tool: Path) -> None:
     place(tool, "init")
+    installer.environment(place.directory / ".venv")
     place.write(
         "algorithms/curious.py",
         """
