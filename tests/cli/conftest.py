@@ -205,6 +205,12 @@ def end_templates(runtime: Path) -> None:
                     os.kill(int(path.name), signal.SIGKILL)
 
 
+@pytest.fixture(scope="session")
+def project_type() -> type[Project]:
+    """For fixtures that last longer than a test."""
+    return Project
+
+
 @pytest.fixture
 def empty(tmp_path: Path, user: dict[str, str]) -> Iterator[Project]:
     """A directory with nothing in it."""

@@ -20,10 +20,10 @@ from palmette.present import differences, reasons
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> None:
-    """Show what differs between two runs, read from BASELINE to HEAD.
+    """Show what differs between two runs.
 
-    HEAD is the newest run where none is named, BASELINE the one of the same algorithm before it. Only what differs is
-    shown: config, code, environment, data, metrics.
+    Changes are read from BASELINE to HEAD. HEAD is the newest run where none is named, BASELINE the one of the same
+    algorithm before it. Only what differs is shown: config, code, environment, data, metrics.
     """
     compared = comparing.diff(open_home(session.project), head, baseline)
     if as_json:

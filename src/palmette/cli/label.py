@@ -40,7 +40,8 @@ def note(session: Session, run: str, text: str | None, clear: bool) -> None:
     """
     home = open_home(session.project)
     if text is None and not clear:
-        click.echo(labelling.read_note(home, run))
+        if written := labelling.read_note(home, run):
+            click.echo(written)
         return
     given = sys.stdin.read().strip() if text == "-" else text or ""
     labelling.note(home, run, "" if clear else given)

@@ -13,7 +13,7 @@ from palmette.cli.console import show as print_screen
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.operations import reading
-from palmette.operations.home import open_home
+from palmette.operations.home import known_home, open_home
 from palmette.present import plain, screens, words
 
 
@@ -50,8 +50,10 @@ def runs(
         preset=preset,
         tag=tag,
         limit=limit,
+        every_metric=as_json or as_csv,
     )
-    rows = reading.runs(open_home(session.project), wanted)
+    home = known_home(session.project)
+    rows = reading.runs(home, wanted) if home else []
     if as_json:
         print_json(plain.rows(rows))
     elif as_csv:
@@ -96,12 +98,28 @@ def logs(session: Session, run: str, step: str | None, follow: bool, attempt: in
     home = open_home(session.project)
     for line in reading.logs(home, run, step=step, follow=follow, attempt=attempt):
         click.echo(f"{line.step} │ {line.text}" if step is None else line.text)
+    for name, earlier in reading.reused(home, run, step).items():
+        click.echo(f"note: {name} was reused; it printed in the earlier run: palmette logs {earlier} {name}", err=True)
 
 
-@click.group(invoke_without_command=True)
+class _ListOrGet(click.Group):
+    """`artifacts RUN` is `artifacts list RUN`."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does; whatever is no command is a run's name."""
+        known = args[0] in self.commands or args[0].startswith("-")
+        return super().resolve_command(ctx, args if known else ["list", *args])
+
+
+@click.group(cls=_ListOrGet, invoke_without_command=True)
 @click.pass_context
 def artifacts(ctx: click.Context) -> None:
-    """List or fetch what a run's steps made."""
+    """List or fetch what a run's steps made.
+
+    `palmette artifacts RUN` is short for `palmette artifacts list RUN`.
+    """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_artifacts, run="last", as_json=False)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ class Wanted:
     preset: str | None = None
     tag: str | None = None
     limit: int = 20
+    #: with every metric of each run, not only the declared ones
+    every_metric: bool = False
 
 
 def runs(home: Home, wanted: Wanted) -> list[Row]:
@@ -47,7 +51,7 @@ def runs(home: Home, wanted: Wanted) -> list[Row]:
     return [
         Row(
             run=entry.run,
-            metrics=entry.metrics,
+            metrics=metrics.last(home.store, entry.run.id) if wanted.every_metric else entry.metrics,
             tasks=sum(entry.tasks.values()),
             cached=entry.cached,
             interrupted=interrupted(entry.run),
@@ -128,6 +132,14 @@ def logs(
         if not follow or run.state.final or interrupted(run):
             return
         time.sleep(_PAUSE)
+
+
+def reused(home: Home, ref: str, step: str | None = None) -> dict[str, str]:
+    """The steps of the run that printed nothing in it because an earlier run's outputs were used: step → that run."""
+    run = stored_runs.get(home.store, ref, project=home.project)
+    records = tasks.of_run(home.store, run.id)
+    chosen = records if step is None else (step_named(records, step),)
+    return {shown(task): task.cached_from.partition("/")[0] for task in chosen if task.cached_from}
 
 
 def _attempt(task: TaskRecord, serial: int | None) -> Attempt | None:
@@ -226,8 +238,23 @@ def fetch(
         target /= filename
     if target.exists() and not replace:
         raise UsageError(f"{target} is there already", "Name another place with --output, or replace it with --force.")
-    home.blobs.export(entry.artifact.digest, target)
+    _export(home, entry.artifact.digest, target)
     return Fetched(path=target, size=entry.artifact.size)
+
+
+def _export(home: Home, digest: str, target: Path) -> None:
+    """Put the copy in its place; what was there is gone only once the copy is whole."""
+    if not target.exists():
+        home.blobs.export(digest, target)
+        return
+    new, old = (target.with_name(f".{target.name}.{word}.{os.getpid()}") for word in ("new", "old"))
+    home.blobs.export(digest, new)
+    target.rename(old)
+    new.rename(target)
+    if old.is_dir() and not old.is_symlink():
+        shutil.rmtree(old)
+    else:
+        old.unlink()
 
 
 def _named(stored: Sequence[Stored], name: str) -> Stored:

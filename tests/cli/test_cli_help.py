@@ -1,0 +1,78 @@
+"""What `palmette --help` says, and what it costs."""
+
+from __future__ import annotations
+
+import importlib
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from palmette.cli.lazy import VERBS
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+HEAVY = ("sqlalchemy", "alembic", "rich", "yaml", "packaging", "sqlite3")
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], []])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = f"""
+import atexit, sys
+atexit.register(lambda: print("LOADED", *sorted({set(HEAVY)!r} & set(sys.modules))))
+from palmette.cli import main
+main({arguments!r})
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.splitlines()[-1] == "LOADED"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_list_of_commands_says_of_each_what_it_says_itself(verb: str) -> None:
+    module, name, line = VERBS[verb]
+    command = getattr(importlib.import_module(module), name)
+    assert command.name == verb
+    assert command.help.splitlines()[0] == line
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_option_says_what_it_does(verb: str) -> None:
+    module, name, _ = VERBS[verb]
+    command = getattr(importlib.import_module(module), name)
+    for one in (command, *getattr(command, "commands", {}).values()):
+        for parameter in one.params:
+            assert parameter.param_type_name == "argument" or parameter.help, f"{one.name} {parameter.name}"
+
+
+def test_help_fits_80_columns_and_names_every_verb(empty: Project) -> None:
+    out = empty("--help").out
+    assert all(f"\n  {verb} " in out for verb in VERBS)
+    for verb in VERBS:
+        out += empty(verb, "--help").out
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_a_mistyped_verb_gets_a_guess(empty: Project) -> None:
+    done = empty("shwo", code=2)
+    assert done.err == "error: there is no command 'shwo'\nDid you mean show?\nSee `palmette --help`.\n"
+
+
+def test_wrong_usage_names_the_help_of_the_verb(empty: Project) -> None:
+    done = empty("run", "--fast", code=2)
+    assert done.err.startswith("error: ")
+    assert "See `palmette run --help`." in done.err
+
+
+def test_without_a_project_every_verb_says_how_to_make_one(empty: Project) -> None:
+    for arguments in (["run", "x"], ["runs"], ["show"], ["check"], ["diff"], ["resume"], ["capture", "x"]):
+        assert "`palmette init` makes a project." in empty(*arguments, code=2).err
+
+
+def test_another_directory_can_be_named(tiny: Project) -> None:
+    tiny.write("c.toml", "held_out = 5\n")
+    run = tiny("-C", str(tiny.directory), "run", "example", "--config", "c.toml", "--json", cwd=tiny.directory.parent)
+    assert run.json["config"] == {"held_out": 5}
+    tiny("-C", str(tiny.directory), "artifacts", "get", "last", "report", cwd=tiny.directory.parent)
+    assert tiny.exists("output.html")
