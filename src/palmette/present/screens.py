@@ -29,7 +29,7 @@ def runs(rows: Sequence[Row], now: float) -> RenderableType:
     table.add_column("took", no_wrap=True, justify="right")
     for name in names:
         table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("what", overflow="ellipsis", no_wrap=True)
+    table.add_column("what")  # the only one that may lose characters: an id is of use only whole
     for row in rows:
         run = row.run
         took = "" if run.started is None else words.seconds((run.ended or now) - run.started)
@@ -40,7 +40,7 @@ def runs(rows: Sequence[Row], now: float) -> RenderableType:
             words.age(now - run.created),
             "" if row.interrupted else took,
             *(words.number(row.metrics.get(name)) for name in names),
-            Text(_what(run), style="dim"),
+            Text(_what(run), style="dim", overflow="ellipsis", no_wrap=True),
         )
     return table
 
