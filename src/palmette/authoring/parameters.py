@@ -12,7 +12,7 @@ from pathlib import Path, PurePath
 from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Final, Literal, Union
 
-from palmette.authoring.annotations import Range
+from palmette.authoring.annotations import Format, Range
 from palmette.domain.fields import accept
 from palmette.domain.graph import Field, ParameterType, Reading
 from palmette.domain.values import Json
@@ -81,9 +81,15 @@ def named(declared: Any) -> str:
     if isinstance(declared, type) and not typing.get_args(declared):
         return declared.__qualname__
     if typing.get_origin(declared) is typing.Annotated:
-        notes = ", ".join(note.__qualname__ if isinstance(note, type) else repr(note) for note in declared.__metadata__)
+        notes = ", ".join(_noted(note) for note in declared.__metadata__)
         return f"Annotated[{named(declared.__origin__)}, {notes}]"
     return str(declared).replace("typing.", "").replace("NoneType", "None")
+
+
+def _noted(note: Any) -> str:
+    if isinstance(note, Format):
+        return f"Format({note.read.__name__}, {note.write.__name__}, {note.suffix!r})"
+    return note.__qualname__ if isinstance(note, type) else repr(note)
 
 
 def members(declared: Any) -> tuple[Any, ...]:

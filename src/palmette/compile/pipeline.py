@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil
@@ -68,6 +69,8 @@ class Compiled:
     """A pipeline document, and what its author should know."""
 
     document: PipelineDocument
+    #: step → the label of its executor
+    labels: Mapping[str, str]
     warnings: tuple[str, ...] = ()
 
 
@@ -100,7 +103,11 @@ def compile_algorithm(
     problems = [*too_large(captured.archive or b""), *check(document, dialect)]
     if problems:
         raise CompileError(f"{algorithm.name} cannot be compiled", problems=problems)
-    return Compiled(document=document, warnings=(*warnings, *lowering.warnings(), *map(str, advise(document))))
+    return Compiled(
+        document=document,
+        labels={name: lowering.label(step) for name, step in lowering.steps.items()},
+        warnings=(*warnings, *lowering.warnings(), *map(str, advise(document))),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

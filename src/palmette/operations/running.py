@@ -116,8 +116,8 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         overrides=request.overrides,
     )
     hidden = secrets.gather((name for step in algorithm.steps for name in step.secrets), project.root, environ)
-    document = compile_recorded(recorded).document
-    plan = _checked_plan(document, {setting.name: setting.value for setting in settings}, reuse=request.reuse)
+    compiled = compile_recorded(recorded)
+    plan = _checked_plan(compiled.document, {setting.name: setting.value for setting in settings}, reuse=request.reuse)
     host = machine.host(project.gpus)
     _fits(plan, _slots(preparation.directories, host))
     diff = home.blobs.put_bytes(repository.diff) if repository.diff else ""
@@ -135,9 +135,9 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         bundle=recorded.bundle.digest,
         environment=recorded.pinned.environment,
         host=host,
-        spec=home.blobs.put_bytes(codec.dumps(document).encode()),
+        spec=home.blobs.put_bytes(codec.dumps(compiled.document).encode()),
         trigger=request.trigger,
-        tokens={f"exec-{name}": token for name, token in recorded.tokens.items()},
+        tokens={label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
         refresh=request.refresh,
         created=time.time(),
         tags=tuple(dict.fromkeys(request.tags)),
