@@ -17,6 +17,7 @@ import pytest
 from palmette.capture.bundle import Bundle, assemble, bare, bundle, carried, kit, unpack, verify
 from palmette.capture.closure import Closure, close
 from palmette.capture.explain import explain
+from palmette.capture.keeping import Keeping
 from palmette.capture.reach import reach
 from palmette.capture.sources import SourceTree
 from palmette.errors import CaptureError, StoreError
@@ -165,6 +166,15 @@ def test_a_capture_is_explained_in_numbers(tmp_path: Path) -> None:
     assert said.steps[0].definitions == ("app.helper:f",)
     assert 0 < said.packed < said.archive
     shutil.rmtree(directory)
+
+
+def test_what_is_carried_is_the_same_when_it_was_kept(tmp_path: Path) -> None:
+    keeping = Keeping(tmp_path)
+    assert carried(keeping) == carried()
+    assert carried(keeping) == carried()
+    for kept in tmp_path.iterdir():
+        kept.write_text("damaged")
+    assert carried(keeping) == carried()
 
 
 def test_carried_source_keeps_its_lines_and_loses_its_words() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from palmette.errors import PalmetteError
-from palmette.operations.machine import cache_directory, host, runtime_directory
+from palmette.operations.directories import cache_directory, runtime_directory
+from palmette.operations.machine import host
 
 GIB = 1 << 30
 V2 = "30 24 0:26 / /sys/fs/cgroup rw,nosuid - cgroup2 cgroup2 rw\n"

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final
 
 from palmette.capture.closure import CARRIED, Closure
+from palmette.capture.keeping import Keeping
 from palmette.domain.values import Json, canonical
 from palmette.errors import CaptureError, StoreError
 
@@ -108,14 +109,25 @@ def kit() -> Mapping[str, bytes]:
     return dict(sorted(found.items()))
 
 
-@cache
-def carried() -> Mapping[str, bytes]:
+def carried(keeping: Keeping | None = None) -> Mapping[str, bytes]:
     """What of the kit goes along with every bundle: enough to carry out a step anywhere, not to record or to fork.
 
     Comments and docstrings are left out, since every byte stands in a pipeline once a step; lines keep their numbers,
-    so that a traceback still leads to the source.
+    so that a traceback still leads to the source. That takes longer than all else about a bundle, so it is kept.
     """
-    return {path: bare(content) for path, content in kit().items() if path not in _AT_HOME}
+    whole = {path: content for path, content in kit().items() if path not in _AT_HOME}
+    if keeping is None:
+        return {path: bare(content) for path, content in whole.items()}
+    sources = hashlib.sha256()
+    for content in (*whole.values(), Path(__file__).read_bytes()):
+        sources.update(hashlib.sha256(content).digest())
+    key = f"carried {sources.hexdigest()}"
+    kept = keeping.get(key)
+    if isinstance(kept, dict) and kept.keys() == whole.keys():
+        return {path: str(text).encode() for path, text in kept.items()}
+    made = {path: bare(content) for path, content in whole.items()}
+    keeping.put(key, {path: content.decode() for path, content in made.items()})
+    return made
 
 
 def bare(source: bytes) -> bytes:

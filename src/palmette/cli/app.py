@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from palmette.cli.lazy import Verbs
+from palmette.cli.lazy import Verbs, operation
 from palmette.cli.session import Session
 
 _EPILOG = """A first run: palmette init && palmette run example
@@ -22,7 +21,7 @@ Exit codes:
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
     if asked and not ctx.resilient_parsing:
-        click.echo(f"palmette {version('palmette')}")
+        click.echo(f"palmette {operation('metadata').version('palmette')}")
         ctx.exit()
 
 

@@ -27,13 +27,14 @@ VERBS: Final = {
     "note": ("palmette.cli.label", "note", "Write a note on a run."),
 }
 
-#: operation modules that are heavy to import; the others are imported as usual
+#: modules that are heavy to import; the others are imported as usual
 _OPERATIONS: Final = {
     "running": "palmette.operations.running",
     "progress": "palmette.present.progress",
     "outcome": "palmette.present.outcome",
     "plain": "palmette.present.plain",
     "console": "palmette.cli.console",
+    "metadata": "importlib.metadata",
 }
 
 

@@ -14,12 +14,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from palmette.capture.bundle import assemble, bundle, carried, kit, unpack
+from palmette.capture.bundle import Bundle, assemble, bundle, carried, kit, unpack
 from palmette.capture.closure import close
+from palmette.capture.keeping import Keeping
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
 from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound
-from palmette.operations import machine
+from palmette.operations.directories import cache_directory, runtime_directory
 from palmette.operations.discovery import Found
 from palmette.operations.project import Interpreter, Project, discover, interpreter
 
@@ -42,9 +43,17 @@ class Preparation:
         self.directories = directories
         tree = SourceTree(project.root, project.roots)
         self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
-        self.bundle = bundle(self.closure, carried())
         self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
         self.template.begin_preload(self.imports)
+        self.bundle = self._bundle()
+
+    def _bundle(self) -> Bundle:
+        """What goes along, made while the template is importing; a template is not kept waiting for what fails."""
+        try:
+            return bundle(self.closure, carried(Keeping(self.directories.cache / "carried")))
+        except BaseException:
+            self.template.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -73,8 +82,8 @@ class Directories:
 
 def directories(environ: Mapping[str, str]) -> Directories:
     """The user's directories, made if they are not there, with the kit in its place."""
-    cache = machine.cache_directory(environ)
-    runtime = machine.runtime_directory(environ, os.getuid())
+    cache = cache_directory(environ)
+    runtime = runtime_directory(environ, os.getuid())
     return Directories(
         kit=unpack(assemble(kit(), python=LEAST_PYTHON), cache / "kits"),
         cache=cache,
