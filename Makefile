@@ -1,5 +1,6 @@
 # The whole developer manual. CI calls the same targets.
-PYTHON ?= python3
+PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
+	$$each -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$each && break; done)
 BIN := .venv/bin
 UV := $(BIN)/uv --no-progress
 CLINIC := examples/clinic
@@ -14,19 +15,20 @@ help: ## Show what there is to do
 install: .venv/.installed $(CLINIC)/.venv/.installed ## Make the environments (quick the second time)
 
 .venv/.installed: pyproject.toml requirements-dev.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
-		{ echo "Python 3.11 or newer is needed; 'make PYTHON=python3.12 …' names another one"; exit 1; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; make PYTHON=/path/to/python names one"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip .venv
+	test -x $(BIN)/uv || $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check \
+		"$$(sed -n 's/^\(uv==[^ ;]*\).*/\1/p' requirements-dev.txt)"
 	$(UV) pip sync --quiet --python $(BIN)/python requirements-dev.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --editable .
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	touch $@
 
 # The example's own environment, as a team would have it. Palmette is there for its unit tests alone.
 $(CLINIC)/.venv/.installed: $(CLINIC)/requirements.txt .venv/.installed
 	test -x $(CLINIC)/.venv/bin/python || $(UV) venv --quiet --python $(BIN)/python $(CLINIC)/.venv
 	$(UV) pip sync --quiet --compile-bytecode --python $(CLINIC)/.venv/bin/python $(CLINIC)/requirements.txt
-	$(UV) pip install --quiet --python $(CLINIC)/.venv/bin/python --no-deps --editable . pytest pluggy iniconfig pygments
+	$(UV) pip install --quiet --python $(CLINIC)/.venv/bin/python --no-deps --constraint requirements-dev.txt \
+		--editable . pytest pluggy iniconfig pygments
 	touch $@
 
 demo: install ## Train two algorithms of examples/clinic and compare two runs
@@ -36,7 +38,7 @@ system: ## Install the Debian packages that the tests need (only when root)
 	@scripts/system
 
 test: install system ## Run every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist worksteal --durations 10
 	cd $(CLINIC) && .venv/bin/python -m pytest -q
 
 check: install ## Lint, types, layers, docs

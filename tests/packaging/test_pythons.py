@@ -134,7 +134,8 @@ def first(size: int) -> dict[str, float]:
 def second(values: dict[str, float], names: list[str]) -> Metrics:
     add = partial(lambda a, b: a + b, 1.0)
     words = shape({"kind": "k", **values}) + shape(names) + NESTED + LONG[3] + PATTERN.pattern
-    return Metrics(total=add(sum(values.values())), length=len(words) + len(COMPLEX) + len(CHOICE), later=callable(later))
+    length = len(words) + len(COMPLEX) + len(CHOICE)
+    return Metrics(total=add(sum(values.values())), length=length, later=callable(later))
 
 
 @algorithm(config=Config)
