@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from sqlalchemy import create_engine
 
 from palmette.domain.run import Process, Run, TaskChanged, TaskRecord
 from palmette.domain.states import TaskState
@@ -23,6 +25,7 @@ from palmette.errors import StoreError, StoreTooNew
 from palmette.store import database, leases, runs, schema, tasks
 from palmette.store.database import Store
 from palmette.store.ledger import RunLedger
+from palmette.store.upgrade import upgrade
 
 RUN = Run(id="run000000000", project="clinic", algorithm="tumour")
 
@@ -42,6 +45,28 @@ def made(home: Path) -> Path:
 def empty_database(cluster: object) -> str:
     made: str = cluster.create("empty")  # type: ignore[attr-defined]
     return made
+
+
+def shape(file: Path) -> dict[str, object]:
+    """All that SQLite knows of a database's tables, but the order of columns that are no key."""
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+
+        def asked(pragma: str, name: str, without: int = 0) -> list[object]:
+            return sorted(row[without:] for row in connection.execute(f"PRAGMA {pragma}('{name}')"))
+
+        found: dict[str, object] = {"revision": connection.execute("SELECT * FROM alembic_version").fetchall()}
+        for table in [row[1] for row in connection.execute("PRAGMA table_list") if not row[1].startswith("sqlite_")]:
+            indexes = {row[1]: row[2:] for row in connection.execute(f"PRAGMA index_list('{table}')")}
+            found[table] = (
+                [row[2:] for row in connection.execute(f"PRAGMA table_list('{table}')")],
+                asked("table_info", table, without=1),
+                asked("foreign_key_list", table, without=2),
+                {
+                    name: (facts, [row[2] for row in connection.execute(f"PRAGMA index_info('{name}')")])
+                    for name, facts in indexes.items()
+                },
+            )
+        return found
 
 
 class TestMaking:
@@ -68,6 +93,14 @@ class TestMaking:
     def test_the_migrations_make_what_the_tables_say(self, store: Store) -> None:
         with store.read() as connection:
             assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+
+    def test_what_is_made_at_once_is_what_the_migrations_make(self, made: Path, tmp_path: Path) -> None:
+        migrated = tmp_path / "migrated.db"
+        engine = create_engine(f"sqlite:///{migrated}")
+        with engine.begin() as connection:
+            upgrade(connection)
+        engine.dispose()
+        assert shape(made / "store.db") == shape(migrated)
 
     def test_a_servers_database_is_made_once_though_two_race(self, empty_database: str) -> None:
         code = "import sys; from palmette.store import database; database.open(sys.argv[1]).close()"

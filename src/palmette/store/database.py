@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from palmette.errors import StoreError, StoreTooNew
 from palmette.store import failures
-from palmette.store.schema import REVISION
+from palmette.store.schema import REVISION, create
 from palmette.store.statements import CLOCKS
 
 #: The database in a store's directory.
@@ -265,7 +265,7 @@ def _build(directory: Path, wait: float) -> None:
         try:
             with failures.translated(str(directory)):
                 with engine.execution_options(**{_WRITES: True}).begin() as connection:
-                    _upgrade(connection)
+                    create(connection)
                 with engine.connect() as connection:
                     # Outside a transaction; the mode is kept in the file.
                     connection.connection.cursor().execute("PRAGMA journal_mode=WAL")

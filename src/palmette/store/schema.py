@@ -9,7 +9,21 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Text,
+)
 
 #: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
 REVISION: Final = "0001"
@@ -271,3 +285,18 @@ bundles = Table(
     #: JSON: path → SHA-256
     _text("files"),
 )
+
+#: Alembic's own table. Not among the others, which are all that Alembic compares.
+_revisions = Table(
+    "alembic_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+
+
+def create(connection: Connection) -> None:
+    """Make all tables in an empty database at once, as the migrations do, and without what those need imported."""
+    for tables in (metadata, _revisions.metadata):
+        tables.create_all(connection, checkfirst=False)
+    connection.execute(_revisions.insert().values(version_num=REVISION))
