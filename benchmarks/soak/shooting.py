@@ -32,7 +32,7 @@ SPREAD: Final = 1.3
 #: After so many volleys a run is left alone.
 MOST: Final = 9
 #: Nothing here takes so long, in seconds.
-HANGING: Final = 120.0
+HANGING: Final = 600.0
 
 
 @dataclass(kw_only=True)
@@ -92,13 +92,18 @@ class Shooter:
             try:
                 code = driver.wait(HANGING)
             except subprocess.TimeoutExpired:
-                yield f"{how} hangs"
+                yield f"{how} hangs: {self._scene(driver)}"
                 driver.kill()
                 driver.wait()
                 return
             yield from self._left(how, code)
             volleys = volleys if code in (-9,) else 0 if run else volleys
         yield f"not over after {3 * MOST} commands"
+
+    def _scene(self, driver: subprocess.Popen[bytes]) -> str:
+        """Who is there, and what the kernel says that they wait for."""
+        there = members(self._house.directory, driver.pid)
+        return ", ".join(f"{one.kind} {one.pid} in {one.waits()}" for one in there)
 
     def _left(self, how: str, code: int) -> Iterator[str]:
         """What a command may leave with."""

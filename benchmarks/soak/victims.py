@@ -57,6 +57,14 @@ class Member:
                 os.close(handle)
         return False
 
+    def waits(self) -> str:
+        """What it waits for in the kernel, and which signals it holds back."""
+        with suppress(OSError):
+            status = Path(f"/proc/{self.pid}/status").read_text()
+            blocked = status.partition("\nSigBlk:")[2].partition("\n")[0].strip()
+            return f"{Path(f'/proc/{self.pid}/wchan').read_text()} ({blocked})"
+        return "?"
+
 
 def members(directory: Path, driver: int = 0) -> list[Member]:
     """Every living process of the house; the driver is told by its number."""
