@@ -428,3 +428,9 @@ def test_a_foreign_task_is_reused_as_its_caching_options_say() -> None:
     assert not stands(step(None, cache=False), ASKED, "", OLD, 1001.0)
     enabled = plan(document({"t": task(caching_options=CachingOptions(enable_cache=True))}), {})["t"]
     assert stands(enabled, UNASKED, "", None, 0.0)
+
+
+def test_a_workspace_is_refused_until_it_is_built() -> None:
+    platform = PlatformSpec(pipeline_config={"workspace": {"size": "1Gi"}})
+    found = problems(document({"t": task()}, platform=platform), CompileError)
+    assert any("a workspace" in line for line in found)

@@ -52,13 +52,23 @@ def check(session: Session, algorithms: tuple[str, ...], pipeline: Path | None, 
 @click.argument("algorithm")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; standard output without.")
 @click.option("--image", default="", help="The container image of the steps.")
+@click.option(
+    "--dialect",
+    type=click.Choice([dialect.value for dialect in Dialect if dialect is not Dialect.PALMETTE]),
+    default=Dialect.V2_0.value,
+    show_default=True,
+    help="The oldest Kubeflow Pipelines that is to run it; a newer one is told more (timeouts from 2.14, choices from "
+    "2.17).",
+)
 @pass_session
-def compile_pipeline(session: Session, algorithm: str, output: Path | None, image: str) -> None:
+def compile_pipeline(session: Session, algorithm: str, output: Path | None, image: str, dialect: str) -> None:
     """Write an algorithm's Kubeflow pipeline.
 
     The same sources and packages give the same bytes on any machine.
     """
-    done = compiling.compile_for_kubeflow(session.project, session.environ, algorithm, image=image)
+    done = compiling.compile_for_kubeflow(
+        session.project, session.environ, algorithm, image=image, dialect=Dialect(dialect)
+    )
     for warning in done.warnings:
         click.echo(f"note: {warning}", err=True)
     if output is None:

@@ -156,6 +156,5 @@ def without_effect(name: str, kubernetes: KubernetesConfig) -> Iterator[Problem]
 
 def of_platform(platform: PlatformSpec) -> Iterator[Problem]:
     """What the platform document asks for the whole pipeline."""
-    config = platform.extra.get("pipelineConfig")
-    if isinstance(config, dict) and config.get("workspace"):
+    if platform.pipeline_config.get("workspace"):
         yield later("the pipeline", "a workspace")

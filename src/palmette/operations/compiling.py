@@ -11,9 +11,9 @@ from pathlib import Path
 from palmette.capture.bundle import Bundle
 from palmette.compile.containers import Captured
 from palmette.compile.pipeline import Compiled, compile_algorithm
-from palmette.errors import CompileError, UsageError
+from palmette.errors import UsageError
 from palmette.ir import codec
-from palmette.ir.check import check
+from palmette.ir.dialects import Dialect
 from palmette.operations.preparing import begin
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
@@ -35,8 +35,9 @@ def record(project: Project, environ: Mapping[str, str], name: str) -> Recorded:
         return finish(preparation, Path(temporary))
 
 
-def compile_recorded(recorded: Recorded, *, image: str = "", embed: bool = False) -> Compiled:
-    """The pipeline of a recorded algorithm; with `embed` its source is in it, for hosts that do not have it."""
+def compile_recorded(recorded: Recorded, *, image: str = "", dialect: Dialect = Dialect.PALMETTE) -> Compiled:
+    """The pipeline of a recorded algorithm, checked; for Kubeflow its source is in it, as nobody there has it."""
+    embed = dialect is not Dialect.PALMETTE
     project = recorded.project
     captured = Captured(
         bundle=recorded.bundle.digest,
@@ -46,16 +47,15 @@ def compile_recorded(recorded: Recorded, *, image: str = "", embed: bool = False
         image=image or project.image,
         install=project.install and embed,
     )
-    return compile_algorithm(recorded.algorithm, captured)
+    return compile_algorithm(recorded.algorithm, captured, dialect=dialect)
 
 
-def compile_for_kubeflow(project: Project, environ: Mapping[str, str], name: str, *, image: str = "") -> Written:
-    """The algorithm's pipeline for a stock Kubeflow, its source in it; CompileError with every problem at once."""
+def compile_for_kubeflow(
+    project: Project, environ: Mapping[str, str], name: str, *, image: str = "", dialect: Dialect = Dialect.V2_0
+) -> Written:
+    """The algorithm's pipeline for a stock Kubeflow of the dialect; CompileError with every problem at once."""
     recorded = record(project, environ, name)
-    compiled = compile_recorded(recorded, image=image, embed=True)
-    problems = check(compiled.document)
-    if problems:
-        raise CompileError(f"{name} cannot be compiled", problems=problems)
+    compiled = compile_recorded(recorded, image=image, dialect=dialect)
     text = codec.dumps(compiled.document)
     return Written(text=text, bundle=recorded.bundle.digest, warnings=(*compiled.warnings, *recorded.pinned.remarks))
 
