@@ -13,8 +13,8 @@ from pathlib import Path
 from palmette.domain.config import matching_preset, settle
 from palmette.domain.graph import Fresh
 from palmette.domain.run import AttemptEnded, Host, Lease, Run, Source, TaskRecord
-from palmette.domain.states import AttemptState
-from palmette.domain.values import Json
+from palmette.domain.states import AttemptState, TaskState
+from palmette.domain.values import Json, canonical
 from palmette.engine import loop, processes
 from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
@@ -29,7 +29,7 @@ from palmette.engine.world import World
 from palmette.errors import CompileError, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.check import check
-from palmette.ir.spec import PipelineDocument
+from palmette.ir.spec import CachingOptions, PipelineDocument
 from palmette.operations import configs, git, machine, reading, secrets
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.details import Detail
@@ -88,9 +88,14 @@ class Accepted:
     @property
     def title(self) -> str:
         """The line above its progress."""
-        given = [f"{each.name}={each.value}" for each in self.run.settings if each.source is Source.OVERRIDE]
+        given = [f"{each.name}={_typed(each.value)}" for each in self.run.settings if each.source is Source.OVERRIDE]
         preset = [self.run.preset] if self.run.preset != "full" else []
         return " ".join([self.run.algorithm, *preset, *given, "·", self.run.id])
+
+
+def _typed(value: Json) -> str:
+    """A value as it is typed in an override."""
+    return value if isinstance(value, str) else canonical(value).decode()
 
 
 # Accepting
@@ -117,7 +122,8 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
     )
     hidden = secrets.gather((name for step in algorithm.steps for name in step.secrets), project.root, environ)
     compiled = compile_recorded(recorded)
-    plan = _checked_plan(compiled.document, {setting.name: setting.value for setting in settings}, reuse=request.reuse)
+    document = compiled.document if request.reuse else _without_reuse(compiled.document)
+    plan = _checked_plan(document, {setting.name: setting.value for setting in settings})
     host = machine.host(project.gpus)
     _fits(plan, _slots(preparation.directories, host))
     diff = home.blobs.put_bytes(repository.diff) if repository.diff else ""
@@ -135,7 +141,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         bundle=recorded.bundle.digest,
         environment=recorded.pinned.environment,
         host=host,
-        spec=home.blobs.put_bytes(codec.dumps(compiled.document).encode()),
+        spec=home.blobs.put_bytes(codec.dumps(document).encode()),
         trigger=request.trigger,
         tokens={label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
         refresh=request.refresh,
@@ -165,12 +171,22 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
     )
 
 
-def _checked_plan(document: PipelineDocument, parameters: Mapping[str, Json], *, reuse: bool) -> Plan:
+def _without_reuse(document: PipelineDocument) -> PipelineDocument:
+    """The same pipeline, of which every task is executed, also by whoever continues the run."""
+    root = document.pipeline.root
+    if root.dag is None:
+        return document
+    off = CachingOptions(enable_cache=False)
+    tasks = {name: replace(task, caching_options=off) for name, task in root.dag.tasks.items()}
+    root = replace(root, dag=replace(root.dag, tasks=tasks))
+    return replace(document, pipeline=replace(document.pipeline, root=root))
+
+
+def _checked_plan(document: PipelineDocument, parameters: Mapping[str, Json]) -> Plan:
     problems = check(document)
     if problems:
         raise CompileError("the pipeline cannot be executed", problems=problems)
-    plan = make_plan(document, parameters)
-    return plan if reuse else replace(plan, tasks=tuple(replace(task, cache=False) for task in plan.tasks))
+    return make_plan(document, parameters)
 
 
 def _asked_by_ci(plan: Plan) -> str:
@@ -252,10 +268,14 @@ def _surroundings(accepted: Accepted) -> Surroundings:
 
 
 def tails(accepted: Accepted, detail: Detail, count: int) -> dict[str, list[str]]:
-    """The last lines of the log of each failed task; none where it may quote what is sensitive."""
+    """The last lines of the log of each failed task; one that may quote what is sensitive is only pointed to."""
     sensitive = {task.name for task in accepted.plan.tasks if task.config.sensitive}
-    failed = [task for task in detail.tasks if task.state.value == "FAILED" and task.name not in sensitive]
-    return {task.name: reading.last_lines(accepted.home, task, count) for task in failed}
+    failed = [task for task in detail.tasks if task.state is TaskState.FAILED]
+    unquoted = ["(its log is not quoted, because it deals with what is sensitive)"]
+    return {
+        task.name: unquoted if task.name in sensitive else reading.last_lines(accepted.home, task, count)
+        for task in failed
+    }
 
 
 # Continuing

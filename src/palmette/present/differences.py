@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -32,8 +34,13 @@ def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) ->
     if comparison.environment:
         facts = ((Text(f"  {each.name}"), _arrow(each.before, each.after)) for each in comparison.environment)
         yield _section("environment", facts)
-    if comparison.data:
-        yield _section("data", (_data(change, name) for change in comparison.data))
+    data = [change for change in comparison.data if change.source or change.type == _TABLE]
+    if data:
+        yield _section("data", (_data(change, name) for change in data))
+    follows = [f"{name(each.task)}.{each.output}" for each in comparison.data if each not in data]
+    if follows:
+        yield Text("\noutputs that follow", style="dim")
+        yield Padding(Text(", ".join(follows)), (0, 0, 0, 2))
     if comparison.tasks:
         facts = ((Text(f"  {name(each.task)}"), _arrow(each.before, each.after)) for each in comparison.tasks)
         yield _section("steps", facts)
@@ -51,7 +58,9 @@ def _sides(baseline: Run, head: Run, now: float) -> Table:
     return table
 
 
-_CAUSES: Mapping[str, str] = {
+#: what learning is from; every other artifact that no outside gave is a result
+_TABLE: Final = "system.Dataset"
+_CAUSES: Final[Mapping[str, str]] = {
     "config": "the config",
     "code": "the code",
     "data": "the data",

@@ -63,7 +63,8 @@ def _capture(taken: Captured, *, everything: bool) -> Iterable[RenderableType]:
     table.add_column(justify="right", no_wrap=True)
     table.add_column(style="dim", overflow="fold")
     for file in explained.files:
-        table.add_row(f"  {file.path}", words.size(file.size), f"from {file.why}" if everything else "")
+        why = file.why if file.why == "asked for" else f"imported by {file.why}"
+        table.add_row(f"  {file.path}", words.size(file.size), why if everything else "")
     yield table
     total = f"{words.size(explained.raw)}, {words.size(explained.packed)} packed"
     runtime = words.size(explained.archive)
