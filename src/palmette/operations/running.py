@@ -177,8 +177,8 @@ def _without_reuse(document: PipelineDocument) -> PipelineDocument:
     if root.dag is None:
         return document
     off = CachingOptions(enable_cache=False)
-    tasks = {name: replace(task, caching_options=off) for name, task in root.dag.tasks.items()}
-    root = replace(root, dag=replace(root.dag, tasks=tasks))
+    uncached = {name: replace(task, caching_options=off) for name, task in root.dag.tasks.items()}
+    root = replace(root, dag=replace(root.dag, tasks=uncached))
     return replace(document, pipeline=replace(document.pipeline, root=root))
 
 
