@@ -48,8 +48,9 @@ check: install ## Lint, types, layers, docs
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/docs
 
-docs: install ## Write the reference from the code (docs/reference/)
+docs: install ## Write the reference from the code, and into the pages what commands print
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/screens.py
 
 bench: install ## Measure the budgets beside physical limits in the same run
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Write docs/reference/ from the code: verbs, settings, errors, the authoring vocabulary, the files a home holds.
+"""Write docs/reference/ from the code: verbs, settings, variables, errors, vocabulary, JSON, the tables of a store.
 
 Run by `make docs`; tests/docs checks that what is committed is what this writes.
 """
@@ -6,22 +6,68 @@ Run by `make docs`; tests/docs checks that what is committed is what this writes
 from __future__ import annotations
 
 import inspect
+import json
+import re
 import sys
-import textwrap
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
+from sqlalchemy import Column, Table
 
 import palmette
 from palmette import errors
+from palmette.authoring.steps import Options
 from palmette.cli.app import palmette as command
 from palmette.cli.lazy import VERBS
+from palmette.domain.artifact import Artifact, Outputs
+from palmette.domain.metric import MetricPoint
+from palmette.domain.run import Attempt, Environment, Git, Host, Pin, Run, Setting, Source, TaskRecord
+from palmette.domain.states import AttemptState, RunState, TaskState
+from palmette.domain.values import Json
+from palmette.operations.details import Detail, Row
 from palmette.operations.settings import SETTINGS
+from palmette.present import plain
+from palmette.store import schema
 
-REFERENCE = Path(__file__).parent.parent / "docs" / "reference"
+REFERENCE: Final = Path(__file__).parent.parent / "docs" / "reference"
 
-_MADE = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
+_MADE: Final = "<!-- Written by `make docs` from the code. Change the code, not this page. -->\n"
+
+#: Variables that the command reads.
+VARIABLES: Final = {
+    "PALMETTE_STORE": "The directory that remembers runs, relative to where you are, or the URL of a PostgreSQL "
+    "database (`postgresql://…`). It precedes the setting `home`.",
+    "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
+    "PALMETTE_IDLE": "How many seconds the idle process of the project's Python stays, at most 60; 45 without it.",
+    "CI": "`true` or `1`: the run was started by CI. No step that reads the outside world is reused then unless its "
+    "`fresh` says so.",
+    "VIRTUAL_ENV": "The active virtual environment. It is the project's Python if it lies in the project, or if the "
+    "project has none.",
+    "UV_PROJECT_ENVIRONMENT": "Where uv keeps the project's environment.",
+    "CONDA_PREFIX": "The active conda environment: the project's Python where there is no other (and it is not `base`, "
+    "as `CONDA_DEFAULT_ENV` says).",
+    "XDG_RUNTIME_DIR": "Below it, in `palmette/`: the host's slots and the templates' sockets. Without it: "
+    "a directory of the user's in `/tmp`.",
+    "XDG_CACHE_HOME": "Below it, in `palmette/`: what can be worked out again. Without it: `~/.cache`.",
+    "XDG_CONFIG_HOME": "Below it, in `palmette/key`: the key that makes versions of secrets. Without it: `~/.config`.",
+}
+
+#: Variables that a step finds set, beside PATH, HOME, locale, proxies and certificates, and what it declared.
+GIVEN: Final = {
+    "PALMETTE_EVENTS": "The file to which `log_metric` and `progress` write.",
+    "PALMETTE_THREADS": "How many threads the step may use: the cores it was given.",
+    "PALMETTE_BUNDLES": "The directory of unpacked bundles.",
+    "PALMETTE_PROJECT": "The project's directory, so that tracebacks can show its paths.",
+    "PALMETTE_SOURCES": "The directories of the project's own modules, which are refused in favour of the bundle's.",
+    "PALMETTE_SECRETS": "The names of the variables that hold secrets; their values are blotted out of the output.",
+    "PALMETTE_BUNDLE": "The unpacked bundle that the step runs from, where it was not started by the container's "
+    "program.",
+    "PALMETTE_CLOSURE": "The digest of the definitions that the step reaches.",
+    "PALMETTE_ENVIRONMENT": "The digest of the pinned packages.",
+    "CUDA_VISIBLE_DEVICES": "The GPUs that the step was handed.",
+}
 
 
 def pages() -> Mapping[str, str]:
@@ -31,6 +77,8 @@ def pages() -> Mapping[str, str]:
         "settings.md": _settings,
         "errors.md": _errors,
         "authoring.md": _authoring,
+        "json.md": _json,
+        "store.md": _store,
     }
     return {name: _MADE + "\n".join(maker()).rstrip() + "\n" for name, maker in makers.items()}
 
@@ -52,7 +100,7 @@ def _cli() -> Iterator[str]:
 def _help(verb: click.Command, name: str, parent: str | None) -> Iterator[str]:
     above = click.Context(command, info_name=parent) if parent else None
     context = click.Context(verb, info_name=name, parent=above, terminal_width=80, max_content_width=80)
-    yield "```"
+    yield "```text"
     yield verb.get_help(context)
     yield "```"
 
@@ -61,23 +109,32 @@ def _settings() -> Iterator[str]:
     yield "# Settings\n"
     yield "In `pyproject.toml`, below `[tool.palmette]`. A key that is not here is an error.\n"
     for option in SETTINGS:
-        default = "" if option.default is None else f", by default `{option.default!r}`"
-        yield f"## `{option.name}`\n"
-        yield f"{option.allowed}{default}\n"
+        default = "" if option.default is None else f", by default `{json.dumps(option.default)}`"
+        yield f"## {option.name}\n"
+        yield f"{option.allowed[0].upper()}{option.allowed[1:]}{default}.\n"
         yield f"{option.description}\n"
     yield "# Environment variables\n"
-    yield "`PALMETTE_STORE`: the directory that remembers runs, or the URL of a PostgreSQL database. It precedes `home`."
+    yield "The command reads these:\n"
+    yield from _table(("variable", "meaning"), [(f"`{name}`", text) for name, text in VARIABLES.items()])
+    yield "\nA step finds these set:\n"
+    yield from _table(("variable", "meaning"), [(f"`{name}`", text) for name, text in GIVEN.items()])
 
 
 def _errors() -> Iterator[str]:
     yield "# Errors and exit codes\n"
-    yield "```"
+    yield "```text"
     yield inspect.cleandoc(errors.__doc__ or "").rstrip()
     yield "```\n"
-    yield "| error | exit code | meaning |\n| --- | --- | --- |"
-    for name, found in vars(errors).items():
-        if isinstance(found, type) and issubclass(found, errors.PalmetteError):
-            yield f"| `{name}` | {found.exit_code} | {inspect.getdoc(found)} |"
+    found = [each for each in vars(errors).values() if _is_error(each)]
+    yield from _table(
+        ("error", "exit code", "meaning"),
+        [(f"`{each.__name__}`", str(each.exit_code), inspect.getdoc(each) or "") for each in found],
+    )
+    yield "\nExit code 0 is success, 141 means that the reader of a pipe has gone."
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, errors.PalmetteError)
 
 
 def _authoring() -> Iterator[str]:
@@ -85,19 +142,238 @@ def _authoring() -> Iterator[str]:
     yield "Everything that `import palmette` offers to the code of a project.\n"
     for name in palmette.__all__:
         found = getattr(palmette, name)
-        yield f"## `{name}{_signature(found)}`\n"
-        yield f"{textwrap.dedent(inspect.getdoc(found) or '')}\n"
+        yield f"## {name}\n"
+        yield f"```python\n{name}{_signature(found)}\n```\n"
+        yield f"{_prose(inspect.getdoc(found) or '')}\n"
+        if notes := _notes(found if isinstance(found, type) else None):
+            yield from _table(("field", "meaning"), [(f"`{field}`", text) for field, text in notes.items()])
+            yield ""
+        if name == "step":
+            yield "### Options of a step\n"
+            types = _types(Options)
+            notes = _notes(Options)
+            yield from _table(
+                ("option", "type", "meaning"),
+                [(f"`{field}`", f"`{kind}`", notes.get(field, "")) for field, kind in types.items()],
+            )
+            yield ""
 
 
 def _signature(found: object) -> str:
     """As it is called; nothing where that says nothing."""
-    if not callable(found) or (isinstance(found, type) and issubclass(found, (str, dict))):
+    if not callable(found) or (isinstance(found, type) and issubclass(found, str)):
         return ""
-    try:
-        text = str(inspect.signature(found))
-    except ValueError:
-        return ""
-    return text.partition(" -> ")[0].replace("'", "")
+    signature = inspect.signature(found)
+    if any("Unpack" in str(each.annotation) for each in signature.parameters.values()):
+        return "(function=None, /, **options)"
+    parts, kinds = [], [each.kind for each in signature.parameters.values()]
+    for place, each in enumerate(signature.parameters.values()):
+        if each.kind is each.KEYWORD_ONLY and each.KEYWORD_ONLY not in kinds[:place]:
+            parts.append("*")
+        parts.append(_parameter(each))
+        if each.kind is each.POSITIONAL_ONLY and each.POSITIONAL_ONLY not in kinds[place + 1 :]:
+            parts.append("/")
+    line = f"({', '.join(parts)})"
+    return line if len(line) < 70 else "(\n" + "".join(f"    {part},\n" for part in parts) + ")"
+
+
+def _parameter(parameter: inspect.Parameter) -> str:
+    stars = "**" if parameter.kind is parameter.VAR_KEYWORD else ""
+    default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
+    return f"{stars}{parameter.name}: {parameter.annotation}{default.replace('<factory>', '…')}"
+
+
+def _prose(text: str) -> str:
+    return text.replace("``", "`")
+
+
+def _types(found: type) -> dict[str, str]:
+    return {name: kind for name, kind in re.findall(r"^    (\w+): (.+)$", inspect.getsource(found), re.MULTILINE)}
+
+
+def _notes(found: type | None) -> dict[str, str]:
+    """What the `#:` lines above a class's fields say. Fields in a row without a line between them share it."""
+    notes: dict[str, str] = {}
+    if found is None:
+        return notes
+    text: list[str] = []
+    for line in inspect.getsource(found).splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#:"):
+            text.append(stripped[2:].strip())
+        elif match := re.match(r"    (\w+): ", line):
+            if text:
+                notes[match[1]] = _capital(" ".join(text))
+            text = []
+    return notes
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _json() -> Iterator[str]:
+    detail, row = _sample()
+    yield "# JSON\n"
+    yield "What `--json` prints on standard output. Fields are added, never renamed; `null` means that there is none."
+    yield "Times are ISO 8601 in UTC, sizes bytes. NaN and infinities, which JSON lacks, are `null`.\n"
+    yield "## One run\n"
+    yield "`palmette run --json` (when the run is over) and `palmette show --json`:\n"
+    yield from _code("json", plain.detail(detail))
+    yield ""
+    yield from _table(
+        ("field", "values"),
+        [
+            ("`state`", _choices(RunState)),
+            ("`interrupted`", "true: nobody drives the run though it is not over; `palmette resume` continues it"),
+            ("`provenance.*.source`", _choices(Source)),
+            ("`tasks[].state`", _choices(TaskState)),
+            ("`tasks[].attempts[].state`", _choices(AttemptState)),
+            ("`tasks[].attempts[].how`", "`fork` of the template, or a fresh `process`; `why` says why"),
+            ("`curves`", "metrics with more than one point"),
+        ],
+    )
+    yield "\n## A list of runs\n"
+    yield "`palmette runs --json` prints a list. Each entry has the fields above down to `note`, and:\n"
+    listed = plain.rows([row])[0]
+    assert isinstance(listed, dict)
+    more = ("metrics", "task_count", "cached_count")
+    yield from _code("json", {name: listed[name] for name in more})
+    yield "\n`palmette runs --csv` has one row a run, with these columns and one for each config field and metric:\n"
+    yield f"```text\n{','.join(plain.cells([row])[0])}\n```"
+
+
+def _choices(states: type[RunState] | type[TaskState] | type[AttemptState] | type[Source]) -> str:
+    return ", ".join(f"`{state.value}`" for state in states)
+
+
+def _code(language: str, value: Json) -> Iterator[str]:
+    yield f"```{language}\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
+
+
+def _sample() -> tuple[Detail, Row]:
+    """A run that has something in every field."""
+    model = Artifact(
+        type="system.Model",
+        digest="sha256:" + "f0" * 32,
+        size=3712,
+        filename="output.joblib",
+        metadata={"format": "joblib", "filename": "output.joblib", "type": "sklearn.pipeline.Pipeline"},
+    )
+    attempt = Attempt(
+        serial=1,
+        number=1,
+        state=AttemptState.SUCCEEDED,
+        how="fork",
+        queued=1767225600.0,
+        started=1767225600.01,
+        ended=1767225600.25,
+        cpu_seconds=0.22,
+        peak_memory=168_034_304,
+        exit_code=0,
+    )
+    task = TaskRecord(
+        name="build-and-fit",
+        component="build_and_fit",
+        state=TaskState.SUCCEEDED,
+        needs=("fetch-dataset",),
+        fingerprint="0a" * 32,
+        outputs=Outputs(parameters={}, artifacts={"output": model}),
+        started=1767225600.01,
+        ended=1767225600.25,
+        attempts=(attempt,),
+    )
+    run = Run(
+        id="x44t6tzj3yzn",
+        project="clinic",
+        algorithm="tumour",
+        state=RunState.SUCCEEDED,
+        name="tumour C=0.1",
+        settings=(
+            Setting(name="C", value=0.1, source=Source.OVERRIDE),
+            Setting(name="seed", value=0),
+        ),
+        git=Git(branch="main", commit="9f" * 20, author="Ada <ada@example.org>", message="Train two algorithms"),
+        bundle="ce" * 32,
+        environment=Environment(
+            digest="5d" * 32,
+            python="3.11.7",
+            platform="linux-x86_64-glibc",
+            lock="requirements.txt",
+            pins=(Pin(name="scikit-learn", version="1.9.1"),),
+        ),
+        host=Host(name="ward-7", boot="", cpus=2, memory=8_589_934_592),
+        created=1767225600.0,
+        started=1767225600.0,
+        ended=1767225600.6,
+        tags=("thesis",),
+        note="as in the paper",
+    )
+    points = tuple(
+        MetricPoint(name="loss", value=value, step=step, time=1767225600.1) for step, value in enumerate((0.9, 0.5))
+    )
+    metrics = {"auc": 0.9929, "loss": 0.5}
+    return Detail(run=run, tasks=(task,), metrics=metrics, curves={"loss": points}), Row(
+        run=run, metrics=metrics, tasks=4, cached=1
+    )
+
+
+def _store() -> Iterator[str]:
+    yield "# The tables of a store\n"
+    yield f"Revision `{schema.REVISION}`. The same on SQLite (`.palmette/store.db`) and PostgreSQL.\n"
+    yield f"{(inspect.getdoc(schema) or '').partition(chr(10))[2].strip()}\n"
+    yield "Reading them is safe while runs go on; writing to them is not supported.\n"
+    notes = _schema_notes()
+    for table in schema.metadata.tables.values():
+        yield f"## {table.name}\n"
+        if note := notes.get((table.name, "")):
+            yield f"{note}\n"
+        rows = [
+            (f"`{column.name}`", _type(column), _key(column), notes.get((table.name, column.name), ""))
+            for column in table.columns
+        ]
+        yield from _table(("column", "type", "", "meaning"), rows)
+        for line in _indexes(table):
+            yield f"\n{line}"
+        yield ""
+
+
+def _type(column: Column[object]) -> str:
+    return f"{column.type}{'' if not column.nullable else ' or NULL'}"
+
+
+def _key(column: Column[object]) -> str:
+    targets = [f"→ `{key.target_fullname}`" for key in column.foreign_keys]
+    return " ".join([*(["key"] if column.primary_key else []), *targets])
+
+
+def _indexes(table: Table) -> Iterator[str]:
+    names = [", ".join(f"`{column.name}`" for column in index.columns) for index in table.indexes]
+    if names:
+        yield f"Indexes: {'; '.join(sorted(names))}."
+
+
+def _schema_notes() -> dict[tuple[str, str], str]:
+    """What the `#:` lines in the schema say, by table and column; a table's own has the column ''."""
+    notes: dict[tuple[str, str], str] = {}
+    table, text = "", []
+    for line in inspect.getsource(schema).splitlines():
+        stripped = line.strip()
+        if stripped.startswith("#:"):
+            text.append(stripped[2:].strip())
+            continue
+        if made := re.match(r"(\w+) = Table\(", line):
+            table = made[1]
+        column = re.match(r'(?:Column|_text)\("(\w+)"', stripped)
+        if text and (made or column):
+            notes[table, column[1] if column else ""] = _capital(" ".join(text))
+        text = []
+    return notes
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    for row in (header, ["---"] * len(header), *rows):
+        yield "| " + " | ".join(" ".join(cell.replace("|", "\\|").split()) for cell in row) + " |"
 
 
 def main() -> None:
