@@ -28,11 +28,13 @@ class Options(TypedDict, total=False):
     cpu: float | str
     #: bytes, or "4Gi"
     memory: int | str
+    #: whole GPUs, its alone while it runs
     gpu: int
     #: seconds, "90s", "2h", "1h30m"
     timeout: float | str | timedelta
-    #: how often it is tried again after a failure, and how long after the first one (twice as long each further time)
+    #: how often it is tried again after a failure
     retries: int
+    #: how long after the first failure, as `timeout`; twice as long each further time
     backoff: float | str | timedelta
     #: how long its outputs stand though it reads the outside world: "always" runs it again each time, "1d" after a
     #: day, a function without parameters whenever what it returns has changed
