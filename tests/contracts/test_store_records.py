@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
@@ -16,6 +17,7 @@ from palmette.domain.run import (
     Attempt,
     AttemptEnded,
     AttemptStarted,
+    Change,
     Environment,
     Git,
     Host,
@@ -258,6 +260,29 @@ class TestTasks:
         planned = [TaskRecord(name=name, executor="e", component="c", needs=("z",)) for name in ("z", "b", "a")]
         runs.create(store, FULL, planned)
         assert list(tasks.of_run(store, FULL.id)) == planned
+
+    def test_changes_together_come_to_what_they_come_to_one_by_one(
+        self, store: Store, run: Run, ledger: RunLedger
+    ) -> None:
+        def life(task: str) -> list[Change]:
+            process = Process(pid=7, start=8, boot="boot")
+            failed = replace(running(), state=AttemptState.FAILED, ended=3.0, exit_code=1, message="no")
+            return [
+                TaskChanged(task=task, state=TaskState.QUEUED, time=1.0, fingerprint="f", parts=Parts(what="m:fit")),
+                TaskChanged(task=task, state=TaskState.RUNNING, time=2.0),
+                AttemptStarted(task=task, attempt=running()),
+                AttemptStarted(task=task, attempt=running(process=process)),
+                AttemptEnded(task=task, attempt=failed),
+                TaskChanged(task=task, state=TaskState.QUEUED, time=3.0, message="again"),
+                TaskChanged(task=task, state=TaskState.RUNNING, time=4.0),
+                AttemptStarted(task=task, attempt=running(serial=2)),
+            ]
+
+        for change in life("one by one"):
+            ledger.record([change])
+        ledger.record(life("together"))
+        apart, together = (tasks.get(store, run.id, name) for name in ("one by one", "together"))
+        assert together == replace(apart, name="together")
 
     def test_a_task_goes_through_its_states(self, store: Store, run: Run, ledger: RunLedger) -> None:
         parts = Parts(what="m:fit", parameters={"C": 0.1, "seed": 3}, inputs={"data": ("sha256:1",)}, gpu=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Final
 
 from palmette.domain.values import Json, digest
@@ -41,8 +41,13 @@ class Parts:
 
 def fingerprint(parts: Parts) -> str:
     """The key of a task with these parts: 64 hexadecimal digits."""
-    plain = {name: value for name, value in asdict(parts).items()}
-    return digest({**plain, "inputs": {name: list(digests) for name, digests in parts.inputs.items()}})
+    return digest(plain(parts))
+
+
+def plain(parts: Parts) -> dict[str, Json]:
+    """The parts as JSON."""
+    values = {name: getattr(parts, name) for name in Parts.__dataclass_fields__}
+    return {**values, "inputs": {name: list(digests) for name, digests in parts.inputs.items()}}
 
 
 def changed(before: Parts, after: Parts) -> tuple[str, ...]:

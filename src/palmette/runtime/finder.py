@@ -158,8 +158,10 @@ def install(bundle: Path, environment: Mapping[str, str]) -> BundleFinder:
     finder = BundleFinder(bundle, sources, cache)
     sys.path[:] = [str(bundle), *(entry for entry in sys.path if entry not in ("", str(bundle)))]
     sys.meta_path.insert(0, finder)
-    for name in [name for name in sys.modules if name.partition(".")[0] in finder.names]:
-        del sys.modules[name]
+    # Seldom there. To look at the names of all modules would copy the pages that they lie in into every fork.
+    if any(name in sys.modules for name in finder.names):
+        for name in [name for name in sys.modules if name.partition(".")[0] in finder.names]:
+            del sys.modules[name]
     return finder
 
 

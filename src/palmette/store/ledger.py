@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Final, assert_never
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -17,7 +18,7 @@ from palmette.domain.run import (
     RunChanged,
     TaskChanged,
 )
-from palmette.domain.states import RunState
+from palmette.domain.states import RunState, TaskState
 from palmette.errors import NotFound
 from palmette.store import artifacts, leases, metrics, tasks
 from palmette.store.columns import plain
@@ -76,7 +77,7 @@ class RunLedger:
             return
         with self._store.write() as connection:
             leases.hold(connection, self._store, self._lease)
-            for change in changes:
+            for change in _merged(changes):
                 self._write(connection, change)
 
     def reusable(self, fingerprint: str) -> Reused | None:
@@ -108,6 +109,32 @@ class RunLedger:
                 metrics.write(connection, run, change)
             case _:
                 assert_never(change)
+
+
+def _merged(changes: Sequence[Change]) -> list[Change]:
+    """Without the changes that a later one of the same transaction overwrites. A statement costs more than finding
+    that it is not needed."""
+    found: dict[object, Change] = {}
+    for place, change in enumerate(changes):
+        match change:
+            case AttemptStarted() | AttemptEnded():
+                key: object = (change.task, change.attempt.serial)
+                earlier = found.pop(key, None)
+                if isinstance(earlier, (AttemptStarted, AttemptEnded)) and change.attempt.process is None:
+                    attempt = replace(change.attempt, process=earlier.attempt.process)
+                    change = replace(change, attempt=attempt)
+                found[key] = change
+            case TaskChanged():
+                earlier = found.get(change.task)
+                if isinstance(earlier, TaskChanged) and earlier.state is TaskState.QUEUED:
+                    del found[change.task]
+                    kept = ("fingerprint", "parts", "outputs", "reused")
+                    known = {name: getattr(earlier, name) for name in kept if getattr(change, name) is None}
+                    change = replace(change, **known)
+                found[change.task if change.state is TaskState.QUEUED else place] = change
+            case _:
+                found[place] = change
+    return list(found.values())
 
 
 def _changed(change: RunChanged) -> dict[str, object]:

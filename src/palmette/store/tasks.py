@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
 from typing import Any, Final
 
 from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import Parts
+from palmette.domain.fingerprint import plain as plain_parts
 from palmette.domain.run import Attempt, Process, TaskChanged, TaskRecord
 from palmette.domain.states import AttemptState, TaskState
 from palmette.errors import NotFound
@@ -136,7 +136,7 @@ def _changed(changed: TaskChanged) -> dict[str, object]:
         "new_state": state.value,
         "new_message": plain(changed.message),
         "new_fingerprint": changed.fingerprint,
-        "new_parts": None if changed.parts is None else encode(asdict(changed.parts)),
+        "new_parts": None if changed.parts is None else encode(plain_parts(changed.parts)),
         "new_cached_from": f"{reused.run}/{reused.task}" if reused else None,
         "new_cached_made": reused.made if reused else None,
         "new_made": made,

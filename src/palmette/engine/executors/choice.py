@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import re
 import select
 import time
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,7 @@ EXEC_ONLY: Final = (
         "TOKENIZERS_*",
     ),
 )
+_EARLY: Final = re.compile("|".join(map(fnmatch.translate, EXEC_ONLY)))
 #: seconds between SIGTERM and SIGKILL when an attempt runs out of time
 GRACE: Final = 5.0
 #: so often in a row may a template die before attempts are started without it
@@ -68,7 +70,7 @@ def obstacle(launch: Launch) -> str:
         return "it uses a GPU"
     if "--install" in launch.args:
         return "it installs packages"
-    early = [name for name in launch.declared if any(fnmatch.fnmatchcase(name, pattern) for pattern in EXEC_ONLY)]
+    early = [name for name in launch.declared if _EARLY.match(name)]
     if early:
         return f"only a start can set {', '.join(sorted(early))}"
     return ""
