@@ -40,7 +40,7 @@ VARIABLES: Final = {
     "PALMETTE_STORE": "The directory that remembers runs, relative to where you are, or the URL of a PostgreSQL "
     "database (`postgresql://…`). It precedes the setting `home`.",
     "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
-    "PALMETTE_IDLE": "How many seconds the idle process of the project's Python stays, at most 60; 45 without it.",
+    "PALMETTE_IDLE": "For tests: how many seconds the idle process of the project's Python stays. 45 without it.",
     "CI": "`true` or `1`: the run was started by CI. No step that reads the outside world is reused then unless its "
     "`fresh` says so.",
     "VIRTUAL_ENV": "The active virtual environment. It is the project's Python if it lies in the project, or if the "

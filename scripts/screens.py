@@ -305,8 +305,13 @@ def main(arguments: Sequence[str]) -> int:
     failed = 0
     for path in [Path(name).resolve() for name in arguments] or shown_pages():
         text = path.read_text("utf-8")
-        with reader(Path(sys.executable), clinic_python().parent.parent) as ada:
-            new, left = rewritten(text, ada.follow(text))
+        try:
+            with reader(Path(sys.executable), clinic_python().parent.parent) as ada:
+                new, left = rewritten(text, ada.follow(text))
+        except AssertionError as error:
+            sys.stdout.write(f"{path.relative_to(ROOT)}: {error}\n")
+            failed = 1
+            continue
         if new != text:
             path.write_text(new, encoding="utf-8")
             sys.stdout.write(f"wrote {path.relative_to(ROOT)}\n")
