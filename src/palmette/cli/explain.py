@@ -8,7 +8,6 @@ import click
 
 from palmette.cli.console import show
 from palmette.cli.session import Session, pass_session, print_json
-from palmette.comparison.changes import plain
 from palmette.operations import comparing
 from palmette.operations.home import open_home
 from palmette.present import differences, reasons
@@ -27,7 +26,7 @@ def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> No
     """
     compared = comparing.diff(open_home(session.project), head, baseline)
     if as_json:
-        print_json(plain(compared.comparison))
+        print_json(differences.plain(compared.comparison))
     else:
         show(differences.diff(compared.comparison, time.time(), compared.name))
 

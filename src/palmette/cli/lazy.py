@@ -29,6 +29,7 @@ VERBS: Final = {
 
 #: modules that are heavy to import; the others are imported as usual
 _OPERATIONS: Final = {
+    "accepting": "palmette.operations.accepting",
     "running": "palmette.operations.running",
     "progress": "palmette.present.progress",
     "outcome": "palmette.present.outcome",

@@ -62,8 +62,8 @@ def run(
     """
     # The project's interpreter starts to import now; the store and the display are imported beside it.
     with preparing.begin(session.project, session.environ, algorithm) as preparation:
-        running = operation("running")
-        request = running.Request(
+        accepting = operation("accepting")
+        request = accepting.Request(
             preset=preset,
             config=config,
             overrides=overrides,
@@ -74,8 +74,8 @@ def run(
             note=note,
             trigger=session.trigger,
         )
-        accepted = running.accept(preparation, request)
-        _drive(running, accepted, as_json=as_json)
+        accepted = accepting.accept(preparation, request)
+        _drive(operation("running"), accepted, as_json=as_json)
 
 
 @click.command()
@@ -109,7 +109,8 @@ def _drive(running: Any, accepted: Any, *, as_json: bool) -> None:
     err = operation("console").console(err=True)
     for notice in accepted.notices:
         click.echo(f"note: {notice}", err=True)
-    with progress.RunProgress(err, accepted.title, accepted.tasks) as display:
+    declared = [metric.name for metric in accepted.run.metrics]
+    with progress.RunProgress(err, accepted.title, accepted.tasks, declared=declared) as display:
         detail = running.drive(accepted, display.see)
     if as_json:
         print_json(operation("plain").detail(detail))

@@ -148,5 +148,5 @@ def _short(part: str, value: Json) -> str:
     if value is None:
         return ""
     if part == "inputs" and isinstance(value, (list, tuple)):
-        return " ".join(str(digest).rpartition(":")[2][:12] for digest in value)
+        return " ".join(str(each).rpartition(":")[2][:12] for each in value if ":" in str(each))
     return value if isinstance(value, str) else canonical(value).decode()

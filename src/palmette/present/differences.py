@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from palmette.comparison.changes import CodeChange, Comparison, ConfigChange, DataChange, MetricChange
 from palmette.domain.run import Run, Setting, Source
+from palmette.domain.values import Json
 from palmette.present import words
+from palmette.present.layout import indented
+from palmette.present.plain import finite
 
 
 def diff(comparison: Comparison, now: float, name: Callable[[str], str] = str) -> RenderableType:
@@ -40,7 +42,7 @@ def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) ->
     follows = [f"{name(each.task)}.{each.output}" for each in comparison.data if each not in data]
     if follows:
         yield Text("\noutputs that follow", style="dim")
-        yield Padding(Text(", ".join(follows)), (0, 0, 0, 2))
+        yield indented(", ".join(follows))
     if comparison.tasks:
         facts = ((Text(f"  {name(each.task)}"), _arrow(each.before, each.after)) for each in comparison.tasks)
         yield _section("steps", facts)
@@ -155,3 +157,58 @@ def _metrics(changes: Iterable[MetricChange]) -> RenderableType:
         return table
     more = " more" if table.row_count else ""
     return Group(table, Text(f"  {same}{more} {'is' if same == 1 else 'are'} the same", style="dim"))
+
+
+def plain(comparison: Comparison) -> dict[str, Json]:
+    """The comparison as JSON values: only what differs, and every metric."""
+    return {
+        "head": comparison.head.run.id,
+        "baseline": comparison.baseline.run.id,
+        "config": [_plain_config(change) for change in comparison.config],
+        "code": [
+            {"definition": each.definition, "edit": each.edit.value, "tasks": list(each.tasks)}
+            for each in comparison.code
+        ],
+        "environment": [
+            {"name": each.name, "before": each.before, "after": each.after} for each in comparison.environment
+        ],
+        "data": [_plain_data(change) for change in comparison.data],
+        "metrics": [_plain_metric(change) for change in comparison.metrics],
+        "tasks": [{"task": each.task, "before": each.before, "after": each.after} for each in comparison.tasks],
+        "remarks": list(comparison.remarks),
+    }
+
+
+def _plain_config(change: ConfigChange) -> dict[str, Json]:
+    return {
+        "name": change.name,
+        "before": change.before.value if change.before else None,
+        "after": change.after.value if change.after else None,
+        "source_before": change.before.source.value if change.before else None,
+        "source_after": change.after.source.value if change.after else None,
+    }
+
+
+def _plain_data(change: DataChange) -> dict[str, Json]:
+    return {
+        "task": change.task,
+        "output": change.output,
+        "type": change.type,
+        "before": change.before or None,
+        "after": change.after or None,
+        "rows_before": change.rows_before,
+        "rows_after": change.rows_after,
+        "columns": dict(change.columns),
+        "source": change.source,
+    }
+
+
+def _plain_metric(change: MetricChange) -> dict[str, Json]:
+    return {
+        "name": change.name,
+        "before": finite(change.before),
+        "after": finite(change.after),
+        "difference": finite(change.difference),
+        "goal": change.goal or None,
+        "primary": change.primary,
+    }

@@ -16,9 +16,9 @@ def detail(known: Detail) -> dict[str, Json]:
     """One run with everything: what `run --json` and `show --json` print."""
     return {
         **_run(known.run, interrupted=known.interrupted),
-        "metrics": {name: _finite(value) for name, value in known.metrics.items()},
+        "metrics": {name: finite(value) for name, value in known.metrics.items()},
         "curves": {
-            name: [{"step": point.step, "value": _finite(point.value), "time": instant(point.time)} for point in points]
+            name: [{"step": point.step, "value": finite(point.value), "time": instant(point.time)} for point in points]
             for name, points in known.curves.items()
         },
         "tasks": [_task(task) for task in known.tasks],
@@ -30,7 +30,7 @@ def rows(known: Sequence[Row]) -> list[Json]:
     return [
         {
             **_run(row.run, interrupted=row.interrupted),
-            "metrics": {name: _finite(value) for name, value in row.metrics.items()},
+            "metrics": {name: finite(value) for name, value in row.metrics.items()},
             "task_count": row.tasks,
             "cached_count": row.cached,
         }
@@ -38,9 +38,9 @@ def rows(known: Sequence[Row]) -> list[Json]:
     ]
 
 
-def _finite(value: float) -> float | None:
-    """JSON has no NaN and no infinity."""
-    return value if math.isfinite(value) else None
+def finite(value: float | None) -> float | None:
+    """The number, or none: JSON has no NaN and no infinity."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:

@@ -40,10 +40,17 @@ class RunProgress:
     each state that a person would want to read later."""
 
     def __init__(
-        self, console: Console, title: str, tasks: Sequence[TaskRecord], *, clock: Callable[[], float] = time.time
+        self,
+        console: Console,
+        title: str,
+        tasks: Sequence[TaskRecord],
+        *,
+        declared: Sequence[str] = (),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._console = console
         self._title = title
+        self._declared = tuple(declared)
         self._clock = clock
         self._lines: Mapping[str, _Line] = {
             task.name: _Line(shown(task), task.state, task.started, task.ended, _kept(task)) for task in tasks
@@ -77,7 +84,9 @@ class RunProgress:
                     what = f"attempt {attempt.serial} {attempt.state.value.lower()}: {attempt.message}"
                     self._say(f"  {self._lines[task].name}: {what}")
             case PointsLogged(task=task, points=points):
-                last = points[-1]
+                # The metrics that the algorithm declares say more than whichever came last.
+                known = {point.name: point for point in points}
+                last = next((known[name] for name in self._declared if name in known), points[-1])
                 at = "" if last.step is None else f" at {last.step}"
                 self._lines[task].latest = f"{last.name} {words.number(last.value)}{at}"
             case Far(task=task):

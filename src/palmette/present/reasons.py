@@ -12,6 +12,7 @@ from palmette.domain.values import Json
 from palmette.operations.comparing import Reason
 from palmette.operations.details import shown
 from palmette.present import words
+from palmette.present.layout import hanging, indented
 
 #: definitions or packages listed before the rest is only counted
 _MOST = 8
@@ -22,12 +23,12 @@ def why(reasons: Sequence[Reason], now: float) -> RenderableType:
     return Group(*(line for reason in reasons for line in _lines(reason, now)))
 
 
-def _lines(reason: Reason, now: float) -> Iterable[Text]:
+def _lines(reason: Reason, now: float) -> Iterable[RenderableType]:
     task = reason.task
     mark, style = words.TASK_MARKS[task.state]
-    yield Text.assemble((f"{mark} ", style), (shown(task), "bold"), f"  {headline(reason, now)}")
+    yield hanging(Text(mark, style=style), Text.assemble((shown(task), "bold"), f"  {headline(reason, now)}"))
     for line in _limited(details(reason)):
-        yield Text(f"    {line}")
+        yield indented(line, indent=4)
 
 
 def headline(reason: Reason, now: float) -> str:
@@ -36,7 +37,7 @@ def headline(reason: Reason, now: float) -> str:
     match task.state:
         case TaskState.CACHED:
             made = words.ago(now - (task.cached_made or now))
-            return f"reused from {task.cached_from}, made {made}: nothing that it depends on differs"
+            return f"reused from {task.cached_from.partition('/')[0]}, made {made}: nothing that it depends on differs"
         case TaskState.SKIPPED | TaskState.CANCELED | TaskState.PENDING | TaskState.QUEUED:
             return task.message or f"was not executed: {words.TASK_WORDS[task.state]}"
         case _:

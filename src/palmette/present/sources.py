@@ -11,6 +11,7 @@ from rich.text import Text
 from palmette.domain.values import Json
 from palmette.operations.checking import Captured, Checked
 from palmette.present import words
+from palmette.present.layout import hanging, indented
 
 
 def check(found: Checked) -> RenderableType:
@@ -73,17 +74,17 @@ def _capture(taken: Captured, *, everything: bool) -> Iterable[RenderableType]:
         yield Text(f"  palmette capture {taken.algorithm} --explain says why", style="dim")
         return
     yield Text("\nthird-party modules", style="dim")
-    yield Text(f"  {', '.join(explained.third_party) or 'none'}")
+    yield indented(", ".join(explained.third_party) or "none")
     for step in explained.steps:
         yield Text.assemble(("\nreached by ", "dim"), (step.name, "bold"), (f"  {step.digest[:12]}", "dim"))
         for module, names in by_module(step.definitions).items():
-            yield Text(f"  {module}: {', '.join(names)}")
+            yield indented(hanging(f"{module}:", ", ".join(names)))
         for module, reason in step.whole.items():
-            yield Text(f"  {module}: counts whole, because {reason}", style="yellow")
+            yield indented(Text(f"{module}: counts whole, because {reason}", style="yellow"))
     if explained.left:
         yield Text("\nleft", style="dim")
         for left in explained.left:
-            yield Text(f"  {left.path}: {left.why}")
+            yield indented(hanging(f"{left.path}:", left.why))
     for warning in explained.warnings:
         yield Text(f"warning: {warning}", style="yellow")
 

@@ -55,13 +55,11 @@ def seconds(value: float) -> str:
 
 
 def age(value: float) -> str:
-    """How long ago, coarsely: "just now", "12 min", "3 h", "5 d"."""
-    if value < 60:
-        return "just now"
+    """How long ago, coarsely: "now", "12 min", "3 h", "5 d"."""
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if value >= size:
             return f"{int(value // size)} {unit}"
-    return "just now"
+    return "now"
 
 
 def ago(value: float) -> str:
