@@ -7,7 +7,6 @@ from enum import StrEnum
 
 from palmette.comparison.sides import Side
 from palmette.domain.run import Setting
-from palmette.domain.values import Json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,55 +126,3 @@ class Comparison:
         sources = tuple(change for change in self.data if change.source)
         kinds = {"config": self.config, "code": self.code, "data": sources, "environment": self.environment}
         return tuple(kind for kind, found in kinds.items() if found)
-
-
-def plain(comparison: Comparison) -> dict[str, Json]:
-    """The comparison as JSON values: only what differs, and every metric."""
-    return {
-        "head": comparison.head.run.id,
-        "baseline": comparison.baseline.run.id,
-        "config": [
-            {
-                "name": change.name,
-                "before": change.before.value if change.before else None,
-                "after": change.after.value if change.after else None,
-                "source_before": change.before.source.value if change.before else None,
-                "source_after": change.after.source.value if change.after else None,
-            }
-            for change in comparison.config
-        ],
-        "code": [
-            {"definition": change.definition, "edit": change.edit.value, "tasks": list(change.tasks)}
-            for change in comparison.code
-        ],
-        "environment": [
-            {"name": change.name, "before": change.before, "after": change.after} for change in comparison.environment
-        ],
-        "data": [
-            {
-                "task": change.task,
-                "output": change.output,
-                "type": change.type,
-                "before": change.before or None,
-                "after": change.after or None,
-                "rows_before": change.rows_before,
-                "rows_after": change.rows_after,
-                "columns": dict(change.columns),
-                "source": change.source,
-            }
-            for change in comparison.data
-        ],
-        "metrics": [
-            {
-                "name": change.name,
-                "before": change.before,
-                "after": change.after,
-                "difference": change.difference,
-                "goal": change.goal or None,
-                "primary": change.primary,
-            }
-            for change in comparison.metrics
-        ],
-        "tasks": [{"task": change.task, "before": change.before, "after": change.after} for change in comparison.tasks],
-        "remarks": list(comparison.remarks),
-    }

@@ -1,0 +1,218 @@
+"""From a request to a run that is in the store."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from palmette.domain.config import matching_preset, settle
+from palmette.domain.graph import Algorithm, Fresh
+from palmette.domain.run import Host, Lease, Run, Setting, Source, TaskRecord
+from palmette.domain.values import Json, canonical
+from palmette.engine import processes
+from palmette.engine.executors.template import Template
+from palmette.engine.plan import Plan
+from palmette.engine.planning import plan as make_plan
+from palmette.engine.quantities import requested
+from palmette.engine.reuse import Policy, reads_world
+from palmette.engine.slots import HostSlots
+from palmette.errors import Problem, UsageError
+from palmette.ir import codec
+from palmette.ir.spec import CachingOptions, PipelineDocument
+from palmette.operations import configs, git, machine, secrets
+from palmette.operations.compiling import compile_recorded
+from palmette.operations.home import Home, make_home
+from palmette.operations.preparing import Directories, Preparation
+from palmette.operations.project import Project
+from palmette.operations.recording import Recorded, finish
+from palmette.store import captures, leases, runs
+from palmette.store.captures import BundleRecord
+from palmette.store.identity import new_run_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What someone wants of a run."""
+
+    preset: str | None = None
+    config: Path | None = None
+    #: "C=0.1"
+    overrides: tuple[str, ...] = ()
+    #: read the outside world again
+    refresh: bool = False
+    #: outputs of earlier runs may be used
+    reuse: bool = True
+    #: every step is a fresh process
+    isolated: bool = False
+    tags: tuple[str, ...] = ()
+    note: str = ""
+    #: "cli", "ci": how the run comes about; one from CI never reuses unasked what reads the outside world
+    trigger: str = "cli"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A run that is in the store and held by this process; `drive` executes it."""
+
+    run: Run
+    tasks: tuple[TaskRecord, ...]
+    #: what the user should know, one sentence each
+    notices: tuple[str, ...]
+    home: Home
+    plan: Plan
+    lease: Lease
+    project: Project
+    environ: Mapping[str, str]
+    directories: Directories
+    secrets: secrets.Secrets
+    policy: Policy
+    isolated: bool = False
+    template: Template | None = field(default=None, repr=False)
+
+    @property
+    def title(self) -> str:
+        """The line above its progress."""
+        given = [f"{each.name}={_typed(each.value)}" for each in self.run.settings if each.source is Source.OVERRIDE]
+        preset = [self.run.preset] if self.run.preset != "full" else []
+        return " ".join([self.run.algorithm, *preset, *given, "·", self.run.id])
+
+
+def _typed(value: Json) -> str:
+    """A value as it is typed in an override."""
+    return value if isinstance(value, str) else canonical(value).decode()
+
+
+def accept(preparation: Preparation, request: Request) -> Accepted:
+    """Record the algorithm, settle its config, compile, check, and write the run down: from then on it is never lost.
+
+    What is wrong is reported before a run is written.
+    """
+    project, environ = preparation.project, preparation.environ
+    file = configs.read(request.config) if request.config else None
+    repository = git.read(project.root, environ)
+    home = make_home(project)
+    recorded = finish(preparation, home.bundles)
+    settings = _settings(recorded.algorithm, request, file)
+    names = (name for step in recorded.algorithm.steps for name in step.secrets)
+    hidden = secrets.gather(names, project.root, environ)
+    compiled = compile_recorded(recorded)
+    document = compiled.document if request.reuse else _without_reuse(compiled.document)
+    plan = make_plan(document, {setting.name: setting.value for setting in settings})
+    host = machine.host(project.gpus)
+    _fits(plan, slots(preparation.directories, host))
+    run = replace(
+        _run(recorded, request, settings),
+        git=replace(repository.git, diff=home.blobs.put_bytes(repository.diff) if repository.diff else ""),
+        host=host,
+        spec=home.blobs.put_bytes(codec.dumps(document).encode()),
+        tokens={label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
+    )
+    _keep(home, recorded)
+    runs.create(home.store, run, plan.records())
+    me = processes.process_of(os.getpid())
+    return Accepted(
+        run=run,
+        tasks=plan.records(),
+        notices=_notices(preparation, repository.note, recorded, plan, request),
+        home=home,
+        plan=plan,
+        lease=leases.take(home.store, run.id, host.name, me, alive=processes.alive),
+        project=project,
+        environ=environ,
+        directories=preparation.directories,
+        secrets=hidden,
+        policy=Policy(reuse_unsaid=request.trigger == "cli", refresh=request.refresh),
+        isolated=request.isolated,
+        template=None if request.isolated else preparation.template,
+    )
+
+
+def _settings(algorithm: Algorithm, request: Request, file: Mapping[str, Any] | None) -> tuple[Setting, ...]:
+    return settle(
+        algorithm.config,
+        algorithm.presets,
+        preset=request.preset,
+        file=file,
+        file_name=str(request.config or ""),
+        overrides=request.overrides,
+    )
+
+
+def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) -> Run:
+    """The run as far as it is known from what was recorded and asked for."""
+    algorithm = recorded.algorithm
+    values = {setting.name: setting.value for setting in settings}
+    return Run(
+        id=new_run_id(),
+        project=recorded.project.name,
+        algorithm=algorithm.name,
+        name=algorithm.name,
+        preset=request.preset or matching_preset(algorithm.config, algorithm.presets, values) or "full",
+        settings=settings,
+        metrics=algorithm.metrics,
+        bundle=recorded.bundle.digest,
+        environment=recorded.pinned.environment,
+        trigger=request.trigger,
+        refresh=request.refresh,
+        created=time.time(),
+        tags=tuple(dict.fromkeys(request.tags)),
+        note=request.note,
+    )
+
+
+def _notices(
+    preparation: Preparation, repository: str, recorded: Recorded, plan: Plan, request: Request
+) -> tuple[str, ...]:
+    """What the user should know before the run begins."""
+    notices = [preparation.python.note, repository, *recorded.pinned.notes, *(str(note) for note in plan.notes)]
+    notices += [_asked_by_ci(plan)] if request.trigger == "ci" else []
+    return tuple(notice for notice in notices if notice)
+
+
+def _without_reuse(document: PipelineDocument) -> PipelineDocument:
+    """The same pipeline, of which every task is executed, also by whoever continues the run."""
+    root = document.pipeline.root
+    if root.dag is None:
+        return document
+    off = CachingOptions(enable_cache=False)
+    uncached = {name: replace(task, caching_options=off) for name, task in root.dag.tasks.items()}
+    root = replace(root, dag=replace(root.dag, tasks=uncached))
+    return replace(document, pipeline=replace(document.pipeline, root=root))
+
+
+def slots(where: Directories, host: Host) -> HostSlots:
+    """The host's slots, as all drivers of this user share them."""
+    return HostSlots(where.slots, cpus=host.cpus, memory=host.memory, gpus=host.gpus)
+
+
+def _asked_by_ci(plan: Plan) -> str:
+    """What a run from CI does otherwise, where that concerns one of its steps; else nothing."""
+    sources = [task for task in plan.tasks if task.fresh and reads_world(task)]
+    unsaid = [task for task in sources if task.fresh == Fresh()]
+    names = ", ".join(task.title for task in unsaid)
+    return f"started by CI, so what reads the outside world is read again: {names} (@step(fresh=…))" if unsaid else ""
+
+
+def _fits(plan: Plan, slots: HostSlots) -> None:
+    """Refuse at once what this machine can never give."""
+    problems: list[Problem] = []
+    for task in plan.tasks:
+        asked = requested(task.container.resources)
+        problems += slots.check(task.title, asked.memory, asked.gpu)
+    if problems:
+        raise UsageError("this machine is too small", "Ask for less, or run it elsewhere.", problems=problems)
+
+
+def _keep(home: Home, recorded: Recorded) -> None:
+    """Write down what was captured, so that it can be explained later."""
+    for reached in recorded.reached.values():
+        captures.keep_closure(home.store, reached.digest, dict(reached.definitions))
+    bundle = recorded.bundle
+    files = {entry["path"]: entry["sha256"] for entry in json.loads(bundle.manifest)["files"]}
+    size = sum(len(content) for content in bundle.files.values())
+    captures.keep_bundle(home.store, BundleRecord(digest=bundle.digest, size=size, files=files))
