@@ -189,3 +189,18 @@ def test_a_real_project_compiles_to_the_same_bytes_whichever_python_parses(
         for command, name in ((tool, "one.yaml"), (newest, "other.yaml")):
             place(command, "compile", algorithm, "-o", name)
         assert (place.directory / "one.yaml").read_bytes() == (place.directory / "other.yaml").read_bytes()
+
+
+@pytest.mark.parametrize("statement", ["", "type Number = int\n"], ids=["that parses", "that only 3.12 parses"])
+def test_a_project_newer_than_the_tool_is_one_clear_error(
+    installer: Installer, place: Place, tool: Path, statement: str
+) -> None:
+    installer.environment(place.directory / ".venv", version="3.13")
+    place(tool, "init")
+    example = place.directory / "algorithms" / "example.py"
+    example.write_text(example.read_text() + statement)
+    said = place(tool, "run", "example", code=69)
+    assert "the project runs on Python 3.13" in said
+    assert "uv tool install --python 3.13 palmette" in said.replace("\n", " ")
+    assert said.count("error") == 1
+    assert place.json(tool, "runs") == []
