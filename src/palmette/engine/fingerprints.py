@@ -50,8 +50,9 @@ def parts(
 
 
 def _content(artifact: Artifact) -> tuple[str, ...]:
-    """The digest of the bytes, and how a step reads them: one Parquet file is a pandas or an Arrow table."""
-    words = (artifact.metadata.get(key) for key in ("format", "reader"))
+    """The digest of the bytes, and how a step reads them: one Parquet file is a pandas or an Arrow table, and a pickle
+    runs code that its bytes only name."""
+    words = (artifact.metadata.get(key) for key in ("format", "reader", "code"))
     reading = " ".join(word for word in words if isinstance(word, str))
     return (artifact.digest, reading) if reading else (artifact.digest,)
 

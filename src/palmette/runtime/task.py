@@ -25,7 +25,7 @@ from palmette.domain.fields import Refused, accept
 from palmette.domain.graph import Field, ParameterType
 from palmette.domain.values import Json
 from palmette.errors import ConfigError, DefinitionError, PalmetteError, Problem
-from palmette.runtime import finder, formats, request
+from palmette.runtime import finder, formats, pickles, request
 from palmette.runtime.complaint import complain
 from palmette.runtime.redaction import redact
 from palmette.runtime.request import Placed, Request
@@ -177,6 +177,9 @@ def _write(value: Any, name: str, kind: Kind, asked: Request) -> dict[str, Json]
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     metadata = formats.write(value, fresh, name, kind)
+    if kind.custom or (kind.format == "joblib" and pickles.names_project(value)):
+        given = (placed.metadata for each in asked.artifacts.values() for placed in each)
+        metadata["code"] = pickles.code_digest(given, os.environ)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     fresh.replace(path)
