@@ -131,9 +131,20 @@ def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path) -> str
     if report.code > 128:
         with contextlib.suppress(ValueError):
             text += f" ({signal.Signals(report.code - 128).name})"
+    if _full(log.parent):
+        # What the step said of it had no place in its log.
+        text += f", and no space is left in {log.parent}"
     sensitive = task.config.sensitive or any(artifact.sensitive for artifact in inputs.artifacts.values())
     line = "" if sensitive else _last_line(log)
     return f"{text}: {line}" if line else text
+
+
+def _full(directory: Path) -> bool:
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _TAIL
 
 
 def _last_line(log: Path) -> str:

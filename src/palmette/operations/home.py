@@ -46,7 +46,14 @@ def open_home(project: Project) -> Home:
 
 def known_home(project: Project) -> Home | None:
     """The project's home; None where nothing was ever run, which a list shows as none."""
-    return make_home(project) if project.database or (project.home / FILE).exists() else None
+    return make_home(project) if project.database or _there(project.home / FILE) else None
+
+
+def _there(file: Path) -> bool:
+    try:
+        return file.exists()
+    except PermissionError:
+        return True  # opening it says what is wrong
 
 
 def make_home(project: Project) -> Home:
