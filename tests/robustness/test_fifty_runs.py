@@ -1,0 +1,85 @@
+"""Fifty runs at once on one store: all succeed, and together they use no more than the machine has."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from benchmarks.soak.victims import Kind, members
+
+RUNS = 50
+#: Every step notes when it began and ended, on a clock that all processes share, and how many work beside it.
+STEPS = '''
+import fcntl
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from palmette import algorithm, step
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which run this is."""
+
+    number: int = 0
+
+
+def alone(board: str) -> int:
+    """Take the first free seat; how many are taken then."""
+    for seat in range(1000):
+        descriptor = os.open(f"{board}/{seat}", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return seat + 1
+        except BlockingIOError:
+            os.close(descriptor)
+    raise RuntimeError("no seat")
+
+
+@step(env=["BOARD"])
+def first(number: int) -> int:
+    """Sit for a while."""
+    seat = alone(os.environ["BOARD"])
+    time.sleep(0.05)
+    return seat
+
+
+@step(env=["BOARD"])
+def second(number: int) -> int:
+    """Sit beside it."""
+    seat = alone(os.environ["BOARD"])
+    time.sleep(0.05)
+    return seat
+
+
+@algorithm(config=Config)
+def seats(config: Config) -> None:
+    """Two steps that may run at once."""
+    first(config.number)
+    second(config.number)
+'''
+
+
+@pytest.mark.slow
+def test_fifty_runs_at_once_succeed_and_share_the_machine(small: Any, tmp_path: Path) -> None:
+    (small.directory / "algorithms" / "small.py").write_text(STEPS)
+    (board := tmp_path / "board").mkdir()
+    small.environ["BOARD"] = str(board)
+    started = [small.start("run", "seats", f"number={number}") for number in range(RUNS)]
+    templates: set[int] = set()
+    while any(process.poll() is None for process in started):
+        templates |= {one.pid for one in members(small.place) if one.kind is Kind.TEMPLATE}
+    failed = [process.communicate()[1] for process in started if process.returncode]
+    assert not failed, failed[0]
+    assert small.rows("SELECT state, count(*) FROM runs GROUP BY state") == [("SUCCEEDED", RUNS)]
+    assert small.rows("SELECT state, count(*) FROM attempts GROUP BY state") == [("SUCCEEDED", 2 * RUNS)]
+    assert small.rows("SELECT DISTINCT how FROM attempts") == [("fork",)]
+    assert len(list(board.iterdir())) <= len(os.sched_getaffinity(0))
+    # One that is about to start is two for a moment: the process that becomes its parent, and itself.
+    assert len(list((small.place / "run" / "palmette" / "templates").iterdir())) == 1
+    assert len({one.pid for one in members(small.place) if one.kind is Kind.TEMPLATE}) <= 1
+    assert len(templates) <= 2
