@@ -60,9 +60,9 @@ def run(
       palmette run tumour C=0.1 --preset toy
       palmette run tumour --config experiment.toml
     """
-    # The project's interpreter starts to import now; the store and the display are imported beside it.
+    # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
     with preparing.begin(session.project, session.environ, algorithm) as preparation:
-        accepting = operation("accepting")
+        accepting, *_ = [operation(name) for name in ("accepting", "running", "progress", "console", "outcome")]
         request = accepting.Request(
             preset=preset,
             config=config,
