@@ -123,7 +123,7 @@ class _Draft:
         if self.state is RunState.CANCELING:
             self.move_run(RunState.CANCELED, time)
         elif self._failed:
-            self.move_run(RunState.FAILED, time, f"{', '.join(self._failed)} failed")
+            self.move_run(RunState.FAILED, time, f"{', '.join(self[task].node.shown for task in self._failed)} failed")
         else:
             self.move_run(RunState.SUCCEEDED, time)
         self.commands.append(Finish(state=self.state))
@@ -351,7 +351,9 @@ def _skip_what_needs(draft: _Draft, task: str, time: float) -> None:
             if status.state is TaskState.PENDING:
                 name = status.node.name
                 word = "failed" if draft[cause].state is TaskState.FAILED else "was skipped"
-                change = TaskChanged(task=name, state=TaskState.SKIPPED, time=time, message=f"{cause} {word}")
+                change = TaskChanged(
+                    task=name, state=TaskState.SKIPPED, time=time, message=f"{draft[cause].node.shown} {word}"
+                )
                 draft.move(status, change)
                 causes.append(name)
 

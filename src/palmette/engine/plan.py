@@ -106,7 +106,7 @@ class Plan:
 
     def nodes(self) -> tuple[Node, ...]:
         """What the machine needs to know."""
-        return tuple(Node(name=task.name, needs=task.needs, retry=task.retry) for task in self.tasks)
+        return tuple(Node(name=task.name, title=task.title, needs=task.needs, retry=task.retry) for task in self.tasks)
 
     def records(self) -> tuple[TaskRecord, ...]:
         """The tasks as a run has them before it begins."""

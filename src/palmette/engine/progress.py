@@ -52,11 +52,18 @@ class Sheet(Generic[T]):
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """All that the machine knows of a task: its name, what it waits for, how often it may be tried again."""
+    """All that the machine knows of a task: its names, what it waits for, how often it may be tried again."""
 
     name: str
+    #: the name by which people know it; empty for the same
+    title: str = ""
     needs: tuple[str, ...] = ()
     retry: Retry = Retry()
+
+    @property
+    def shown(self) -> str:
+        """What messages call it."""
+        return self.title or self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -152,4 +152,4 @@ def cancel(project: Project, environ: Mapping[str, str], ref: str) -> str:
         return f"asked the driver of {run.id} to cancel it"
     with reopen(project, environ, run.id) as accepted:
         drive(accepted, lambda _: None)
-    return f"cancelled {run.id}"
+    return f"canceled {run.id}"

@@ -32,7 +32,9 @@ def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) ->
     if comparison.config:
         yield _section("config", map(_config, comparison.config))
     if comparison.code:
-        yield _section("code", (_code(change, name) for change in comparison.code))
+        yield _section("code", (_code(change, name) for change in comparison.code[:_MOST]))
+        if len(comparison.code) > _MOST:
+            yield Text(f"  … and {len(comparison.code) - _MOST} more (--json has them all)", style="dim")
     if comparison.environment:
         facts = ((Text(f"  {each.name}"), _arrow(each.before, each.after)) for each in comparison.environment)
         yield _section("environment", facts)
@@ -60,6 +62,8 @@ def _sides(baseline: Run, head: Run, now: float) -> Table:
     return table
 
 
+#: definitions that are listed before the rest is counted
+_MOST: Final = 15
 #: what learning is from; every other artifact that no outside gave is a result
 _TABLE: Final = "system.Dataset"
 _CAUSES: Final[Mapping[str, str]] = {

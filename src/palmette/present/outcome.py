@@ -10,6 +10,7 @@ from rich.text import Text
 from palmette.domain.states import RunState, TaskState
 from palmette.operations.details import Detail, shown
 from palmette.present import words
+from palmette.present.layout import hanging
 
 
 def outcome(detail: Detail, tails: Mapping[str, Sequence[str]]) -> RenderableType:
@@ -17,7 +18,7 @@ def outcome(detail: Detail, tails: Mapping[str, Sequence[str]]) -> RenderableTyp
     return Group(*_lines(detail, tails))
 
 
-def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[Text]:
+def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[RenderableType]:
     run = detail.run
     took = words.seconds((run.ended or run.created) - (run.started or run.created))
     reused = sum(task.state is TaskState.CACHED for task in detail.tasks)
@@ -27,7 +28,7 @@ def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[Text]
     for task in detail.tasks:
         if task.state is TaskState.FAILED:
             yield Text(f"\n{shown(task)}: {task.message}", style="red")
-            yield from (Text(f"  │ {line}") for line in tails.get(task.name, ()))
+            yield from (hanging("  │", line) for line in tails.get(task.name, ()))
     numbers = _numbers(detail)
     if numbers:
         yield Text(f"  {numbers}")

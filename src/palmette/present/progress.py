@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -20,6 +20,10 @@ from palmette.domain.states import AttemptState, TaskState
 from palmette.operations.details import shown
 from palmette.operations.watching import Far, Seen
 from palmette.present import words
+
+#: columns that the live display leaves empty, and those that it takes in any case
+_MARGIN: Final = 3
+_LEAST: Final = 40
 
 
 @dataclass
@@ -121,10 +125,14 @@ class RunProgress:
         return words.seconds(max(0.0, (line.ended or self._clock()) - line.started))
 
     def _draw(self) -> Group:
-        table = Table.grid(padding=(0, 1))
-        for _ in ("mark", "name", "state"):
-            table.add_column(overflow="ellipsis", no_wrap=True)
-        table.add_column(justify="right", no_wrap=True)
+        # Some columns stay empty, so that the terminal's own ^C does not begin a line of its own.
+        whole = max(_LEAST, self._console.width - _MARGIN)
+        table = Table.grid(padding=(0, 1), expand=True)
+        table.width = whole
+        table.add_column(width=2, no_wrap=True)
+        table.add_column(width=min(self._width, whole // 2), overflow="ellipsis", no_wrap=True)
+        table.add_column(width=8, no_wrap=True)
+        table.add_column(width=8, justify="right", no_wrap=True)
         table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
         for line in self._lines.values():
             mark, style = words.TASK_MARKS[line.state]

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Run, Source, TaskRecord
-from palmette.domain.states import RunState
+from palmette.domain.states import RunState, TaskState
 from palmette.operations.details import Detail, Row, shown
 from palmette.present import words
+from palmette.present.layout import hanging
 
 #: metrics that a list of runs shows before it says how many more there are
 MOST_METRICS = 2
@@ -95,6 +96,9 @@ def _sections(detail: Detail, now: float) -> Iterable[RenderableType]:
         yield _settings(run)
     yield Text("\nsteps", style="dim")
     yield tasks(detail.tasks, now)
+    for task in detail.tasks:
+        if task.state is TaskState.FAILED and task.message:
+            yield hanging(f"    {shown(task)}:", Text(task.message, style="red"))
     if detail.metrics:
         yield Text("\nmetrics", style="dim")
         yield _metrics(detail)
@@ -161,7 +165,8 @@ def tasks(records: Sequence[TaskRecord], now: float) -> Table:
 
 
 def _remark(task: TaskRecord) -> str:
-    remarks = [task.message] if task.message else []
+    # Why it failed is too long for a column, and stands below.
+    remarks = [task.message] if task.message and task.state is not TaskState.FAILED else []
     if task.cached_from:
         remarks.append(f"from {task.cached_from.split('/')[0]}")
     if len(task.attempts) > 1:

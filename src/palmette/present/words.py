@@ -37,7 +37,7 @@ TASK_WORDS: Final = {
     TaskState.CACHED: "reused",
     TaskState.FAILED: "failed",
     TaskState.SKIPPED: "skipped",
-    TaskState.CANCELED: "cancelled",
+    TaskState.CANCELED: "canceled",
 }
 
 
