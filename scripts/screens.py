@@ -47,7 +47,7 @@ _VARYING: Final = tuple(
         (r"\b(?:sha256(?:-dir)?:)?(?=[a-f]*\d)[0-9a-f]{7,64}\b", "DIGEST"),
         (r"\b[a-hjkmnp-tv-z][0-9a-hjkmnp-tv-z]{11}\b", "RUN"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", "TIME"),
-        (r"\bjust now\b|\b\d+ \w+ ago\b", "AGE"),
+        (r"\b(?:just )?now\b|\b\d+ \w+ ago\b", "DURATION"),
         (r"\b[\d,.]+ (?:ms|s|m|min|h|d)\b(?: \d+ [ms]\b)?", "DURATION"),
         (r"\b[\d,.]+ (?:B|bytes|[KMGT]iB)(?!\w)", "SIZE"),
         (r"\bPython \d+\.\d+(?:\.\d+)?", "PYTHON"),
@@ -283,15 +283,20 @@ def shown_pages() -> list[Path]:
 
 
 def rewritten(text: str, followed: Sequence[Command]) -> tuple[str, list[str]]:
-    """The page with the outputs that were printed now, and the commands whose shortened output no longer fits."""
-    lines, left = text.splitlines(), []
-    for command in reversed(followed):
-        if any(line.endswith(ANYTHING) for line in command.shown):
-            if command.differs:
-                left.append(f"$ {command.text}: {command.differs}")
-        elif not command.exact:
+    """The page with the outputs that were printed now, and the commands whose shortened output no longer fits.
+
+    A page on which nothing differs stays as it is; otherwise all of it is of one time, so that its runs keep their
+    names from one command to the next.
+    """
+    lines = text.splitlines()
+    shortened = [any(line.endswith(ANYTHING) for line in command.shown) for command in followed]
+    left = [command for command, short in zip(followed, shortened, strict=True) if short and command.differs]
+    if all(short or command.exact for command, short in zip(followed, shortened, strict=True)):
+        return text, [f"$ {command.text}: {command.differs}" for command in left]
+    for command, short in reversed(list(zip(followed, shortened, strict=True))):
+        if not short:
             lines[command.start : command.end] = command.printed
-    return "\n".join(lines) + "\n", left[::-1]
+    return "\n".join(lines) + "\n", [f"$ {command.text}: {command.differs}" for command in left]
 
 
 def clinic_python() -> Path:
