@@ -104,6 +104,8 @@ class Template(Keeper):
     def preload(self, modules: list[str]) -> Message:
         """Import what can be imported; a step that needs the rest will say so itself."""
         failed = {}
+        # An import leaves next to no garbage, and looking for it again and again takes an eighth of the time.
+        gc.disable()
         for name in modules:
             try:
                 importlib.import_module(name)
@@ -113,8 +115,8 @@ class Template(Keeper):
         if self.known != len(sys.modules):
             self.setters, self.known = threads.setters(), len(sys.modules)
             # Out of the collector's sight, whose marks would copy every page into every child.
-            gc.collect()
             gc.freeze()
+        gc.enable()
         imported = [name for name in modules if name not in failed]
         return {"imported": imported, "failed": failed, "threads": len(os.listdir("/proc/self/task"))}
 
