@@ -65,6 +65,32 @@ def end_tree(process: Process) -> None:
         time.sleep(0.002)
 
 
+def end_strays(directory: Path) -> None:
+    """Kill what was started for the attempt with this directory and has left its session and its parents; return when
+    it is gone. Without namespaces nothing else leads from a dead keeper to a daemon below it."""
+    deadline = time.monotonic() + PATIENCE
+    while (victims := _strays(directory)) and time.monotonic() < deadline:
+        for victim in victims:
+            _kill(victim)
+        time.sleep(0.002)
+
+
+def _strays(directory: Path) -> list[_Entry]:
+    """Who was told of the attempt in its environment, or is a fork of a template and works in there. To work in there
+    is not enough: someone's shell may."""
+    told, own = f"PALMETTE_EVENTS={directory / 'events.jsonl'}".encode(), os.getpid()
+    found = []
+    for place in Path("/proc").iterdir():
+        if not place.name.isdigit() or int(place.name) == own:
+            continue
+        with contextlib.suppress(OSError):
+            fork = b"palmette/runtime/template.py" in (place / "cmdline").read_bytes()
+            works = fork and (place / "cwd").readlink().is_relative_to(directory)
+            if works or told in (place / "environ").read_bytes().split(b"\0"):
+                found.append(_entry(int(place.name)))
+    return [entry for entry in found if entry and not entry.dead]
+
+
 def _space(pid: int) -> str:
     """The pid namespace of a process; empty where it is this process's own, or cannot be known."""
     try:

@@ -133,6 +133,7 @@ def _settle_lost(home: Home, run: Run, lease: Lease) -> tuple[TaskRecord, ...]:
             if attempt.state is AttemptState.RUNNING:
                 if attempt.process is not None:
                     processes.end_tree(attempt.process)
+                processes.end_strays(home.directory / attempt.directory)
                 over = replace(attempt, state=AttemptState.LOST, ended=time.time(), message="its driver died")
                 ledger.record([AttemptEnded(task=record.name, attempt=over)])
     return tasks.of_run(home.store, run.id)

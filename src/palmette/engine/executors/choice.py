@@ -276,6 +276,7 @@ class Executors:
             if attempt.how == how:
                 if attempt.process:
                     processes.end_tree(attempt.process)
+                processes.end_strays(attempt.launch.directory)
                 del self._attempts[id]
                 self._reports.append(Lost(id=id, why=why))
 
