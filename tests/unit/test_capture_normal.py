@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -60,9 +61,10 @@ print(json.dumps({path: normal.form_digest(ast.parse(open(path, "rb").read())) f
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", "3.14"])
 def test_every_python_yields_the_same_form(version: str, tmp_path: Path) -> None:
-    found = sorted((Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python"))
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = sorted(versions.glob(f"{version}.*/bin/python"))
     if not found:
-        pytest.skip(f"no Python {version} in ~/.pyenv/versions")
+        pytest.skip(f"no Python {version} in {versions}")
     corpus = tmp_path / "corpus.py"
     corpus.write_text(CORPUS, "utf-8")
     files = [str(corpus), *map(str, sorted(SOURCES.glob("*.py")))]

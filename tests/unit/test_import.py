@@ -14,7 +14,7 @@ import pytest
 import palmette
 
 SOURCE = Path(palmette.__file__).parent
-VERSIONS = Path.home() / ".pyenv" / "versions"
+VERSIONS = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 
 #: The test's pipeline is plain Python: nothing is installed beside it.
 USE = """
