@@ -24,11 +24,10 @@ install: .venv/.installed $(CLINIC)/.venv/.installed ## Make the environments (q
 	touch $@
 
 # The example's own environment, as a team would have it. Palmette is there for its unit tests alone.
-$(CLINIC)/.venv/.installed: $(CLINIC)/requirements.txt .venv/.installed
+$(CLINIC)/.venv/.installed: $(CLINIC)/requirements-dev.txt .venv/.installed
 	test -x $(CLINIC)/.venv/bin/python || $(UV) venv --quiet --python $(BIN)/python $(CLINIC)/.venv
-	$(UV) pip sync --quiet --compile-bytecode --python $(CLINIC)/.venv/bin/python $(CLINIC)/requirements.txt
-	$(UV) pip install --quiet --python $(CLINIC)/.venv/bin/python --no-deps --constraint requirements-dev.txt \
-		--editable . pytest pluggy iniconfig pygments
+	$(UV) pip sync --quiet --compile-bytecode --python $(CLINIC)/.venv/bin/python $(CLINIC)/requirements-dev.txt
+	$(UV) pip install --quiet --python $(CLINIC)/.venv/bin/python --no-deps --editable .
 	touch $@
 
 demo: install ## Train two algorithms of examples/clinic and compare two runs
@@ -67,6 +66,9 @@ lock: ## Pin the environments anew
 		--no-header --no-annotate pyproject.toml -o requirements-dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate $(CLINIC)/pyproject.toml -o $(CLINIC)/requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --group $(CLINIC)/pyproject.toml:dev \
+		--no-header --no-annotate $(CLINIC)/pyproject.toml -c $(CLINIC)/requirements.txt \
+		-o $(CLINIC)/requirements-dev.txt
 
 clean: ## Remove the environments and what the demo left
 	rm -rf .venv $(CLINIC)/.venv $(CLINIC)/.palmette
