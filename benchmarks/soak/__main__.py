@@ -18,7 +18,7 @@ from benchmarks.soak.shooting import Round, Shooter
 
 REPORT: Final = Path(__file__).parents[1] / "soak.md"
 #: Every so many rounds a house without namespaces takes its turn.
-SUBREAPER: Final = 5
+SUBREAPER: Final = 3
 
 
 def main() -> int:
