@@ -20,3 +20,10 @@ def canonical(value: Json) -> bytes:
 def digest(value: Json) -> str:
     """The SHA-256 of a value's canonical bytes, as 64 hexadecimal digits."""
     return hashlib.sha256(canonical(value)).hexdigest()
+
+
+def literal(value: Json) -> str:
+    """A config value as it is typed in an override: texts as they are, None as "none", the rest as JSON."""
+    if value is None:
+        return "none"
+    return value if isinstance(value, str) else canonical(value).decode()

@@ -13,7 +13,7 @@ from typing import Any
 from palmette.domain.config import matching_preset, settle
 from palmette.domain.graph import Algorithm, Fresh
 from palmette.domain.run import Host, Lease, Run, Setting, Source, TaskRecord
-from palmette.domain.values import Json, canonical
+from palmette.domain.values import literal
 from palmette.engine import processes
 from palmette.engine.executors.template import Template
 from palmette.engine.plan import Plan
@@ -77,14 +77,9 @@ class Accepted:
     @property
     def title(self) -> str:
         """The line above its progress."""
-        given = [f"{each.name}={_typed(each.value)}" for each in self.run.settings if each.source is Source.OVERRIDE]
+        given = [f"{each.name}={literal(each.value)}" for each in self.run.settings if each.source is Source.OVERRIDE]
         preset = [self.run.preset] if self.run.preset != "full" else []
         return " ".join([self.run.algorithm, *preset, *given, "·", self.run.id])
-
-
-def _typed(value: Json) -> str:
-    """A value as it is typed in an override."""
-    return value if isinstance(value, str) else canonical(value).decode()
 
 
 def accept(preparation: Preparation, request: Request) -> Accepted:

@@ -11,10 +11,12 @@ from palmette.comparison.compare import compare
 from palmette.comparison.sides import Side
 from palmette.domain import fingerprint
 from palmette.domain.fingerprint import Parts
+from palmette.domain.graph import Freshness
 from palmette.domain.run import Run, TaskRecord
 from palmette.domain.states import TaskState
-from palmette.domain.values import Json, canonical
+from palmette.domain.values import Json, literal
 from palmette.errors import NotFound
+from palmette.ir import codec
 from palmette.operations.details import shown
 from palmette.operations.home import Home
 from palmette.operations.reading import step_named
@@ -98,7 +100,7 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
         return explain(remark="the earlier execution did not get as far as its inputs")
     changed = fingerprint.changed(earlier.parts, task.parts)
     if not changed:
-        return explain(remark=_unchanged(run, task, earlier))
+        return explain(remark=_unchanged(home, run, task, earlier))
     before, after = _definitions(home, earlier.parts), _definitions(home, task.parts)
     edits = {name: "added" if name not in before else "removed" if name not in after else "changed"
              for name in sorted({*before, *after}) if before.get(name) != after.get(name)}  # fmt: skip
@@ -109,16 +111,31 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
     )
 
 
-def _unchanged(run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
+def _unchanged(home: Home, run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
     if not earlier.state.good:
         return f"its earlier execution was {earlier.state.value.lower()}"
+    if off := _never_reused(home, run, task):
+        return off
     if not task.needs and run.refresh:
         return "it reads the outside world, and fresh data were asked for"
     if not task.needs and run.trigger == "ci":
         return "it reads the outside world, which a run from CI does again unless @step(fresh=…) says otherwise"
     if not task.needs:
         return "it reads the outside world, and its earlier output does not stand any longer (fresh=…)"
-    return "nothing that it depends on differs; reuse was switched off, or the earlier output is gone"
+    return "nothing that it depends on differs, and the earlier output is gone"
+
+
+def _never_reused(home: Home, run: Run, task: TaskRecord) -> str:
+    """Why the pipeline itself lets the task use nothing again; empty if it does let it."""
+    with home.blobs.open(run.spec) as file:
+        document = codec.loads(file.read())
+    dag = document.pipeline.root.dag
+    found = dag.tasks.get(task.name) if dag else None
+    if found is None or (found.caching_options and found.caching_options.enable_cache):
+        return ""
+    config = document.platform.palmette.get(task.executor)
+    always = config is not None and config.fresh == Freshness.ALWAYS
+    return 'it says @step(fresh="always")' if always else "reuse was switched off (--no-cache)"
 
 
 def _values(
@@ -149,4 +166,4 @@ def _short(part: str, value: Json) -> str:
         return ""
     if part == "inputs" and isinstance(value, (list, tuple)):
         return " ".join(str(each).rpartition(":")[2][:12] for each in value if ":" in str(each))
-    return value if isinstance(value, str) else canonical(value).decode()
+    return literal(value)

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from palmette.comparison.changes import CodeChange, Comparison, ConfigChange, DataChange, MetricChange
 from palmette.domain.run import Run, Setting, Source
-from palmette.domain.values import Json
+from palmette.domain.values import Json, literal
 from palmette.present import words
 from palmette.present.layout import indented
 from palmette.present.plain import finite
@@ -108,7 +108,7 @@ def _arrow(before: str, after: str) -> Text:
 
 def _config(change: ConfigChange) -> tuple[Text, Text]:
     def value(setting: Setting | None) -> str:
-        return "" if setting is None else words.literal(setting.value)
+        return "" if setting is None else literal(setting.value)
 
     aside = ""
     if change.after is not None and change.before is not None:

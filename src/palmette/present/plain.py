@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Attempt, Run, TaskRecord
-from palmette.domain.values import Json
+from palmette.domain.values import Json, literal
 from palmette.operations.details import Detail, Row, shown
-from palmette.present.words import instant, literal
+from palmette.present.words import instant
 
 
 def detail(known: Detail) -> dict[str, Json]:

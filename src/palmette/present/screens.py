@@ -11,6 +11,7 @@ from rich.text import Text
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Run, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
+from palmette.domain.values import literal
 from palmette.operations.details import Detail, Row, shown
 from palmette.present import words
 from palmette.present.layout import hanging
@@ -74,7 +75,7 @@ def _what(run: Run) -> str:
 def overrides(run: Run) -> list[str]:
     """The values that somebody gave, as they would be typed."""
     given = (Source.OVERRIDE, Source.FILE)
-    return [f"{entry.name}={words.literal(entry.value)}" for entry in run.settings if entry.source in given]
+    return [f"{entry.name}={literal(entry.value)}" for entry in run.settings if entry.source in given]
 
 
 def show(detail: Detail, now: float) -> RenderableType:
@@ -141,7 +142,7 @@ def _settings(run: Run) -> Table:
     for entry in run.settings:
         source = "" if entry.source is Source.DEFAULT else " ".join(filter(None, [entry.source.value, entry.origin]))
         style = "" if entry.source is Source.DEFAULT else "bold"
-        table.add_row(f"  {entry.name}", Text(words.literal(entry.value), style=style), source)
+        table.add_row(f"  {entry.name}", Text(literal(entry.value), style=style), source)
     return table
 
 

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Final
 
 from palmette.domain.states import RunState, TaskState
-from palmette.domain.values import Json, canonical
 
 #: state → (glyph, rich style); the word beside the glyph carries the meaning where there is no colour
 TASK_MARKS: Final = {
@@ -107,11 +106,6 @@ def number(value: float | None) -> str:
 def signed(value: float | None) -> str:
     """A difference with its sign."""
     return "" if value is None else f"{'+' if value >= 0 else '−'}{number(abs(value))}"
-
-
-def literal(value: Json) -> str:
-    """A config value as it is written in an override."""
-    return value if isinstance(value, str) else canonical(value).decode()
 
 
 def commit(sha: str, *, dirty: bool = False) -> str:
