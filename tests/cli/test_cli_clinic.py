@@ -7,7 +7,13 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import _pytest
+import iniconfig
+import pluggy
+import pygments
 import pytest
+
+import packaging
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -61,19 +67,25 @@ def test_curves_of_a_text_classifier_are_kept(clinic: Project) -> None:
 
 def test_its_unit_tests_need_only_the_vocabulary(clinic: Project, clinic_python: Path, tmp_path: Path) -> None:
     """As after `pip install --no-deps palmette`: the package is there, and none of what the tool is made of."""
-    shutil.copytree(ROOT / "src" / "palmette", tmp_path / "site" / "palmette")
-    surroundings = clinic.environ | {"PYTHONPATH": str(tmp_path / "site"), "PYTHONDONTWRITEBYTECODE": "1"}
-    probe = [
-        clinic_python,
-        "-c",
-        "import importlib.util as u; print([n for n in ('sqlalchemy', 'rich') if u.find_spec(n)])",
-    ]
-    found = subprocess.run(probe, env=surroundings, capture_output=True, text=True, check=True)
-    if subprocess.run([clinic_python, "-c", "import pytest"], capture_output=True, check=False).returncode:
-        pytest.skip("this interpreter has no pytest")
-    assert found.stdout == "[]\n"
-    ask = [clinic_python, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    site = tmp_path / "site"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "src" / "palmette", site / "palmette", ignore=ignored)
+    for module in (pytest, _pytest, iniconfig, packaging, pluggy, pygments):
+        home = Path(str(module.__file__)).parent
+        shutil.copytree(home, site / home.name, ignore=ignored)
+    shutil.copy(Path(_pytest.__file__).parents[1] / "py.py", site)
+    surroundings = clinic.environ | {"PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"}
+    code = "import sys, pytest; code = pytest.main(['-q', '-p', 'no:cacheprovider']); print('LOADED', *sys.modules)"
     done = subprocess.run(
-        ask, cwd=clinic.directory, env=surroundings, capture_output=True, text=True, timeout=120, check=False
+        [clinic_python, "-c", f"{code}; sys.exit(code)"],
+        cwd=clinic.directory,
+        env=surroundings,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    loaded = set(done.stdout.rpartition("LOADED")[2].split())
+    assert "palmette.authoring.steps" in loaded
+    assert not loaded & {"sqlalchemy", "rich", "yaml", "click", "alembic", "palmette.operations", "palmette.engine"}
