@@ -184,6 +184,18 @@ def unpack(bundle: Bundle, directory: Path) -> Path:
     return target
 
 
+def adopt(unpacked: Path, bundle: Bundle, directory: Path) -> Path:
+    """As `unpack`, but with what was unpacked elsewhere, which is moved where the file system allows it."""
+    target = directory / bundle.digest
+    with contextlib.suppress(OSError):  # another file system; a reason that lasts is told below
+        directory.mkdir(parents=True, exist_ok=True)
+        with _alone(directory):
+            if not target.exists():
+                unpacked.rename(target)
+                _sync(directory)
+    return unpack(bundle, directory)
+
+
 @contextlib.contextmanager
 def _alone(directory: Path) -> Iterator[None]:
     """Be the only one who unpacks there. The lock of someone who is killed is given back; what was begun is removed."""

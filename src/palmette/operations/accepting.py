@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from palmette.capture.bundle import adopt
 from palmette.domain.config import matching_preset, settle
 from palmette.domain.graph import Algorithm, Fresh
 from palmette.domain.run import Host, Lease, Run, Setting, Source, TaskRecord
@@ -26,7 +28,7 @@ from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, PipelineDocument
 from palmette.operations import configs, git, machine, secrets
 from palmette.operations.compiling import compile_recorded
-from palmette.operations.home import Home, make_home
+from palmette.operations.home import BUNDLES, Home, make_home
 from palmette.operations.preparing import Directories, Preparation
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
@@ -85,21 +87,25 @@ class Accepted:
 def accept(preparation: Preparation, request: Request) -> Accepted:
     """Record the algorithm, settle its config, compile, check, and write the run down: from then on it is never lost.
 
-    What is wrong is reported before a run is written.
+    What is wrong is reported before anything is written.
     """
     project, environ = preparation.project, preparation.environ
     file = configs.read(request.config) if request.config else None
     repository = git.read(project.root, environ)
-    home = make_home(project)
-    recorded = finish(preparation, home.bundles)
-    settings = _settings(recorded.algorithm, request, file)
-    names = (name for step in recorded.algorithm.steps for name in step.secrets)
-    hidden = secrets.gather(names, project.root, environ)
-    compiled = compile_recorded(recorded)
-    document = compiled.document if request.reuse else _without_reuse(compiled.document)
-    plan = make_plan(document, {setting.name: setting.value for setting in settings})
-    host = machine.host(project.gpus)
-    _fits(plan, slots(preparation.directories, host))
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=preparation.directories.cache) as trial:
+        known = project.home / BUNDLES
+        # Where nothing was ever run nothing is made before all is known to be right.
+        recorded = finish(preparation, known if known.exists() else Path(trial))
+        settings = _settings(recorded.algorithm, request, file)
+        names = (name for step in recorded.algorithm.steps for name in step.secrets)
+        hidden = secrets.gather(names, project.root, environ)
+        compiled = compile_recorded(recorded)
+        document = compiled.document if request.reuse else _without_reuse(compiled.document)
+        plan = make_plan(document, {setting.name: setting.value for setting in settings})
+        host = machine.host(project.gpus)
+        _fits(plan, slots(preparation.directories, host))
+        home = make_home(project)
+        adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
     run = replace(
         _run(recorded, request, settings),
         git=replace(repository.git, diff=home.blobs.put_bytes(repository.diff) if repository.diff else ""),

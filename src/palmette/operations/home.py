@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from palmette.blobs import Blobs
 from palmette.domain.run import Process, Run
@@ -13,6 +14,9 @@ from palmette.errors import NotFound, StoreError
 from palmette.operations.project import Project
 from palmette.store import database
 from palmette.store.database import FILE, Store
+
+#: Where unpacked bundles lie, in the home.
+BUNDLES: Final = "bundles"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +32,7 @@ class Home:
     @property
     def bundles(self) -> Path:
         """Unpacked bundles by digest."""
-        return self.directory / "bundles"
+        return self.directory / BUNDLES
 
     @property
     def runs(self) -> Path:
