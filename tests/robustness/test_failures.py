@@ -240,3 +240,20 @@ def test_the_home_may_lie_on_another_disk(small: Any, disk: Callable[..., Path])
     shutil.rmtree(small.home / "runs")
     again = json.loads(small("run", "small", "--json").out)
     assert [task["cached"] for task in again["tasks"]] == [True, True]
+
+
+# What is wrong with the request or the code is said before anything is made
+
+
+def test_a_wrong_value_leaves_nothing_behind(small: Any) -> None:
+    before = small.files()
+    assert "is not a whole number" in small("run", "small", "size=many", code=2).error
+    assert small.files() == before
+
+
+def test_a_wrong_definition_leaves_nothing_behind(small: Any) -> None:
+    path = small.directory / "algorithms" / "small.py"
+    path.write_text(path.read_text().replace("-> int:", ":"))
+    before = small.files()
+    assert "measure" in small("run", "small", code=1).error
+    assert small.files() == before
