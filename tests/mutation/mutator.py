@@ -91,6 +91,15 @@ def mutants(module: str, file: str, text: str) -> Iterator[Mutant]:
                     yield Mutant(definition=site.definition, file=file, text=changed, what=said, inside=site.inside)
 
 
+def mutants_anywhere(file: str, text: str) -> Iterator[Mutant]:
+    """Every way in which the mutator changes a module, statement by statement."""
+    for node in ast.parse(text).body:
+        for line, what, changed in _edits(Site(file, node), text):
+            with contextlib.suppress(SyntaxError):
+                if ast.dump(ast.parse(changed)) != ast.dump(ast.parse(text)):
+                    yield Mutant(definition=file, file=file, text=changed, what=f"line {line}: {what}")
+
+
 def _imports(node: ast.Import | ast.ImportFrom, name: str, text: str) -> Iterator[tuple[int, str, str]]:
     """The name not imported at all, and another thing imported under it."""
     kept = copy.deepcopy(node)

@@ -16,6 +16,7 @@ from palmette.capture.definitions import MUTATORS, Index, bound, index, is_main,
 from palmette.capture.imports import absolute, dotted, is_typing_only
 from palmette.capture.names import Alias
 from palmette.capture.nodes import children
+from palmette.capture.objects import Objects
 from palmette.capture.purity import READING, keeps, makes_its_own, pure_base, pure_callable
 from palmette.capture.sources import Kind, SourceTree
 
@@ -116,6 +117,7 @@ class _Judge:
             for name in own.by_name
             if any(each.module.partition(".")[0] == "palmette" for each in own.aliases(name))
         )
+        self.objects = Objects(effects, own)
         #: names of the class bodies around, which decorators like `@x.setter` go by
         self.local: set[str] = set()
         #: in the body of a class
@@ -126,6 +128,7 @@ class _Judge:
             yield from self.statement(node)
 
     def statement(self, node: ast.stmt) -> Iterator[str]:
+        yield from self._computes(node)
         match node:
             case ast.Import() | ast.ImportFrom() | ast.Pass() | ast.Global():
                 return
@@ -163,6 +166,7 @@ class _Judge:
 
     def value(self, node: ast.AST) -> Iterator[str]:
         """Judge an expression that is evaluated while the module is imported."""
+        yield from self._computes(node)
         match node:
             case ast.Call():
                 yield from self._call(node)
@@ -175,6 +179,17 @@ class _Judge:
             case _:
                 for child in children(node):
                     yield from self.value(child)
+
+    def _computes(self, node: ast.AST) -> Iterator[str]:
+        """Judge what operators and the like do: with the project's own objects, anything; to an iterator, reading."""
+        if isinstance(node, ast.Call) and is_palmette(node, self.palmette):
+            return
+        operand = self.objects.surprising(node)
+        if operand is not None:
+            said = ast.unparse(operand)[:40]
+            yield f"line {getattr(node, 'lineno', 0)} computes with `{said}`, which may do anything"
+        elif self.objects.used_up(node) or (isinstance(node, ast.Subscript) and self.objects.subscripted(node)):
+            yield f"line {getattr(node, 'lineno', 0)} reads `{ast.unparse(node)[:40]}`, which may change it"
 
     def _expression(self, node: ast.Expr) -> Iterator[str]:
         match node.value:
@@ -246,7 +261,8 @@ class _Judge:
         """Judge functions handed to one that may call them: `sorted(x, key=f)`."""
         for each in arguments:
             given = self.effects.origin(self.own, dotted(each))
-            if isinstance(given, Own) and isinstance(given.node, Function):
+            changing = isinstance(each, ast.Attribute) and each.attr in MUTATORS
+            if changing or (isinstance(given, Own) and isinstance(given.node, Function)):
                 yield f"line {node.lineno} hands `{ast.unparse(each)[:40]}` to `{ast.unparse(node.func)[:40]}`"
             elif isinstance(each, ast.Lambda):
                 yield from self.value(each.body)
@@ -350,7 +366,7 @@ class _Judge:
         assert isinstance(node, ast.ClassDef)
         there = _Judge(self.effects, own.index)
         for each in node.body:
-            if isinstance(each, Function) and each.name in ("__new__", "__init__", "__post_init__", "__setattr__"):
+            if isinstance(each, Function) and each.name in _FILLING:
                 if not _plain_body(there, each.body, {"self", "cls"}):
                     return False
             elif isinstance(each, ast.AnnAssign) and isinstance(each.value, ast.Call):
@@ -410,6 +426,9 @@ def _wrapper(judge: _Judge, node: Function, depth: int) -> bool:
         return False
     return depth == 1 or all(_wrapper(judge, each, depth - 1) for each in node.body if isinstance(each, Function))
 
+
+#: Special methods that making an instance runs, or that being bound in a class body does.
+_FILLING: Final = ("__new__", "__init__", "__post_init__", "__setattr__", "__set_name__")
 
 _CONTAINERS = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 

@@ -17,9 +17,10 @@ from palmette.capture.nodes import children
 #: Attributes and names that say how the code looks at itself or at other code.
 TELLING: Final = frozenset(
     """
-    __doc__ __globals__ __subclasses__ docopt docstring_parser doctest dspy fastmcp findsource fire get_objects
+    __code__ __doc__ __globals__ __subclasses__ docopt docstring_parser doctest dspy f_builtins f_globals fastmcp
+    findsource fire get_objects
     get_referrers getcomments getdoc getsource getsourcefile getsourcelines instructor langchain langchain_core
-    linecache llama_index magentic marvin pydantic_ai smolagents typer use_attribute_docstrings
+    linecache llama_index magentic marvin pydantic_ai pydoc smolagents typer use_attribute_docstrings
     """.split()  # noqa: SIM905 (a list says no more and is longer)
 )
 
@@ -81,6 +82,8 @@ class _Walk:
                     self._use((node.id,))
             case ast.Attribute():
                 self._attribute(node)
+            case ast.Constant(value=str() as text) if text.startswith("__"):  # for getattr, vars and the like
+                self.telling.update(TELLING.intersection((text,)))
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._all(node.decorator_list)
                 self._signature(node.args)

@@ -40,6 +40,15 @@ _NAMES: Final = frozenset(
     """.split()  # noqa: SIM905 (a list says no more and is longer)
 )
 
+#: Of those, what changes its arguments, or what all see.
+_CHANGING: Final = frozenset(
+    [
+        "abc.ABCMeta.register", "copy.copyreg", "operator.call", "operator.delitem", "operator.setitem",
+        *(f"operator.i{name}" for name in ("add", "and", "concat", "floordiv", "lshift", "matmul", "mod", "mul", "or",
+                                           "pow", "rshift", "sub", "truediv", "xor")),
+    ]
+)  # fmt: skip
+
 #: Of NumPy, what is not: it draws numbers, writes files or changes settings.
 _NUMPY: Final = frozenset(
     """
@@ -70,13 +79,12 @@ READING: Final = frozenset(
 #: Of those that take a function, the ones that keep it instead of calling it.
 KEEPING: Final = frozenset(
     """
-    builtins.callable builtins.classmethod builtins.dict builtins.filter builtins.isinstance builtins.list
-    builtins.map builtins.property builtins.staticmethod builtins.tuple collections.defaultdict
-    contextlib.asynccontextmanager contextlib.contextmanager dataclasses.dataclass dataclasses.field
-    functools.cache functools.cached_property functools.lru_cache functools.partial functools.partialmethod
-    functools.singledispatch functools.total_ordering functools.wraps pydantic.AfterValidator
-    pydantic.BeforeValidator pydantic.Field sklearn.metrics.make_scorer
-    sklearn.preprocessing.FunctionTransformer types.MappingProxyType
+    builtins.callable builtins.classmethod builtins.dict builtins.isinstance builtins.list builtins.property
+    builtins.staticmethod builtins.tuple collections.defaultdict contextlib.asynccontextmanager
+    contextlib.contextmanager dataclasses.dataclass dataclasses.field functools.cache functools.cached_property
+    functools.lru_cache functools.partial functools.partialmethod functools.singledispatch
+    functools.total_ordering functools.wraps pydantic.AfterValidator pydantic.BeforeValidator pydantic.Field
+    sklearn.metrics.make_scorer sklearn.preprocessing.FunctionTransformer types.MappingProxyType
     """.split()  # noqa: SIM905 (a list says no more and is longer)
 )
 
@@ -90,7 +98,7 @@ def pure_callable(origin: str) -> bool:
         return True
     parts = origin.split(".")
     if any(".".join(parts[:length]) in _MODULES for length in (1, 2)):
-        return origin not in ("copy.copyreg", "abc.ABCMeta.register")
+        return origin not in _CHANGING
     if parts[0] == "numpy":
         return len(parts) > 1 and parts[1] not in _NUMPY
     if parts[0] == "sklearn":

@@ -7,6 +7,7 @@ than import, define and assign constants. Where names do not tell what is used, 
 
 from __future__ import annotations
 
+import ast
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from palmette.capture.closure import Closure
 from palmette.capture.definitions import Fragment, Index
 from palmette.capture.effects import NAMESPACE, Effects, resolved
 from palmette.capture.imports import Declared, imports
-from palmette.capture.names import Alias, Uses
+from palmette.capture.names import Alias, Use, Uses
 from palmette.capture.normal import Detail, normal_form
 from palmette.capture.sources import Kind
 from palmette.domain.values import Json, digest
@@ -29,7 +30,9 @@ SCHEMA: Final = 1
 #: Names that show code its own text.
 _SOURCE: Final = frozenset({"getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource", "linecache"})
 #: Names that find code by no name.
-_EVERYTHING: Final = frozenset({"__subclasses__", "__globals__", "get_objects", "get_referrers"})
+_EVERYTHING: Final = frozenset(
+    {"__subclasses__", "__globals__", "f_builtins", "f_globals", "get_objects", "get_referrers"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -142,6 +145,8 @@ class _Walk:
         submodule = f"{wanted.module}.{wanted.name}"
         if wanted.foreign and self.closure.tree.find(submodule) is not None:
             self._submodule(own, wanted, submodule)
+            if not fragments and "__getattr__" in own.by_name:  # it answers until the submodule is imported
+                self._later(_Name(wanted.module, "__getattr__"))
         elif not fragments and wanted.foreign:
             self._missing(own, wanted)
         if fragments:
@@ -203,30 +208,38 @@ class _Walk:
             if absolute.name:
                 self._play(f"{absolute.module}.{absolute.name}")
         for use in fragment.uses.found:
-            if use.alias is not None:
-                alias = resolved(use.alias, package)
-                if self.closure.tree.find(alias.module.partition(".")[0]) is None:
-                    self.others[f"{own.module}:{alias} as {use.names[0]}"] = _sha(str(alias))
-                self._alias(alias, use.names[1:])
-            elif use.names[0] in own.by_name:
-                self._later(_Name(own.module, use.names[0], use.names[1:]))
-            elif use.names[0] in NAMESPACE - {"locals"}:
-                self._whole(own.module, f"`{use.names[0]}` is used in it")
+            self._used(own, use)
         self._dynamic(own, fragment)
         for found in package_data.named(own.parsed, self.closure.tree):
             if fragment.span[0] <= found.line <= fragment.span[1]:
                 for path in package_data.expand(found):
                     self._data(self.closure.tree.relative(path))
 
+    def _used(self, own: Index, use: Use) -> None:
+        """Follow one name."""
+        name = use.names[0]
+        if use.alias is not None:
+            alias = resolved(use.alias, own.parsed.file.package)
+            if self.closure.tree.find(alias.module.partition(".")[0]) is None:
+                self.others[f"{own.module}:{alias} as {name}"] = _sha(str(alias))
+            self._alias(alias, use.names[1:])
+        elif name in own.by_name:
+            self._later(_Name(own.module, name, use.names[1:]))
+        elif name in NAMESPACE - {"locals"}:
+            self._whole(own.module, f"`{name}` is used in it")
+        elif name == "__doc__":
+            self.others[f"{own.module}:__doc__"] = _sha(ast.get_docstring(own.parsed.tree, clean=False) or "")
+
     def _tell(self, own: Index, uses: Uses) -> None:
         self.telling |= uses.telling - _EVERYTHING
         found = uses.telling & _EVERYTHING
-        if any(use.names[:2] == ("sys", "modules") for use in uses.found):
-            found = found | {"sys.modules"}
         for use in uses.found:
-            aliases = (use.alias,) if use.alias else own.aliases(use.names[0])
-            if any((alias.module, alias.name) == ("sys", "modules") for alias in aliases):
-                found = found | {"sys.modules"}
+            for alias in (use.alias,) if use.alias else own.aliases(use.names[0]):
+                meant = (alias.module, *((alias.name,) if alias.name else ()), *use.names[1:])
+                if meant[:2] == ("sys", "modules"):
+                    found = found | {"sys.modules"}
+                elif meant[0] == "builtins" and NAMESPACE.intersection(meant[1:2]):
+                    self._whole(own.module, f"`{meant[1]}` is used in it")
         if found:
             self.everything = self.everything or f"`{min(found)}` in {own.module} finds code by no name"
 
