@@ -12,9 +12,10 @@ import statistics
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
-from sqlalchemy import text
+from sqlalchemy import Connection, Table, text
 
 from benchmarks.measure import Row, interleaved
 from palmette.domain.artifact import Artifact, Outputs
@@ -46,7 +47,7 @@ def measure(directory: Path, *, quick: bool, long: bool) -> list[Row]:
     sizes = [0, 100_000, *([1_000_000] if long else [])]
     stores = {size: _filled(directory / str(size), size) for size in sizes}
     count = 100 if quick else 300
-    found = interleaved(3, {str(size): lambda store=store: _task(store, count) for size, store in stores.items()})
+    found = interleaved(3, {str(size): partial(_task, store, count) for size, store in stores.items()})
     for store in stores.values():
         store.close()
     rows = [Row(what="looking up and writing down a task, empty store", measured=found["0"])]
@@ -129,7 +130,7 @@ def _filled(directory: Path, size: int) -> database.Store:
     return store
 
 
-def _copy(connection: object, table: object, old: str, new: str) -> None:
+def _copy(connection: Connection, table: Table, old: str, new: str) -> None:
     """The rows of one run once more, under another id and other fingerprints."""
     own = {"id": "CAST(:new AS TEXT)", "run": "CAST(:new AS TEXT)", "fingerprint": "lower(hex(randomblob(32)))"}
     own["digest"] = "'sha256:' || lower(hex(randomblob(32)))"

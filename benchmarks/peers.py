@@ -47,9 +47,7 @@ def measure(directory: Path, *, quick: bool) -> list[Row]:
         count += 1
         where = directory / f"out{count}"
         where.mkdir()
-        script.write_text(
-            _LUIGI.replace('"workers": 1', '"workers": 2, "force_multiprocessing": True') if fork else _LUIGI
-        )
+        script.write_text(_LUIGI.replace('"workers": 1', '"workers": 2') if fork else _LUIGI)
         return stage.time([str(python), str(script), str(length), str(where)])
 
     things = {

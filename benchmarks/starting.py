@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 from benchmarks.measure import Row, interleaved, within
 from benchmarks.stage import Stage
@@ -40,7 +41,7 @@ def measure(stage: Stage, *, quick: bool) -> list[Row]:
     asked = [sys.executable, "-c", _FOREIGN]
     foreign = subprocess.run(asked, env=stage.environment, capture_output=True, text=True, check=True).stdout.strip()
     above = found["import"] - found["bare"]
-    beside = {"against": "python -c pass", "limit": found["bare"]}
+    beside: dict[str, Any] = {"against": "python -c pass", "limit": found["bare"]}
     return [
         Row(
             what="import palmette, above a bare interpreter" + (f" (imports {foreign}!)" if foreign else ""),

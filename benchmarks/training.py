@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Row, interleaved
 from benchmarks.stage import ROOT, Stage
@@ -37,7 +38,7 @@ def measure(stage: Stage, *, quick: bool) -> list[Row]:
     things = {"plain": plain, "cold": cold, "warm": warm, "unchanged": unchanged, "processes": processes}
     found = interleaved(2 if quick else 5, things)
     stage.cold()
-    beside = {"against": "one plain script", "limit": found["plain"]}
+    beside: dict[str, Any] = {"against": "one plain script", "limit": found["plain"]}
     most = 1.25 * found["plain"] + 0.4
     return [
         Row(
