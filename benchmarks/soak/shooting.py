@@ -25,12 +25,12 @@ CHOICE: Final = {
     Kind.BELOW: 1,
     Kind.RECORDING: 1,
 }
-#: A volley hits this many at once.
-VOLLEY: Final = (1, 1, 1, 1, 1, 2, 2, 3)
+#: A volley hits so many at once, if they are there when the first of them is.
+VOLLEY: Final = (1, 1, 1, 2, 2, 3, 4)
 #: A shot falls within so many seconds after the last one; a run takes about two.
-SPREAD: Final = 1.3
+SPREAD: Final = 1.0
 #: After so many volleys a run is left alone.
-MOST: Final = 9
+MOST: Final = 10
 #: Nothing here takes so long, in seconds.
 HANGING: Final = 600.0
 
@@ -125,19 +125,22 @@ class Shooter:
         deadline = time.monotonic() + SPREAD
         while driver.poll() is None and time.monotonic() < deadline:
             there = members(self._house.directory, driver.pid)
-            victims = [self._one(kind, there) for kind in kinds]
-            if all(victims):
+            if any(one.kind is kinds[0] for one in there):
                 moment = self._moment(how)
-                hit = [victim for victim in victims if victim and victim.kill()]
+                hit = [victim for victim in self._some(kinds, there) if victim.kill()]
                 self.round.kills += [(victim.kind.value, moment) for victim in hit]
                 self._shots += sum(victim.kind in (Kind.TASK, Kind.INIT, Kind.BELOW) for victim in hit)
                 return bool(hit)
             time.sleep(0.003)
         return 0
 
-    def _one(self, kind: Kind, there: list[Member]) -> Member | None:
-        found = [one for one in there if one.kind is kind]
-        return self._chance.choice(found) if found else None
+    def _some(self, kinds: list[Kind], there: list[Member]) -> list[Member]:
+        """One of each of these kinds, as far as they are there, and none twice."""
+        found: list[Member] = []
+        for kind in kinds:
+            left = [one for one in there if one.kind is kind and one not in found]
+            found += [self._chance.choice(left)] if left else []
+        return found
 
     def _moment(self, how: str) -> str:
         """Where the run stands."""
