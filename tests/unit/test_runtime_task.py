@@ -95,7 +95,7 @@ def carry(make_bundle: Callable[..., Any], tmp_path: Path) -> Carry:
                 json.dumps(asked),
                 str(bundle.directory),
                 json.dumps(fields or {}),
-            ],  # fmt: skip
+            ],
             capture_output=True,
             text=True,
             cwd=directory / "work",
