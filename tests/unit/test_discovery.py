@@ -93,6 +93,6 @@ def test_twenty_files_take_milliseconds(tmp_path: Path) -> None:
     text = "from palmette import algorithm\n@algorithm\ndef f{}(config): ...\n" + "def g(x):\n    return x + 1\n" * 50
     for number in range(20):
         (tmp_path / f"m{number}.py").write_text(text.replace("{}", str(number)))
-    started = time.perf_counter()
+    started = time.process_time()
     assert len(search(modules([tmp_path]))) == 20
-    assert time.perf_counter() - started < 0.3  # ten times what it takes
+    assert time.process_time() - started < 0.3  # ten times what it takes
