@@ -110,6 +110,12 @@ def _look(pid: int, word: bytes) -> list[_Seen]:
     return [_Seen(pid=pid, parent=parent, start=start, command=command, where=where)]
 
 
+def alive(pid: int, start: int) -> bool:
+    """Whether the process with this number is still the one that started then."""
+    state, _, started = _stat(pid)
+    return state not in "ZX" and started == start
+
+
 def _stat(pid: int) -> tuple[str, int, int]:
     try:
         fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
