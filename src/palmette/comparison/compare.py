@@ -49,12 +49,13 @@ def _config(head: Side, baseline: Side) -> tuple[ConfigChange, ...]:
 
 
 def _code(head: Side, baseline: Side) -> tuple[CodeChange, ...]:
-    """Definitions that differ, over the tasks that both sides have, each with the tasks that reach it."""
+    """Definitions that differ, over the tasks whose code both sides recorded, each with the tasks that reach it. A task
+    that was never looked up recorded none."""
     found: dict[tuple[str, Edit], list[str]] = {}
-    for task in head.definitions:
-        if task not in baseline.definitions:
+    for task, after in head.definitions.items():
+        before = baseline.definitions.get(task)
+        if not before or not after:
             continue
-        before, after = baseline.definitions[task], head.definitions[task]
         for definition in _union(after, before):
             edit = _edit(before.get(definition), after.get(definition))
             if edit is not None:
@@ -185,6 +186,14 @@ def _remarks(head: Side, baseline: Side) -> Iterable[str]:
         yield f"different algorithms: {baseline.run.algorithm} and {head.run.algorithm}"
     if head.run.preset != baseline.run.preset:
         yield f"different presets: {baseline.run.preset} and {head.run.preset}"
+    known = {task.name: task.component or task.name for side in (baseline, head) for task in side.tasks}
+    silent = [
+        known.get(task, task)
+        for task, reached in head.definitions.items()
+        if task in baseline.definitions and bool(reached) != bool(baseline.definitions[task])
+    ]
+    if silent:
+        yield f"code not compared, as one side did not get that far: {', '.join(silent)}"
     for side in (baseline, head):
         if side.run.state.value != "SUCCEEDED":
             yield f"run {side.run.id} is {side.run.state.value}: its numbers may be missing"

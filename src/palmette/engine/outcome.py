@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Iterable, Mapping
@@ -24,6 +23,7 @@ from palmette.ir.spec import ArtifactSpec, ParameterSpec, SystemParameter
 _LARGEST: Final = 32 << 20
 _METRICS: Final = (ArtifactType.METRICS, "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
 _CHUNK: Final = 1 << 20
+_NO_NUMBERS: Final = ("nan", "inf", "-inf")
 _MASK: Final = b"***"
 
 
@@ -55,13 +55,14 @@ def collect(task: PlannedTask, places: Places, files: Bytes) -> Outputs:
 
 
 def metrics(outputs: Outputs, time: float) -> tuple[MetricPoint, ...]:
-    """The metrics that a task's outputs hold: the numbers in the metadata of its artifacts of type Metrics."""
+    """The metrics that a task's outputs hold: the numbers in the metadata of its artifacts of type Metrics. One that is
+    no number arrives as the text "nan", since JSON has none, and is a metric all the same."""
     return tuple(
         MetricPoint(name=name, value=float(value), time=time)
         for artifact in outputs.artifacts.values()
         if artifact.type == ArtifactType.METRICS
         for name, value in artifact.metadata.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if value in _NO_NUMBERS or (isinstance(value, (int, float)) and not isinstance(value, bool))
     )
 
 

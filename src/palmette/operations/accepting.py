@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from palmette.capture.bundle import adopt
-from palmette.domain.config import matching_preset, settle
+from palmette.domain.config import settle
+from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm, Fresh
 from palmette.domain.run import Host, Lease, Run, Setting, Source, TaskRecord
 from palmette.domain.values import literal
@@ -147,13 +148,12 @@ def _settings(algorithm: Algorithm, request: Request, file: Mapping[str, Any] | 
 def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) -> Run:
     """The run as far as it is known from what was recorded and asked for."""
     algorithm = recorded.algorithm
-    values = {setting.name: setting.value for setting in settings}
     return Run(
         id=new_run_id(),
         project=recorded.project.name,
         algorithm=algorithm.name,
         name=algorithm.name,
-        preset=request.preset or matching_preset(algorithm.config, algorithm.presets, values) or "full",
+        preset=request.preset or FULL,
         settings=settings,
         metrics=algorithm.metrics,
         bundle=recorded.bundle.digest,

@@ -67,7 +67,7 @@ class Reason:
     """Why a task was executed, or why it was not."""
 
     task: TaskRecord
-    #: the newest earlier execution of the same step, and its run
+    #: the newest earlier execution of the same step that succeeded (else the newest), and its run
     earlier: TaskRecord | None = None
     earlier_run: str = ""
     #: the parts of the fingerprint that differ: "closure", "parameters.C"
@@ -99,8 +99,9 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
     if earlier.parts is None:
         return explain(remark="the earlier execution did not get as far as its inputs")
     changed = fingerprint.changed(earlier.parts, task.parts)
+    off = _never_reused(home, run, task)
     if not changed:
-        return explain(remark=_unchanged(home, run, task, earlier))
+        return explain(remark=off or _unchanged(run, task, earlier))
     before, after = _definitions(home, earlier.parts), _definitions(home, task.parts)
     edits = {name: "added" if name not in before else "removed" if name not in after else "changed"
              for name in sorted({*before, *after}) if before.get(name) != after.get(name)}  # fmt: skip
@@ -108,14 +109,13 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
         changed=changed,
         definitions=tuple(edits.items()),
         values=tuple(_values(earlier_run, run, earlier, task, changed)),
+        remark=off,
     )
 
 
-def _unchanged(home: Home, run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
+def _unchanged(run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
     if not earlier.state.good:
-        return f"its earlier execution was {earlier.state.value.lower()}"
-    if off := _never_reused(home, run, task):
-        return off
+        return f"its earlier execution {earlier.state.value.lower()}"
     if not task.needs and run.refresh:
         return "it reads the outside world, and fresh data were asked for"
     if not task.needs and run.trigger == "ci":

@@ -11,17 +11,19 @@ from palmette.store import tasks as stored_tasks
 from palmette.store.database import Store
 from palmette.store.schema import runs, tasks
 
-_EXECUTED = (TaskState.SUCCEEDED.value, TaskState.FAILED.value)
-
 
 def earlier(store: Store, run: Run, task: str) -> tuple[Run, TaskRecord] | None:
-    """The newest execution of a task of that name in an earlier run of the same algorithm; None if there is none.
-    Reused tasks were not executed."""
+    """The newest execution of a task of that name in an earlier run of the same algorithm that succeeded, else the
+    newest that failed; None if there is none. Reused tasks were not executed."""
+    return _newest(store, run, task, TaskState.SUCCEEDED) or _newest(store, run, task, TaskState.FAILED)
+
+
+def _newest(store: Store, run: Run, task: str, state: TaskState) -> tuple[Run, TaskRecord] | None:
     query = (
         select(runs.c.id)
         .join(tasks, tasks.c.run == runs.c.id)
         .where(runs.c.project == run.project, runs.c.algorithm == run.algorithm)
-        .where(tasks.c.name == task, tasks.c.state.in_(_EXECUTED))
+        .where(tasks.c.name == task, tasks.c.state == state.value)
         .where(tuple_(runs.c.created, runs.c.id) < tuple_(run.created, run.id))
         .order_by(runs.c.created.desc(), runs.c.id.desc())
         .limit(1)
