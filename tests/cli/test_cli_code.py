@@ -96,7 +96,20 @@ def test_check_of_good_code_says_how_much_there_is(bare: Project) -> None:
 
 def test_a_file_that_is_no_python_is_named(bare: Project) -> None:
     good(bare).write("algorithms/cut.py", "from palmette import algorithm\n\ndef broken(:\n")
-    assert "algorithms/cut.py:3" in bare("check", code=1).err
+    found = bare.json("check", code=1)
+    assert [(entry["name"], entry["good"]) for entry in found["algorithms"]] == [("good", True)]
+    assert "algorithms/cut.py:3" in bare("check", code=1).out
+
+
+def test_what_is_broken_elsewhere_keeps_no_sound_algorithm_from_running(bare: Project) -> None:
+    good(bare).write("algorithms/cut.py", "from palmette import algorithm\n\ndef broken(:\n")
+    for name in ("one", "two"):
+        bare.write(f"algorithms/{name}.py", GOOD.replace("def good", "def twice"))
+    assert bare.run("good")["state"] == "SUCCEEDED"
+    assert "✓ good" in bare("check", "good").out
+    refused = bare("run", "twice", code=1).err
+    assert "algorithms/two.py:15: the name 'twice' is taken" in refused
+    assert "algorithms/cut.py:3" in bare("run", "broken", code=1).err
 
 
 def test_the_same_code_compiles_to_the_same_bytes_anywhere(bare: Project, tmp_path: Path) -> None:

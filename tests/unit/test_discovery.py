@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from palmette.errors import DefinitionError
-from palmette.operations.discovery import modules, resolve, search
+from palmette.operations.discovery import modules, resolve, search, survey
 
 
 def found(tmp_path: Path, text: str) -> dict[str, tuple[str, int]]:
@@ -63,6 +63,18 @@ def test_all_problems_are_told_at_once_with_their_places(tmp_path: Path) -> None
         f"{tmp_path}/d.py:2",
     ]
     assert f"taken by {tmp_path}/a.py:3" in caught.value.problems[0].what
+
+
+def test_what_is_sound_is_found_beside_what_is_not(tmp_path: Path) -> None:
+    define = "from palmette import algorithm\n@algorithm\ndef {}(config): ...\n"
+    texts = {"alpha": define, "b": define, "c": define, "d": define + "\ndef ("}
+    names = {"alpha": "alpha", "b": "twice", "c": "twice", "d": "cut"}
+    for module, text in texts.items():
+        (tmp_path / f"{module}.py").write_text(text.format(names[module]))
+    surveyed = survey({module: tmp_path / f"{module}.py" for module in texts})
+    assert list(surveyed.found) == ["alpha", "twice"]
+    assert [problem.where for problem in surveyed.problems] == [f"{tmp_path}/c.py:3", f"{tmp_path}/d.py:5"]
+    assert [name for name in ("alpha", "twice", "cut") if surveyed.sound(name)] == ["alpha"]
 
 
 def test_a_file_of_null_bytes_is_a_problem_and_no_crash(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from palmette.ir import codec
 from palmette.ir.check import check as check_document
 from palmette.ir.dialects import Dialect
 from palmette.operations.compiling import compile_recorded, record
-from palmette.operations.preparing import named
-from palmette.operations.project import Project, discover
+from palmette.operations.preparing import chosen
+from palmette.operations.project import Project, look
 from palmette.operations.recording import Recorded
 
 
@@ -50,10 +50,12 @@ class Captured:
 def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = ()) -> Checked:
     """Check the named algorithms, or all of them: definitions, configs, source, packages, pipeline. Problems of one do
     not keep the others from being checked; one that several share is reported once."""
-    found = discover(project)
-    wanted = [named(found, name).name for name in names] or sorted(found) or [named(found, "").name]
+    surveyed = look(project)
+    wanted = [chosen(surveyed, name).name for name in names] or list(surveyed.found)
+    if not wanted and not surveyed.flaws:
+        chosen(surveyed, "")  # says that there is none
     results: list[CheckedAlgorithm] = []
-    problems: dict[Problem, None] = {}
+    problems: dict[Problem, None] = {} if names else dict.fromkeys(surveyed.problems)
     notes: dict[str, None] = {}
     for name in wanted:
         try:

@@ -27,6 +27,38 @@ class Found:
     line: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class Flaw:
+    """What keeps a file, or a name, from being told what it defines."""
+
+    problem: Problem
+    file: Path
+    #: the name that is taken twice; empty where the file itself is at fault
+    name: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surveyed:
+    """What a search found, and what it stumbled over."""
+
+    found: dict[str, Found]
+    flaws: tuple[Flaw, ...] = ()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """All of what is wrong."""
+        return tuple(flaw.problem for flaw in self.flaws)
+
+    def sound(self, name: str) -> bool:
+        """Whether the algorithm was found, and nothing is wrong with its file or its name."""
+        entry = self.found.get(name)
+        return entry is not None and not any(name == flaw.name or entry.file == flaw.file for flaw in self.flaws)
+
+    def error(self) -> DefinitionError:
+        """All of what is wrong, to be raised."""
+        return DefinitionError("the project's algorithms cannot be listed", problems=self.problems)
+
+
 def modules(roots: Sequence[Path], without: Sequence[Path] = ()) -> dict[str, Path]:
     """All modules below the roots by name; tests, hidden directories, environments and projects within are left out."""
     found: dict[str, Path] = {}
@@ -52,32 +84,41 @@ def resolve(name: str, roots: Sequence[Path]) -> dict[str, Path]:
     return found
 
 
-def search(files: Mapping[str, Path]) -> dict[str, Found]:
-    """The algorithms in these modules by name; DefinitionError tells of every file that cannot be read or parsed and of
-    every name that is taken twice."""
+def survey(files: Mapping[str, Path]) -> Surveyed:
+    """The algorithms in these modules by name, and every file that cannot be read or parsed and every name that is
+    taken twice."""
     found: dict[str, Found] = {}
-    problems: list[Problem] = []
+    flaws: list[Flaw] = []
     for module, path in sorted(files.items()):
         try:
             source = path.read_bytes()
             # Parsing is the slow part, and most modules cannot hold an algorithm.
             tree = _parsed(source) if b"algorithm" in source and b"palmette" in source else None
         except OSError as error:
-            problems.append(Problem(where=str(path), what=f"cannot be read: {error.strerror}"))
+            problem = Problem(where=str(path), what=f"cannot be read: {error.strerror}")
+            flaws.append(Flaw(file=path, problem=problem))
             continue
         except (SyntaxError, ValueError) as error:
             line = getattr(error, "lineno", None) or 1
             what = f"is not Python: {getattr(error, 'msg', None) or error}"
-            problems.append(Problem(where=f"{path}:{line}", what=what))
+            flaws.append(Flaw(file=path, problem=Problem(where=f"{path}:{line}", what=what)))
             continue
-        for entry in _algorithms(tree, module, path, problems) if tree else ():
+        for entry in _algorithms(tree, module, path, flaws) if tree else ():
             if (first := found.setdefault(entry.name, entry)) is not entry:
                 what = f"the name {entry.name!r} is taken by {first.file}:{first.line}"
                 hint = 'Rename one of the functions, or give one a name: @algorithm(name="…").'
-                problems.append(Problem(where=f"{path}:{entry.line}", what=what, hint=hint))
-    if problems:
-        raise DefinitionError("the project's algorithms cannot be listed", problems=problems)
-    return dict(sorted(found.items()))
+                problem = Problem(where=f"{path}:{entry.line}", what=what, hint=hint)
+                flaws.append(Flaw(file=path, name=entry.name, problem=problem))
+    return Surveyed(found=dict(sorted(found.items())), flaws=tuple(flaws))
+
+
+def search(files: Mapping[str, Path]) -> dict[str, Found]:
+    """The algorithms in these modules by name; DefinitionError tells of every file that cannot be read or parsed and of
+    every name that is taken twice."""
+    surveyed = survey(files)
+    if surveyed.flaws:
+        raise surveyed.error()
+    return surveyed.found
 
 
 def _below(top: Path, package: str, others: set[str], without: frozenset[str]) -> Iterator[tuple[str, Path]]:
@@ -112,7 +153,7 @@ def _parsed(source: bytes) -> ast.Module:
         return ast.parse(source)
 
 
-def _algorithms(tree: ast.Module, module: str, path: Path, problems: list[Problem]) -> Iterator[Found]:
+def _algorithms(tree: ast.Module, module: str, path: Path, flaws: list[Flaw]) -> Iterator[Found]:
     names = _spellings(tree)
     for function, qualname in _functions(tree.body, ""):
         for decorator in function.decorator_list:
@@ -125,7 +166,8 @@ def _algorithms(tree: ast.Module, module: str, path: Path, problems: list[Proble
                     name = keyword.value.value if isinstance(keyword.value, ast.Constant) else None
             if not isinstance(name, str) or not name:
                 what = f"the name of algorithm {qualname} is not a plain text"
-                problems.append(Problem(where=f"{path}:{decorator.lineno}", what=what, hint="Write the name out."))
+                problem = Problem(where=f"{path}:{decorator.lineno}", what=what, hint="Write the name out.")
+                flaws.append(Flaw(file=path, problem=problem))
                 continue
             yield Found(name=name, module=module, qualname=qualname, file=path, line=function.lineno)
 

@@ -21,8 +21,8 @@ from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
 from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound
 from palmette.operations.directories import cache_directory, runtime_directory
-from palmette.operations.discovery import Found
-from palmette.operations.project import Interpreter, Project, discover, interpreter
+from palmette.operations.discovery import Found, Surveyed
+from palmette.operations.project import Interpreter, Project, interpreter, look
 
 #: what Palmette's carried part runs on
 LEAST_PYTHON: Final = "3.11"
@@ -96,7 +96,7 @@ def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparatio
     """Capture the algorithm's source and start to import what it needs."""
     python, where = interpreter(project, environ), directories(environ)
     try:
-        return Preparation(project, environ, named(discover(project), name), python, where)
+        return Preparation(project, environ, chosen(look(project), name), python, where)
     except (CaptureError, DefinitionError):
         # Source for a newer Python does not parse here: then that is what to say, not where it broke.
         template = Template.reach(python.executable, where.kit, where.templates, environ)
@@ -105,6 +105,14 @@ def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparatio
         finally:
             template.close()
         raise
+
+
+def chosen(surveyed: Surveyed, name: str) -> Found:
+    """The algorithm of that name, whatever is wrong elsewhere; DefinitionError if that may concern it, NotFound if
+    nothing is wrong and it is not there."""
+    if surveyed.flaws and not surveyed.sound(name):
+        raise surveyed.error()
+    return named(surveyed.found, name)
 
 
 def named(algorithms: Mapping[str, Found], name: str) -> Found:

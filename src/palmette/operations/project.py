@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from palmette.errors import DefinitionError, InterpreterError, Problem, ProjectError
-from palmette.operations.discovery import Found, modules, resolve, search
+from palmette.operations.discovery import Found, Surveyed, modules, resolve, search, survey
 from palmette.operations.settings import Settings, parse
 
 #: Directories beside pyproject.toml that are no part of what is imported, whatever they hold.
@@ -211,12 +211,20 @@ def discover(project: Project) -> Mapping[str, Found]:
 
     Only text is read: a function counts that `palmette.algorithm` decorates, under whatever name it was imported.
     """
+    surveyed = look(project)
+    if surveyed.flaws:
+        raise surveyed.error()
+    return surveyed.found
+
+
+def look(project: Project) -> Surveyed:
+    """As `discover`, with the problems beside the algorithms that were found in spite of them."""
     if not project.algorithms:
-        return search(modules(project.roots, (project.home,)))
+        return survey(modules(project.roots, (project.home,)))
     found: dict[str, Path] = {}
     for name in project.algorithms:
         found |= resolve(name, project.roots)
-    return search(found)
+    return survey(found)
 
 
 # Which Python runs it
