@@ -207,8 +207,33 @@ def test_third_party_modules_are_named_in_full_and_the_standard_library_is_not(t
     )
     closure = close(written(tmp_path, {"m.py": text}), ["m"])
     assert closure.third_party == ("matplotlib", "numpy", "sklearn.linear_model", "torch.nn")
-    assert closure.lazy_third_party == ("torch.nn",)
+    assert closure.optional_third_party == ("torch.nn",)
     assert closure.third_party_maybe == ("matplotlib.pyplot",)
+
+
+@pytest.mark.parametrize(
+    "handler",
+    ["except ImportError:", "except (KeyError, ModuleNotFoundError):", "except Exception as error:", "except:"],
+)
+def test_what_a_try_goes_on_without_may_be_missing(tmp_path: Path, handler: str) -> None:
+    text = f"import numpy\ntry:\n    import ujson as json\n{handler}\n    import simplejson as json\n"
+    closure = close(written(tmp_path, {"m.py": text}), ["m"])
+    assert closure.third_party == ("numpy", "simplejson", "ujson")
+    assert closure.optional_third_party == ("simplejson", "ujson")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    import ujson\nexcept ValueError:\n    pass\n",
+        "try:\n    import ujson\nfinally:\n    pass\n",
+        "try:\n    pass\nexcept ImportError:\n    pass\nfinally:\n    import ujson\n",
+        "import ujson\ntry:\n    import ujson\nexcept ImportError:\n    pass\n",
+    ],
+)
+def test_what_nothing_goes_on_without_may_not_be_missing(tmp_path: Path, text: str) -> None:
+    closure = close(written(tmp_path, {"m.py": text}), ["m"])
+    assert (closure.third_party, closure.optional_third_party) == (("ujson",), ())
 
 
 def test_a_module_that_shadows_the_standard_library_is_refused(tmp_path: Path) -> None:

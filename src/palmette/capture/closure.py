@@ -74,8 +74,8 @@ class Closure:
     files: tuple[Taken, ...]
     #: full dotted names of the third-party modules that are imported anywhere, lazily too: "sklearn.linear_model"
     third_party: tuple[str, ...] = ()
-    #: those of `third_party` that only functions import
-    lazy_third_party: tuple[str, ...] = ()
+    #: those of `third_party` that may be missing: only functions import them, or a `try` that goes on without them
+    optional_third_party: tuple[str, ...] = ()
     #: names imported from third-party packages that may be modules: "matplotlib.pyplot"; try, and do not insist
     third_party_maybe: tuple[str, ...] = ()
     #: bundle paths of the package data
@@ -169,7 +169,7 @@ class _Walk:
             modules=modules,
             files=tuple(self.taken[path] for path in sorted(self.taken)),
             third_party=tuple(sorted(self.third_party)),
-            lazy_third_party=tuple(sorted(name for name, lazy in self.third_party.items() if lazy)),
+            optional_third_party=tuple(sorted(name for name, optional in self.third_party.items() if optional)),
             third_party_maybe=tuple(sorted(self.maybe - self.third_party.keys())),
             data=tuple(sorted(self.data)),
             included=tuple(sorted(self.included)),
@@ -347,7 +347,7 @@ class _Walk:
 
     def _foreign(self, each: Import, third: set[str]) -> None:
         third.add(each.module)
-        self.third_party[each.module] = self.third_party.get(each.module, True) and each.lazy
+        self.third_party[each.module] = self.third_party.get(each.module, True) and (each.lazy or each.optional)
         if not each.lazy:
             self.maybe.update(f"{each.module}.{name}" for name in each.names if name.islower() and name != "*")
 

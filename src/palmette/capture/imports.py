@@ -48,6 +48,9 @@ _WALKERS = frozenset({"pkgutil.walk_packages", "pkgutil.iter_modules"})
 _ENTRY_POINTS = frozenset({"importlib.metadata.entry_points", "importlib_metadata.entry_points"})
 
 
+#: What a handler names that catches a failed import.
+_MISSING: Final = frozenset({("ImportError",), ("ModuleNotFoundError",), ("Exception",), ("BaseException",)})
+
 #: Without any of these words in its text, a module imports by statements alone.
 _DYNAMIC = ("importlib", "__import__", "runpy", "pkgutil", "import imp", "from imp ")
 
@@ -65,6 +68,8 @@ class Import:
     lazy: bool = False
     #: inside `try`: it may be missing
     guarded: bool = False
+    #: inside a `try` that goes on where it cannot be imported
+    optional: bool = False
     #: by `import_module` or the like
     dynamic: bool = False
 
@@ -154,6 +159,13 @@ def dotted(node: ast.expr) -> tuple[str, ...]:
     return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
 
 
+def _catches_missing(caught: ast.expr | None) -> bool:
+    """Whether a handler of these exceptions catches that a module is not installed."""
+    if isinstance(caught, ast.Tuple):
+        return any(_catches_missing(each) for each in caught.elts)
+    return caught is None or dotted(caught)[-1:] in _MISSING
+
+
 class _Reader:
     """One walk over a tree. Origins of names are taken from the whole module, whatever scope they stand in."""
 
@@ -168,6 +180,7 @@ class _Reader:
         self.origins: dict[str, str] = {}
         self._lazy = 0
         self._guarded = 0
+        self._optional = 0
         self._into = self.found
         #: calls are judged once all the names are known
         self._dynamic = any(word in parsed.text for word in _DYNAMIC)
@@ -200,9 +213,7 @@ class _Reader:
                 self._into = before
                 self.body(node.orelse)
             case ast.Try() | ast.TryStar():
-                self._guarded += 1
-                self._children(node)
-                self._guarded -= 1
+                self._try(node)
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 self._function(node)
             case ast.Call():
@@ -211,6 +222,17 @@ class _Reader:
                 self.unreadable.append(Unreadable(line=node.lineno, call=f"{ast.unparse(node)} as a value"))
             case _:
                 self._children(node)
+
+    def _try(self, node: ast.Try | ast.TryStar) -> None:
+        """Its alternatives may be missing one by one; what `finally` imports is always wanted."""
+        optional = any(_catches_missing(handler.type) for handler in node.handlers)
+        self._guarded += 1
+        self._optional += optional
+        for each in (*node.body, *node.handlers, *node.orelse):
+            self.visit(each)
+        self._optional -= optional
+        self.body(node.finalbody)
+        self._guarded -= 1
 
     def _children(self, node: ast.AST) -> None:
         for child in children(node):
@@ -224,6 +246,7 @@ class _Reader:
             line=node.lineno,
             lazy=self._lazy > 0,
             guarded=self._guarded > 0,
+            optional=self._optional > 0,
             dynamic=dynamic,
         )
 

@@ -72,7 +72,7 @@ def pin(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence
         sorted(wanted),
         keeping,
         lock=lock,
-        optional=preparation.closure.lazy_third_party,
+        optional=preparation.closure.optional_third_party,
         requires=preparation.project.requires,
     )
 
