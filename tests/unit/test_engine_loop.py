@@ -347,6 +347,39 @@ def test_a_failure_skips_what_needs_it_and_the_rest_goes_on(bench: Bench) -> Non
     assert ledger.state is RunState.FAILED
 
 
+TRACE = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\n'
+
+
+@pytest.mark.parametrize(
+    ("log", "headline"),
+    [
+        (TRACE + "RuntimeError: first line\nsecond\n", "RuntimeError: first line"),
+        (
+            TRACE + "KeyError: 1\n\nDuring handling of it, another exception occurred:\n\n" + TRACE + "ValueError: 2\n",
+            "ValueError: 2",
+        ),
+        (
+            TRACE + "FileNotFoundError: data.csv\npalmette: data.csv is a file of the project\n",
+            "FileNotFoundError: data.csv",
+        ),
+        (
+            '  + Exception Group Traceback (most recent call last):\n  |   File "a.py", line 1\n'
+            "  | ExceptionGroup: both (2 sub-exceptions)\n  +-+------ 1 ------\n    | ValueError: 1\n    +------\n",
+            "ExceptionGroup: both (2 sub-exceptions)",
+        ),
+        ("loading\npalmette: it differs\n  numpy 1\n  Lock again.\n", "palmette: it differs"),
+        ("first\nlast\n\n", "last"),
+        ("\x1b[31mred\x1b[0m \x1b]0;title\x07and\tba\bd\x7f\n", "red and bad"),
+        (TRACE + "\x1b[1;35mRuntimeError\x1b[0m: it is \u202ebold\n", "RuntimeError: it is bold"),
+        (TRACE, "g()"),
+    ],
+)
+def test_a_failure_is_headed_by_its_exception(bench: Bench, log: str, headline: str) -> None:
+    (bench.tmp / "said").write_text(log, encoding="utf-8")
+    ledger = bench.run({"bad": Shell(script=f"cat {bench.tmp}/said >&2; exit 1")})
+    assert ledger.tasks["bad"].message == f"exit code 1: {headline}"
+
+
 def test_a_failed_attempt_is_tried_again_in_a_new_directory(bench: Bench) -> None:
     script = f"test -e {bench.tmp}/mark || {{ touch {bench.tmp}/mark; exit 1; }}"
     ledger = bench.run({"flaky": Shell(script=script, retries=1)})

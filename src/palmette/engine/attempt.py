@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
@@ -17,9 +18,14 @@ from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Bytes, Claim, Exited, Launch, Secrets
 
 _SCRATCH: Final = ("inputs", "outputs", "values", "work")
-#: How much of the end of a log is searched for its last line, and how much of that is quoted.
+#: How much of the end of a log is searched for what to quote, and how much of that is quoted.
 _TAIL: Final = 8192
 _QUOTED: Final = 300
+#: What terminals take for a command: colours, titles and the like.
+_ESCAPE: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\r\n]*(?:\x07|\x1b\\)?|[ -/]*[0-~])")
+#: The margin that Python draws beside an exception group.
+_MARGIN: Final = re.compile(r"  [+|] ")
+_TRACEBACK: Final = ("Traceback (most recent call last):", "Exception Group Traceback (most recent call last):")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +128,7 @@ def _own(task: PlannedTask, places: Places, where: Surroundings, claim: Claim) -
 
 
 def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path) -> str:
-    """Why an attempt failed, in one line, with the last line of its log unless that might quote what is sensitive."""
+    """Why an attempt failed, in one line; with the headline of its log, unless that might quote what is sensitive."""
     if report.timed_out:
         return f"it ran out of time ({task.timeout:g} s)" if task.timeout is not None else "it ran out of time"
     if report.code == 128 + signal.SIGKILL:
@@ -135,7 +141,7 @@ def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path) -> str
         # What the step said of it had no place in its log.
         text += f", and no space is left in {log.parent}"
     sensitive = task.config.sensitive or any(artifact.sensitive for artifact in inputs.artifacts.values())
-    line = "" if sensitive else _last_line(log)
+    line = "" if sensitive else _headline(log)
     return f"{text}: {line}" if line else text
 
 
@@ -147,15 +153,29 @@ def _full(directory: Path) -> bool:
     return disk.f_bavail * disk.f_frsize < _TAIL
 
 
-def _last_line(log: Path) -> str:
+def _headline(log: Path) -> str:
+    """The line of a log that says most of a failure: the exception's, else Palmette's last message, else the last."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL))
-            lines = file.read().decode(errors="replace").splitlines()
+            text = file.read().decode(errors="replace")
     except OSError:
         return ""
-    line = next((line.strip() for line in reversed(lines) if line.strip()), "")
+    said = [line for line in map(_printable, _ESCAPE.sub("", text).splitlines()) if line.strip()]
+    messages = [line for line in said if line.startswith("palmette: ")]
+    line = (_exception(said) or (messages or said or [""])[-1]).strip()
     return line if len(line) <= _QUOTED else f"{line[:_QUOTED]}…"
+
+
+def _printable(line: str) -> str:
+    return "".join(sign for sign in line.replace("\t", " ") if sign.isprintable())
+
+
+def _exception(lines: list[str]) -> str:
+    """Type and first line of the exception of the last traceback; empty if there is none."""
+    lines = [_MARGIN.sub("", line, count=1) if _MARGIN.match(line) else line for line in lines]
+    last = max((place for place, line in enumerate(lines) if line.startswith(_TRACEBACK)), default=len(lines))
+    return next((line for line in lines[last + 1 :] if not line[0].isspace()), "")
 
 
 def tidy(path: Path) -> None:
