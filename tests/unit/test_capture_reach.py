@@ -187,6 +187,23 @@ def test_no_module_of_a_tidy_project_counts_whole(tmp_path: Path) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("unused", "counts"),
+    [
+        ("from typing import Literal", False),
+        ("import os.path, logging.config", False),
+        ("from palmette import Metrics", False),
+        ("import seaborn", True),
+        ("from sklearn.experimental import enable_halving_search_cv", True),
+        ("from __future__ import annotations", True),
+    ],
+)
+def test_an_unused_import_counts_where_it_may_have_an_effect(tmp_path: Path, unused: str, counts: bool) -> None:
+    before = reached(tmp_path, PLAIN, "a:go")
+    after = reached(tmp_path, PLAIN, "a:go", b=f"{unused}\n{PLAIN['b.py']}")
+    assert (before.digest != after.digest) is counts
+
+
 PLAIN = {"a.py": "from b import f\ndef go():\n    return f()\n", "b.py": "def f():\n    return 1\n"}
 
 

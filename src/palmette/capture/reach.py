@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -26,6 +27,9 @@ from palmette.domain.values import Json, digest
 
 #: Part of every digest: raised when the meaning of one changes.
 SCHEMA: Final = 1
+
+#: Importing these does nothing that a result could depend on; `__future__` changes what the module's code means.
+_WITHOUT_EFFECT: Final = (sys.stdlib_module_names | {"palmette"}) - {"__future__"}
 
 #: Names that show code its own text.
 _SOURCE: Final = frozenset({"getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource", "linecache"})
@@ -284,11 +288,11 @@ class _Walk:
             if declared.comment and declared.span is None:
                 self.include(declared.globs, f"a comment in {module} names it")
         for fragment in own.fragments:
-            # a foreign module that is imported and not used is imported for what that does
+            # a third-party module that is imported and not used is imported for what that does
             for name, aliases in fragment.aliases.items() if fragment.text else ():
                 for alias in aliases:
                     top = alias.module.partition(".")[0]
-                    if name not in own.used and top != "palmette" and self.closure.tree.find(top) is None:
+                    if name not in own.used and top not in _WITHOUT_EFFECT and self.closure.tree.find(top) is None:
                         self.others[f"{module}:{alias}"] = _sha(str(alias))
 
     def _whole(self, module: str, why: str) -> None:
