@@ -395,6 +395,27 @@ class TestReuse:
         assert task.outputs == found.outputs
         assert cached.reusable(self.KEY) == Reused(run=run.id, task="fit", made=1.0, outputs=found.outputs)
 
+    def test_what_is_reused_has_the_metrics_of_the_attempt_that_did_the_work(
+        self, store: Store, ledger: RunLedger, accept: Accept, drive: Drive
+    ) -> None:
+        lost, curve = points(9.0, 8.0, 7.0), points(3.0, math.nan, serial=2)
+        final = points(0.9, serial=2, position=20, name="auc")
+        ledger.record([lost, curve, final, points(5.0, task="other")])
+        self.succeed(ledger, "fit", 1.0)
+        second = RunLedger(store, drive(accept()), exists=lambda _digest: True)
+        found = second.reusable(self.KEY)
+        assert found is not None
+        assert [(point.name, point.value, point.step, point.time) for point in found.points] == [
+            ("loss", 3.0, 0, 1.0),
+            ("loss", pytest.approx(math.nan, nan_ok=True), 1, 1.0),
+            ("auc", 0.9, 0, 20.0),
+        ]
+        cached = TaskChanged(task="fit", state=TaskState.CACHED, time=5.0, fingerprint=self.KEY, reused=found)
+        second.record([cached, PointsLogged(task="fit", serial=0, points=found.points, position=1)])
+        third = RunLedger(store, drive(accept()), exists=lambda _digest: True).reusable(self.KEY)
+        assert third is not None
+        assert [point.name for point in third.points] == ["loss", "loss", "auc"]
+
     def test_another_project_reuses_nothing(
         self, store: Store, ledger: RunLedger, accept: Accept, drive: Drive
     ) -> None:

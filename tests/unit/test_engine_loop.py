@@ -17,6 +17,7 @@ import pytest
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ParameterType
+from palmette.domain.metric import MetricPoint
 from palmette.domain.run import AttemptStarted, Change, PointsLogged, Reused, Run
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.domain.values import Json
@@ -460,6 +461,25 @@ def test_metrics_arrive_while_a_task_runs_and_those_of_its_outputs_at_the_end(be
     assert [(point.name, point.value) for point in again.points("fit")] == [("auc", 0.9)]
 
 
+def test_a_reused_task_has_the_curves_of_the_one_that_stands_in(bench: Bench) -> None:
+    task = Shell(script="true")
+    record = bench.run({"fit": task}).tasks["fit"]
+    logged = tuple(
+        MetricPoint(name="loss", value=value, step=step, time=10.0 + step) for step, value in enumerate((3, 1))
+    )
+    again = MemoryLedger(pipeline({"fit": task}).records())
+    earlier = Reused(run="r1", task="fit", made=1.0, outputs=record.outputs, points=logged)
+    again.earlier[record.fingerprint] = earlier
+    before = time.time()
+    bench.run({"fit": task}, again, run="r2")
+    found = again.points("fit")
+    assert [(point.name, point.value, point.step) for point in found] == [("loss", 3, 0), ("loss", 1, 1)]
+    # They arrive now, so that what this run logged of the same name before is not taken for newer, at the old pace.
+    assert found[1].time >= before
+    assert found[1].time - found[0].time == 1.0
+    assert len(again.transactions) == 1
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
@@ -563,6 +583,12 @@ def test_a_secret_reaches_the_step_and_never_its_log(bench: Bench) -> None:
     parts = ledger.tasks["use"].parts
     assert parts is not None
     assert parts.secrets == {"TOKEN": "v1"}
+
+
+def test_a_failure_quotes_what_went_wrong_and_no_hint(bench: Bench) -> None:
+    script = "echo 'FileNotFoundError: x.csv' >&2; echo 'palmette: hint: Keep it beside the module.' >&2; exit 1"
+    ledger = bench.run({"read": Shell(script=script)})
+    assert ledger.tasks["read"].message == "exit code 1: FileNotFoundError: x.csv"
 
 
 def test_a_task_whose_secret_is_missing_fails_before_it_starts(bench: Bench) -> None:

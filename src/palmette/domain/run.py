@@ -125,6 +125,8 @@ class Reused:
     #: when they were made, seconds since the epoch
     made: float
     outputs: Outputs
+    #: all that its newest attempt logged, in order
+    points: tuple[MetricPoint, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,7 @@ class _Drive:
         self._tell(answer)
         if isinstance(answer, Hit):
             # The run has the metrics of what it reuses. There is no attempt; 0 stands for it.
-            self._journal.note_points(task.name, 0, outcome.metrics(answer.reused.outputs, now), 1)
+            self._journal.note_points(task.name, 0, outcome.inherited(answer.reused, now), 1)
 
     # Starting
 

@@ -6,12 +6,14 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.graph import ArtifactType, ParameterType
 from palmette.domain.metric import MetricPoint
+from palmette.domain.run import Reused
 from palmette.domain.values import Json
 from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
@@ -64,6 +66,17 @@ def metrics(outputs: Outputs, time: float) -> tuple[MetricPoint, ...]:
         for name, value in artifact.metadata.items()
         if value in _NO_NUMBERS or (isinstance(value, (int, float)) and not isinstance(value, bool))
     )
+
+
+def inherited(reused: Reused, time: float) -> tuple[MetricPoint, ...]:
+    """The metrics of a task that reuses what an earlier one made: all that this one logged, arriving at this time.
+
+    How far apart they were is kept. Older ledgers may not know them; then what the outputs hold is all there is.
+    """
+    if not reused.points:
+        return metrics(reused.outputs, time)
+    late = time - max(point.time for point in reused.points)
+    return tuple(replace(point, time=point.time + late) for point in reused.points)
 
 
 def _described(task: PlannedTask, places: Places) -> dict[str, Any]:

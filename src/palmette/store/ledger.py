@@ -89,7 +89,8 @@ class RunLedger:
                 if all(self._exists(artifact.digest) for artifact in outputs.artifacts.values()):
                     # A task that was itself cached points to the one that did the work.
                     run, task = (row.cached_from or f"{row.run}/{row.name}").split("/", 1)
-                    return Reused(run=run, task=task, made=row.made, outputs=outputs)
+                    logged = metrics.of_task(connection, run, task)
+                    return Reused(run=run, task=task, made=row.made, outputs=outputs, points=logged)
         return None
 
     def beat(self) -> bool:

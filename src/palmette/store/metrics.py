@@ -61,6 +61,22 @@ _HISTORY: Final = (
     .where(points.c.run == _RUN, points.c.name == bindparam("metric"))
     .order_by(points.c.task, points.c.position, points.c.ordinal)
 )
+# By way of the summaries: of all points of a run, only those of the task are touched.
+_OF_TASK: Final = (
+    select(points.c.name, points.c.value, points.c.step, points.c.time)
+    .join_from(
+        summaries,
+        points,
+        and_(
+            points.c.run == summaries.c.run,
+            points.c.name == summaries.c.name,
+            points.c.task == summaries.c.task,
+            points.c.serial == summaries.c.serial,
+        ),
+    )
+    .where(summaries.c.run == _RUN, summaries.c.task == bindparam("task_name"))
+    .order_by(points.c.serial, points.c.position, points.c.ordinal)
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +113,14 @@ def history(store: Store, run: str, name: str) -> tuple[Curve, ...]:
             point = MetricPoint(name=name, value=number(row.value), step=row.step, time=row.time)
             curves.setdefault(row.task, []).append(point)
     return tuple(Curve(name=name, task=task, points=tuple(found)) for task, found in curves.items())
+
+
+def of_task(connection: Connection, run: str, task: str) -> tuple[MetricPoint, ...]:
+    """All that a task's newest attempt logged, in the order in which it arrived."""
+    return tuple(
+        MetricPoint(name=row.name, value=number(row.value), step=row.step, time=row.time)
+        for row in connection.execute(_OF_TASK, {"run_id": run, "task_name": task})
+    )
 
 
 def of_run(store: Store, run: str) -> tuple[Summary, ...]:
