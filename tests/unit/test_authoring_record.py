@@ -145,8 +145,8 @@ def test_several_outputs_are_taken_apart_by_position_or_by_name(module: Write) -
 
         @dataclass
         class Named:
-            test: bytes
-            score: Annotated[float, Sensitive]
+            test: Annotated[bytes, Sensitive]
+            score: float
 
         @step
         def tuples() -> tuple[bytes, float]: ...
@@ -173,7 +173,7 @@ def test_several_outputs_are_taken_apart_by_position_or_by_name(module: Write) -
         (("named", "test"), ("named", "score")),
         (("tuples-2", "output_1"), ("parts-2", "share")),
     ]
-    assert [output.sensitive for output in found.step("named").outputs] == [False, True]
+    assert [output.sensitive for output in found.step("named").outputs] == [True, False]
 
 
 def test_options_become_what_a_task_needs(module: Write) -> None:

@@ -116,6 +116,37 @@ def test_a_format_says_how_any_type_is_kept() -> None:
     assert (kind.format, kind.custom, kind.sensitive) == ("custom", Format(read, write, ".txt"), True)
 
 
+class Patients(NamedTuple):
+    table: bytes
+    names: list[str]
+
+
+@pytest.mark.parametrize(
+    ("returned", "sensitive", "names"),
+    [
+        (Annotated[dict[str, str], Sensitive], False, ["output"]),
+        (int, True, ["output"]),
+        (str, True, ["output"]),
+        (Patients, True, ["names"]),
+        (Patients, ("names",), ["names"]),
+        (Patients, ("table",), []),
+        (bytes, True, []),
+        (int, False, []),
+    ],
+)
+def test_a_sensitive_output_has_to_be_an_artifact(
+    returned: Any, sensitive: bool | tuple[str, ...], names: list[str]
+) -> None:
+    found = signature_of(lambda: None, outputs=returned, sensitive=sensitive)
+    assert found.problems == tuple(
+        (
+            f"output {name!r} is sensitive, and a parameter stands in the run's record",
+            "Return a table, Text, a file or another artifact.",
+        )
+        for name in names
+    )
+
+
 @dataclass
 class Both:
     table: bytes

@@ -233,6 +233,12 @@ def signature_of(
         ]
     marked = kinds if sensitive is True else sensitive or ()
     kinds = {name: replace(kind, sensitive=kind.sensitive or name in marked) for name, kind in kinds.items()}
+    hint = "Return a table, Text, a file or another artifact."
+    problems += [
+        (f"output {name!r} is sensitive, and a parameter stands in the run's record", hint)
+        for name, kind in kinds.items()
+        if kind.sensitive and kind.parameter is not None
+    ]
     return Signature(slots=slots, outputs=kinds, shape=shape, problems=tuple(problems))
 
 
