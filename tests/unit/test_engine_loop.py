@@ -585,12 +585,6 @@ def test_a_secret_reaches_the_step_and_never_its_log(bench: Bench) -> None:
     assert parts.secrets == {"TOKEN": "v1"}
 
 
-def test_a_failure_quotes_what_went_wrong_and_no_hint(bench: Bench) -> None:
-    script = "echo 'FileNotFoundError: x.csv' >&2; echo 'palmette: hint: Keep it beside the module.' >&2; exit 1"
-    ledger = bench.run({"read": Shell(script=script)})
-    assert ledger.tasks["read"].message == "exit code 1: FileNotFoundError: x.csv"
-
-
 def test_a_task_whose_secret_is_missing_fails_before_it_starts(bench: Bench) -> None:
     ledger = bench.run({"use": Shell(script="true", secret="TOKEN")})
     assert ledger.tasks["use"].attempts == ()

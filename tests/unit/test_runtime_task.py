@@ -278,6 +278,12 @@ def test_a_project_file_that_was_left_behind_gets_a_hint(carry: Carry, tmp_path:
     assert done.code == 1
     assert "data/x.csv is a file of the project" in done.err
     assert "importlib.resources" in done.err
+    assert "or use its absolute path, for instance in a config field of type Path." in done.err
+    again = (
+        "    except FileNotFoundError as error:\n        raise FileNotFoundError(*error.args, 'data/x.csv') from error"
+    )
+    done = carry(f"def work() -> None:\n    try:\n        open('data/x.csv')\n{again}")
+    assert done.err.count("is a file of the project") == 1
     done = carry("def work() -> None:\n    open('nowhere.csv')")
     assert "of the project" not in done.err
 

@@ -18,9 +18,9 @@ def complain(error: BaseException, environment: Mapping[str, str]) -> None:
     told = TracebackException.from_exception(error)
     _clean(told)
     print("".join(told.format()), file=sys.stderr, end="")
-    for each in _chain(error):
-        if isinstance(each, FileNotFoundError) and (hint := _left_behind(each, environment)):
-            print(f"palmette: {hint}", file=sys.stderr)
+    hints = (_left_behind(each, environment) for each in _chain(error) if isinstance(each, FileNotFoundError))
+    if hint := next(filter(None, hints), ""):
+        print(f"palmette: {hint}", file=sys.stderr)
 
 
 def _clean(told: TracebackException) -> None:
@@ -50,7 +50,7 @@ def _left_behind(error: FileNotFoundError, environment: Mapping[str, str]) -> st
         return ""
     return (
         f"{path} is a file of the project, but a step runs in a directory of its own and sees only what was captured "
-        "with it.\n  Keep it beside the module that reads it and open it through importlib.resources or "
-        "Path(__file__).parent, so that it is captured; or make it a config field of type Path; or use its absolute "
-        "path."
+        "with it. Keep it beside the module that reads it and open it through importlib.resources or "
+        "Path(__file__).parent, so that it is captured; or use its absolute path, for instance in a config field of "
+        "type Path."
     )
