@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import sys
 import tarfile
@@ -86,6 +87,21 @@ def test_check_reports_what_is_broken_in_every_file_at_once(bare: Project) -> No
     }
     assert len(found["problems"]) >= 3
     assert not bare.exists(".palmette")
+
+
+def test_of_a_library_that_is_not_there_is_said_where_it_was_looked_for(bare: Project) -> None:
+    good(bare).write("shared.py", "import a_library_that_is_absent\n")
+    [problem] = bare.json("check", "good", code=1)["problems"]
+    assert problem["what"].endswith("ModuleNotFoundError: No module named 'a_library_that_is_absent'")
+    found = re.fullmatch(r"It was imported with (\S+) \((.+)\)\.", problem["hint"])
+    assert found is not None
+    assert Path(found[1]).is_file()
+
+
+def test_a_library_that_something_else_stands_in_for_may_be_absent(bare: Project) -> None:
+    fallback = "try:\n    import a_library_that_is_absent as json\nexcept ImportError:\n    import json\n"
+    good(bare).write("shared.py", f"{fallback}\ndef double(value):\n    return json.loads(str(2 * value))\n")
+    assert bare.run("good")["state"] == "SUCCEEDED"
 
 
 def test_check_of_good_code_says_how_much_there_is(bare: Project) -> None:

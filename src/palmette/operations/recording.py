@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +21,7 @@ from palmette.domain.graph import Algorithm, Step
 from palmette.engine.executors.template import Call
 from palmette.errors import DefinitionError, Problem
 from palmette.operations.preparing import Preparation, refuse_newer
-from palmette.operations.project import Project, workspace
+from palmette.operations.project import Interpreter, Project, workspace
 from palmette.operations.surroundings import base, places
 
 _DESCRIBE: Final = "palmette.runtime.describe:main"
@@ -130,8 +130,16 @@ def _describe(preparation: Preparation, directory: Path) -> tuple[list[Algorithm
                 f"importing {preparation.found.module} ended the interpreter with exit code {outcome.code}", outcome.log
             )
         answer = json.loads(result.read_bytes())
-    problems = [wire.load(Problem, each) for each in answer["problems"]]
+    problems = [_placed(wire.load(Problem, each), preparation.python) for each in answer["problems"]]
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise DefinitionError(f"{preparation.found.name} has {count} in its definition", problems=problems)
     return [wire.load(Algorithm, each) for each in answer["algorithms"]], answer["tokens"]
+
+
+def _placed(problem: Problem, python: Interpreter) -> Problem:
+    """The problem; of a module that is not there, with the interpreter in which it is not."""
+    if "cannot be imported: ModuleNotFoundError: " not in problem.what:
+        return problem
+    said = f"It was imported with {python.executable} ({python.why})."
+    return replace(problem, hint=f"{problem.hint} {said}".lstrip())
