@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, select
+from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, select, tuple_
 
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import PointsLogged
@@ -61,20 +61,19 @@ _HISTORY: Final = (
     .where(points.c.run == _RUN, points.c.name == bindparam("metric"))
     .order_by(points.c.task, points.c.position, points.c.ordinal)
 )
-# By way of the summaries: of all points of a run, only those of the task are touched.
+_TASK: Final[BindParameter[str]] = bindparam("task_name")
+# The names come first, so that of all points of a run only those of the task are touched; without any reading there
+# is nothing to look for.
 _OF_TASK: Final = (
     select(points.c.name, points.c.value, points.c.step, points.c.time)
-    .join_from(
-        summaries,
-        points,
-        and_(
-            points.c.run == summaries.c.run,
-            points.c.name == summaries.c.name,
-            points.c.task == summaries.c.task,
-            points.c.serial == summaries.c.serial,
+    .where(
+        select(readings.c.serial).where(readings.c.run == _RUN, readings.c.task == _TASK).exists(),
+        points.c.run == _RUN,
+        points.c.task == _TASK,
+        tuple_(points.c.name, points.c.serial).in_(
+            select(summaries.c.name, summaries.c.serial).where(summaries.c.run == _RUN, summaries.c.task == _TASK)
         ),
     )
-    .where(summaries.c.run == _RUN, summaries.c.task == bindparam("task_name"))
     .order_by(points.c.serial, points.c.position, points.c.ordinal)
 )
 
