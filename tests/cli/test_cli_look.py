@@ -92,6 +92,17 @@ def test_runs_are_listed_newest_first_as_a_table_json_and_csv(made: Project) -> 
     assert not [line for line in out.splitlines() if line != line.rstrip()]
 
 
+def test_runs_of_several_algorithms_share_a_column_of_metrics(made: Project) -> None:
+    metrics = ', metrics=[Metric("size"), Metric("double", primary=True)])\n    def other'
+    text = MADE.replace("HTML, Metrics", "HTML, Metric, Metrics").replace(")\n    def made", metrics)
+    made.write("algorithms/other.py", text.replace("Metrics(length=", "Metrics(size=1.0, double=2 * "))
+    made.run("other")
+    head, other, _ = made("runs").out.splitlines()
+    assert head.split()[-2:] == ["metric", "what"]
+    assert "double 16" in other
+    assert made("runs", "other").out.splitlines()[0].split()[-3:] == ["double", "size", "what"]
+
+
 def test_lists_can_be_narrowed(made: Project) -> None:
     made.run("made", "--preset", "toy", "--tag", "keep")
     for narrowed in (["--preset", "toy"], ["--tag", "keep"], ["--limit", "1"]):
@@ -140,6 +151,15 @@ def test_a_step_that_was_reused_says_where_its_log_is(made: Project) -> None:
     done = made("logs", "last", "count")
     assert done.out == ""
     assert f"palmette logs {first} count" in done.err
+
+
+def test_a_step_that_was_silent_before_it_was_reused_is_not_looked_up(made: Project) -> None:
+    made.replace("algorithms/made.py", 'print("third line")', "pass")
+    made.run("made")
+    made.run("made")
+    err = made("logs", "last").err
+    assert "pages was reused" in err
+    assert "count was reused" not in err
 
 
 # Artifacts

@@ -135,11 +135,23 @@ def logs(
 
 
 def reused(home: Home, ref: str, step: str | None = None) -> dict[str, str]:
-    """The steps of the run that printed nothing in it because an earlier run's outputs were used: step → that run."""
+    """The steps of the run that printed nothing in it because an earlier run's outputs were used: step → that run.
+    Those that printed nothing there either are left out."""
     run = stored_runs.get(home.store, ref, project=home.project)
     records = tasks.of_run(home.store, run.id)
     chosen = records if step is None else (step_named(records, step),)
-    return {shown(task): task.cached_from.partition("/")[0] for task in chosen if task.cached_from}
+    return {
+        shown(task): task.cached_from.partition("/")[0]
+        for task in chosen
+        if task.cached_from and _printed(home, task.cached_from)
+    }
+
+
+def _printed(home: Home, reference: str) -> bool:
+    """Whether the task, "RUN/TASK", has a log with something in it."""
+    run, _, name = reference.partition("/")
+    made = next((task for task in tasks.of_run(home.store, run) if task.name == name), None)
+    return made is not None and any(last_lines(home, made, 1))
 
 
 def _attempt(task: TaskRecord, serial: int | None) -> Attempt | None:

@@ -22,14 +22,14 @@ MOST_METRICS = 2
 
 def runs(rows: Sequence[Row], now: float) -> RenderableType:
     """A table of runs, newest first."""
-    names = _columns(rows)
+    columns = _columns(rows)
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     table.add_column("run", no_wrap=True)
     table.add_column("algorithm", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("age", no_wrap=True, justify="right")
     table.add_column("took", no_wrap=True, justify="right")
-    for name in names:
+    for name in columns:
         table.add_column(name, no_wrap=True, justify="right")
     table.add_column("what")  # the only one that may lose characters: an id is of use only whole
     for row in rows:
@@ -41,21 +41,31 @@ def runs(rows: Sequence[Row], now: float) -> RenderableType:
             _state(run, interrupted=row.interrupted),
             words.age(now - run.created),
             "" if row.interrupted else took,
-            *(words.number(row.metrics.get(name)) for name in names),
+            *(_metric(row) if name is None else words.number(row.metrics.get(name)) for name in columns.values()),
             Text(_what(run), style="dim", overflow="ellipsis", no_wrap=True),
         )
     return table
 
 
-def _columns(rows: Sequence[Row]) -> list[str]:
-    """The declared metrics that the most runs have, primary ones first."""
+def _columns(rows: Sequence[Row]) -> dict[str, str | None]:
+    """Heading → the metric in the column: the declared ones that the most runs have, primary ones first. Runs of
+    several algorithms share one column, where each names its own: None."""
+    if len({row.run.algorithm for row in rows}) > 1:
+        return {"metric": None} if any(map(_metric, rows)) else {}
     votes: dict[str, tuple[int, int]] = {}
     for row in rows:
         for metric in row.run.metrics:
             if metric.name in row.metrics:
                 primary, count = votes.get(metric.name, (0, 0))
                 votes[metric.name] = (primary + metric.primary, count + 1)
-    return sorted(votes, key=lambda name: (-votes[name][0], -votes[name][1], name))[:MOST_METRICS]
+    names = sorted(votes, key=lambda name: (-votes[name][0], -votes[name][1], name))[:MOST_METRICS]
+    return {name: name for name in names}
+
+
+def _metric(row: Row) -> str:
+    """The run's primary metric, else the first one it declares, with its name; empty if it has none."""
+    name = next((each.name for each in sorted(row.run.metrics, key=lambda each: not each.primary)), "")
+    return f"{name} {words.number(row.metrics[name])}" if name in row.metrics else ""
 
 
 def _state(run: Run, *, interrupted: bool) -> Text:
