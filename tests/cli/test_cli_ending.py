@@ -205,7 +205,7 @@ def test_a_run_is_cancelled_from_another_terminal(bare: Project) -> None:
     assert "cancel" in bare("cancel", "last").err
     bare.finished(process, 130)
     assert bare.show()["state"] == "CANCELED"
-    assert "is over" in bare("cancel", "last", code=2).err
+    assert "is over: it was canceled" in bare("cancel", "last", code=2).err
     alone(bare)
 
 
@@ -270,7 +270,7 @@ def test_a_run_whose_driver_was_killed_is_resumed_without_repeating_what_was_don
     assert run["state"] == "SUCCEEDED"
     assert bare.lines("ran") == ["first", "last"]
     assert [attempt["state"] for attempt in run.task("waits")["attempts"]] == ["LOST", "SUCCEEDED"]
-    assert "is over" in bare("resume", "last", code=2).err
+    assert "is over: it succeeded" in bare("resume", "last", code=2).err
 
 
 def test_a_run_that_nobody_drives_is_cancelled_where_it_lies(bare: Project) -> None:

@@ -298,7 +298,7 @@ def test_every_wrong_wiring_is_reported_at_once_with_its_line(module: Write) -> 
         fit(dataset, config.penalty)
         fit(config.C, dataset)
         fit(dataset)
-        fit(dataset, 1.0, 2.0, c=3)
+        fit(dataset, 1.0, 2.0, c=3); fetch(config.rows, 1)
         fit("text", "text")
         shorten(config.since, config.limit)
         shorten(config.penalty, 1.5)
@@ -319,6 +319,7 @@ def test_every_wrong_wiring_is_reported_at_once_with_its_line(module: Write) -> 
         "11, tumour: fit is not given 'C'",
         "12, tumour: fit takes 2 arguments, and 3 are given",
         "12, tumour: fit has no parameter 'c'",
+        "12, tumour: fetch takes 1 argument, and 2 are given",
         "13, tumour: 'dataset' of fit takes bytes, and a str is written out",
         "13, tumour: 'text' cannot be given for 'C' of fit: 'text' is not a number",
         "14, tumour: config.since cannot be given for 'text' of shorten: date is not str",

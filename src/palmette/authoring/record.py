@@ -211,7 +211,8 @@ class _Recorder:
     def _given(self, step: Step[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Iterator[tuple[Slot, Any]]:
         slots = step.signature.slots
         if len(args) > len(slots):
-            self.report(f"{step.name} takes {len(slots)} arguments, and {len(args)} are given")
+            takes = f"{len(slots)} argument{'' if len(slots) == 1 else 's'}"
+            self.report(f"{step.name} takes {takes}, and {len(args)} are given")
         for position, slot in enumerate(slots):
             if position < len(args):
                 if slot.name in kwargs:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from datetime import date, datetime
 from difflib import get_close_matches
+from functools import partial
 from typing import Final, assert_never
 
 from palmette.domain.graph import Field, ParameterType, Reading
@@ -92,17 +93,18 @@ def accept(field: Field, value: object) -> Json:
 
 
 def _one(field: Field, kind: ParameterType | None, entry: object, whole: object) -> Json:
+    refused = partial(_item_not_allowed, field, kind, entry, whole)
     if field.reading in (Reading.DATE, Reading.DATETIME):
         entry = _moment(field.reading, entry)
     found = _scalar(kind, entry)
     if found is None and (kind is not None or entry is not None):
-        raise _not_allowed(field, whole, _inexact(entry))
+        raise refused(_inexact(entry))
     if field.choices and not any(type(found) is type(choice) and found == choice for choice in field.choices):
-        raise _not_allowed(field, whole, close(str(found), [str(choice) for choice in field.choices]))
+        raise refused(close(str(found), [str(choice) for choice in field.choices]))
     if isinstance(found, (int, float)) and not (
         (field.low is None or found >= field.low) and (field.high is None or found <= field.high)
     ):
-        raise _not_allowed(field, whole)
+        raise refused()
     return found
 
 
@@ -150,6 +152,16 @@ def _scalar(kind: ParameterType | None, value: object) -> Json:
 
 def _not_allowed(field: Field, value: object, hint: str = "") -> Refused:
     return Refused(f"{_shown(value)} is not {allowed(field)}", hint)
+
+
+def _item_not_allowed(
+    field: Field, kind: ParameterType | None, entry: object, whole: object, hint: str = ""
+) -> Refused:
+    """As `_not_allowed`; of a list or mapping it names the item."""
+    wanted = _allowed_item(field, kind)
+    if field.type not in (ParameterType.LIST, ParameterType.STRUCT) or not wanted:
+        return _not_allowed(field, whole, hint)
+    return Refused(f"{_shown(entry)} in {_shown(whole)} is not {wanted}", hint)
 
 
 def _inexact(value: object) -> str:

@@ -80,3 +80,9 @@ TASK_MOVES: Final[Mapping[TaskState, frozenset[TaskState]]] = {
     TaskState.SKIPPED: frozenset(),
     TaskState.CANCELED: frozenset(),
 }
+
+
+def became(state: RunState | TaskState) -> str:
+    """What became of something in this state, as one says it after "it": "failed", "was canceled"."""
+    word = state.value.lower()
+    return word if state.value in ("SUCCEEDED", "FAILED") else f"was {word}"

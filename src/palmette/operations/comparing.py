@@ -13,7 +13,7 @@ from palmette.domain import fingerprint
 from palmette.domain.fingerprint import Parts
 from palmette.domain.graph import Freshness
 from palmette.domain.run import Run, TaskRecord
-from palmette.domain.states import TaskState
+from palmette.domain.states import TaskState, became
 from palmette.domain.values import Json, literal
 from palmette.errors import NotFound
 from palmette.ir import codec
@@ -115,7 +115,7 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
 
 def _unchanged(run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
     if not earlier.state.good:
-        return f"its earlier execution {earlier.state.value.lower()}"
+        return f"its earlier execution {became(earlier.state)}"
     if not task.needs and run.refresh:
         return "it reads the outside world, and fresh data were asked for"
     if not task.needs and run.trigger == "ci":

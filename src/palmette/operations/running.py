@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from palmette.domain.run import AttemptEnded, Lease, Run, TaskRecord
-from palmette.domain.states import AttemptState, TaskState
+from palmette.domain.states import AttemptState, TaskState, became
 from palmette.engine import loop, processes
 from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
@@ -97,7 +97,7 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
     run = runs.get(home.store, ref, project=home.project)
     if run.state.final:
         hint = f"Run it anew: palmette run {run.algorithm}."
-        raise UsageError(f"run {run.id} is over: it {run.state.value.lower()}", hint)
+        raise UsageError(f"run {run.id} is over: it {became(run.state)}", hint)
     me = processes.process_of(os.getpid())
     lease = leases.take(home.store, run.id, machine.host(project.gpus).name, me, alive=processes.alive)
     records = _settle_lost(home, run, lease)
@@ -147,7 +147,7 @@ def cancel(project: Project, environ: Mapping[str, str], ref: str) -> str:
     home = open_home(project)
     run = runs.get(home.store, ref, project=home.project)
     if run.state.final:
-        raise NotFound(f"run {run.id} is over: it {run.state.value.lower()}", "There is nothing to cancel.")
+        raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
     leases.request_cancel(home.store, run.id)
     if not interrupted(run):
         return f"asked the driver of {run.id} to cancel it"
