@@ -128,6 +128,29 @@ def test_what_is_broken_elsewhere_keeps_no_sound_algorithm_from_running(bare: Pr
     assert "algorithms/cut.py:3" in bare("run", "broken", code=1).err
 
 
+def test_check_mentions_a_config_field_that_no_step_uses(bare: Project) -> None:
+    good(bare).replace("algorithms/good.py", "seed: int = 1\n", "seed: int = 1\n    idle: int = 2\n")
+    assert "note: algorithms/good.py:8: no step of good uses the config field idle" in bare("check").out
+    assert "uses the config field" not in good(bare)("check").out
+
+
+def test_without_a_name_run_says_which_there_are(bare: Project) -> None:
+    assert "There are: good." in good(bare)("run", code=2).err
+
+
+def test_whoever_waits_for_an_import_is_told(bare: Project) -> None:
+    wait = "while not Path('{here}/go').exists():\n    time.sleep(0.05)\n"
+    bare.write("algorithms/good.py", GOOD)
+    bare.write(
+        "shared.py", f"import time\nfrom pathlib import Path\n{wait}\ndef double(value):\n    return 2 * value\n"
+    )
+    process = bare.start("check", "--json")
+    assert process.stderr is not None
+    assert process.stderr.readline() == "importing the project's packages …\n"
+    bare.touch("go")
+    assert '"good": true' in bare.finished(process, 0).out
+
+
 def test_the_same_code_compiles_to_the_same_bytes_anywhere(bare: Project, tmp_path: Path) -> None:
     good(bare)
     bare("compile", "good", "-o", "one.yaml")

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from palmette.cli.console import show
+from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.ir.dialects import Dialect
 from palmette.operations import checking, compiling
@@ -39,7 +40,8 @@ def check(session: Session, algorithms: tuple[str, ...], pipeline: Path | None, 
     if pipeline is not None:
         found = checking.check_file(pipeline, dialect)
     else:
-        found = checking.check(session.project, session.environ, algorithms)
+        with patience():
+            found = checking.check(session.project, session.environ, algorithms)
     if as_json:
         print_json(sources.plain_check(found))
     else:
@@ -66,9 +68,10 @@ def compile_pipeline(session: Session, algorithm: str, output: Path | None, imag
 
     The same sources and packages give the same bytes on any machine.
     """
-    done = compiling.compile_for_kubeflow(
-        session.project, session.environ, algorithm, image=image, dialect=Dialect(dialect)
-    )
+    with patience():
+        done = compiling.compile_for_kubeflow(
+            session.project, session.environ, algorithm, image=image, dialect=Dialect(dialect)
+        )
     for warning in done.warnings:
         click.echo(f"note: {warning}", err=True)
     if output is None:
@@ -86,7 +89,8 @@ def compile_pipeline(session: Session, algorithm: str, output: Path | None, imag
 @pass_session
 def capture(session: Session, algorithm: str, explain: bool, as_json: bool, output: Path | None) -> None:
     """Show the code that an algorithm's steps take along."""
-    taken = checking.capture(session.project, session.environ, algorithm)
+    with patience():
+        taken = checking.capture(session.project, session.environ, algorithm)
     if output is not None:
         compiling.write_archive(taken.bundle, output)
         click.echo(f"{output}: bundle {taken.bundle.digest[:12]}", err=True)

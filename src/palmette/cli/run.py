@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from palmette.cli.lazy import operation
+from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.operations import preparing
@@ -18,7 +19,7 @@ _TAIL = 20
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.argument("algorithm")
+@click.argument("algorithm", required=False, metavar="ALGORITHM")
 @click.argument("overrides", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option("--preset", help="Start from this preset of the algorithm instead of its defaults.")
 @click.option(
@@ -36,7 +37,7 @@ _TAIL = 20
 @pass_session
 def run(
     session: Session,
-    algorithm: str,
+    algorithm: str | None,
     overrides: tuple[str, ...],
     preset: str | None,
     config: Path | None,
@@ -60,8 +61,10 @@ def run(
       palmette run tumour C=0.1 --preset toy
       palmette run tumour --config experiment.toml
     """
+    if algorithm is None:
+        raise preparing.unnamed(session.project)
     # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
-    with preparing.begin(session.project, session.environ, algorithm) as preparation:
+    with patience() as waiting, preparing.begin(session.project, session.environ, algorithm) as preparation:
         accepting, *_ = [operation(name) for name in ("accepting", "running", "progress", "console", "outcome")]
         request = accepting.Request(
             preset=preset,
@@ -75,6 +78,7 @@ def run(
             trigger=session.trigger,
         )
         accepted = accepting.accept(preparation, request)
+        waiting.cancel()
         _drive(operation("running"), accepted, as_json=as_json)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from palmette.capture.bundle import Bundle, carried
 from palmette.capture.explain import Explanation, explain
+from palmette.domain.graph import Algorithm, FromParameter
 from palmette.errors import PalmetteError, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.check import check as check_document
@@ -66,7 +67,8 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
             continue
         broken = _pipeline(recorded)
         problems |= dict.fromkeys(broken)
-        notes |= dict.fromkeys([*recorded.pinned.remarks, *(str(each) for each in recorded.closure.warnings)])
+        warnings = (str(each) for each in recorded.closure.warnings)
+        notes |= dict.fromkeys([*recorded.pinned.remarks, *warnings, *_unused(recorded.algorithm)])
         results.append(
             CheckedAlgorithm(
                 name=name,
@@ -77,6 +79,17 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
             )
         )
     return Checked(algorithms=tuple(results), problems=tuple(problems), notes=tuple(notes))
+
+
+def _unused(algorithm: Algorithm) -> list[str]:
+    """A remark on the config fields that no step is given."""
+    sources = [source for task in algorithm.tasks for source in task.arguments.values()]
+    used = {source.parameter for source in sources if isinstance(source, FromParameter)}
+    return [
+        f"{field.location or algorithm.name}: no step of {algorithm.name} uses the config field {field.name}"
+        for field in algorithm.config
+        if field.name not in used
+    ]
 
 
 def check_file(path: Path, dialect: str = Dialect.PALMETTE) -> Checked:

@@ -19,7 +19,7 @@ from palmette.capture.closure import close
 from palmette.capture.keeping import Keeping
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
-from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound
+from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound, UsageError
 from palmette.operations.directories import cache_directory, runtime_directory
 from palmette.operations.discovery import Found, Surveyed
 from palmette.operations.project import Interpreter, Project, interpreter, look
@@ -124,6 +124,13 @@ def named(algorithms: Mapping[str, Found], name: str) -> Found:
     close_names = get_close_matches(name, algorithms, n=1)
     hint = f"Did you mean {close_names[0]}?" if close_names else f"There are: {', '.join(sorted(algorithms))}."
     raise NotFound(f"there is no algorithm {name!r}", hint)
+
+
+def unnamed(project: Project) -> UsageError:
+    """What to say to whoever names no algorithm: which ones there are."""
+    found = look(project).found
+    example = f"There are: {', '.join(found)}." if found else "The project has none yet."
+    return UsageError("name the algorithm to run", example)
 
 
 def refuse_newer(version: str, executable: str) -> None:

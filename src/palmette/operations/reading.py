@@ -151,7 +151,7 @@ def _printed(home: Home, reference: str) -> bool:
     """Whether the task, "RUN/TASK", has a log with something in it."""
     run, _, name = reference.partition("/")
     made = next((task for task in tasks.of_run(home.store, run) if task.name == name), None)
-    return made is not None and any(last_lines(home, made, 1))
+    return made is not None and bool(last_lines(home, made, 1))
 
 
 def _attempt(task: TaskRecord, serial: int | None) -> Attempt | None:
