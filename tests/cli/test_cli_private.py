@@ -64,6 +64,23 @@ TOKENS = """
         call(config.fail)
 """
 
+LEAK = """
+    import os
+    from palmette import algorithm, step
+
+    @step(secrets=["TOKEN"])
+    def login() -> str:
+        return "Bearer " + os.environ["TOKEN"]
+
+    @step
+    def use(header: str) -> int:
+        return len(header)
+
+    @algorithm
+    def leak() -> None:
+        use(login())
+"""
+
 
 def holding(directory: Path, text: str) -> list[Path]:
     """The files below a directory that hold a text."""
@@ -123,6 +140,16 @@ def test_a_secret_is_nowhere_in_the_home_and_masked_in_the_log(bare: Project) ->
     assert "refused: ***" in failed.err
     assert holding(bare.directory, SECRET) == []
     assert SECRET not in bare("show", "--json").out
+
+
+def test_a_secret_that_a_step_returns_ends_the_run(bare: Project) -> None:
+    bare.write("algorithms/leak.py", LEAK)
+    bare.environ["TOKEN"] = SECRET
+    failed = bare("run", "leak", code=3)
+    assert "holds the value of the secret TOKEN: a secret must not leave its step" in failed.err
+    for screen in (failed.err, bare("show").out, bare("show", "--json").out, bare("logs").out):
+        assert SECRET not in screen
+    assert holding(bare.directory, SECRET) == []
 
 
 def test_a_changed_secret_runs_the_step_again_and_an_equal_one_does_not(bare: Project) -> None:

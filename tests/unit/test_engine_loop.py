@@ -585,6 +585,47 @@ def test_a_secret_reaches_the_step_and_never_its_log(bench: Bench) -> None:
     assert parts.secrets == {"TOKEN": "v1"}
 
 
+AWKWARD = 's3cr3t "välue" \\ of/mine'
+
+
+@pytest.mark.parametrize(
+    ("value", "script", "output"),
+    [
+        ("s3cr3t-value", say({"text": "mine is s3cr3t-value"}), "text"),
+        ("s3cr3t-value\n", say({"items": [{"s3cr3t-value": 1}]}), "items"),
+        ("48151623", say({"n": 48151623}), "n"),
+        (AWKWARD, say({"text": AWKWARD}), "text"),
+        ("s3cr3t-value", "printf '%s' \"$TOKEN\" > ../values/text; " + say({"items": []}), "text"),
+        ("s3cr3t-value", say(artifacts={"data": {"from": "s3cr3t-value"}}), "data"),
+    ],
+)
+@pytest.mark.parametrize("captured", [True, False])
+def test_a_secret_does_not_leave_its_step(bench: Bench, value: str, script: str, output: str, captured: bool) -> None:
+    bench.secrets = Secrets(values={"TOKEN": value}, versions={"TOKEN": "v1"})
+    # In a file of its own: the command of a container is no secret.
+    own = bench.tmp / "own.sh"
+    own.write_text(f"echo $TOKEN > ../outputs/data; echo $TOKEN > x; echo '[]' > ../values/items; {script}\n")
+    outputs = {"text": "str", "items": "list", "n": "int", "data": "system.Dataset"}
+    use = Shell(script=f". {own}", outputs=outputs, captured=captured, secret="TOKEN")
+    ledger = bench.run({"use": use, "next": Shell(script="true", after=("use",))})
+    own.unlink()
+    assert states(ledger) == {"use": TaskState.FAILED, "next": TaskState.SKIPPED}
+    assert ledger.tasks["use"].message == (
+        f"output '{output}' holds the value of the secret TOKEN: a secret must not leave its step"
+    )
+    assert ledger.tasks["use"].outputs == Outputs()
+    written = b"".join(path.read_bytes() for path in bench.tmp.rglob("*") if path.is_file())
+    for part in (value.strip(), json.dumps(value.strip())[1:-1]):
+        assert part.encode() not in written
+        assert part not in str(bench.seen)
+
+
+def test_what_is_short_may_look_like_a_secret(bench: Bench) -> None:
+    bench.secrets = Secrets(values={"TOKEN": "abc"})
+    use = Shell(script=say({"text": "abcd"}), outputs={"text": "str"}, captured=True, secret="TOKEN")
+    assert bench.run({"use": use}).tasks["use"].outputs.parameters == {"text": "abcd"}
+
+
 def test_a_task_whose_secret_is_missing_fails_before_it_starts(bench: Bench) -> None:
     ledger = bench.run({"use": Shell(script="true", secret="TOKEN")})
     assert ledger.tasks["use"].attempts == ()

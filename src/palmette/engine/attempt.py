@@ -58,9 +58,9 @@ def secret_values(task: PlannedTask, secrets: Secrets) -> dict[str, str]:
     return {secret.variable: secrets.values[secret.name] for secret in task.secrets if secret.name in secrets.values}
 
 
-def hidden(task: PlannedTask, secrets: Secrets) -> list[str]:
-    """The values that nobody may read in what the task leaves."""
-    return [secrets.values[secret.name] for secret in task.secrets if secret.name in secrets.values]
+def hidden(task: PlannedTask, secrets: Secrets) -> dict[str, str]:
+    """The values that nobody may read in what the task leaves, by the names of the secrets."""
+    return {secret.name: secrets.values[secret.name] for secret in task.secrets if secret.name in secrets.values}
 
 
 def prepare(

@@ -285,7 +285,7 @@ class _Drive:
         """The attempt is over: read the last of what it said, hide what nobody may see, give back its slots."""
         del self._live[id]
         self._heard(live, last=True)
-        outcome.redact(live.places.directory / "log", hidden(live.task, self._world.secrets))
+        outcome.redact(live.places.directory / "log", hidden(live.task, self._world.secrets).values())
         self._release(live.task.name)
 
     def _exited(self, live: _Live, report: Exited) -> None:
@@ -295,7 +295,7 @@ class _Drive:
         else:
             inputs, _ = self._library.given(live.task)
             message = failure(live.task, inputs, report, live.places.directory / "log")
-            ended = Failed(message=outcome.masked(message, hidden(live.task, self._world.secrets)))
+            ended = Failed(message=outcome.masked(message, hidden(live.task, self._world.secrets).values()))
         event = Ended(
             task=live.task.name,
             serial=live.serial,
@@ -308,10 +308,13 @@ class _Drive:
         self._tell(event)
 
     def _collected(self, live: _Live) -> Succeeded | Failed:
+        confidential = hidden(live.task, self._world.secrets)
         try:
-            outputs = outcome.collect(live.task, live.places, self._world.files)
+            outputs = outcome.collect(live.task, live.places, self._world.files, confidential)
         except (outcome.Spoiled, OSError, PalmetteError) as error:
-            return Failed(message=outcome.masked(str(error), hidden(live.task, self._world.secrets)))
+            if isinstance(error, outcome.Leaked):
+                outcome.withdraw(live.places, confidential.values())
+            return Failed(message=outcome.masked(str(error), confidential.values()))
         self._waste.append(live.places.directory)
         # Beyond the last byte of the event file, so that it counts as later than all that stood there.
         points = outcome.metrics(outputs, self._world.clock())

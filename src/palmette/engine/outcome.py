@@ -15,6 +15,7 @@ from palmette.domain.graph import ArtifactType, ParameterType
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Reused
 from palmette.domain.values import Json
+from palmette.engine.attempt import tidy
 from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
 from palmette.engine.plan import PlannedTask
@@ -27,14 +28,22 @@ _METRICS: Final = (ArtifactType.METRICS, "system.ClassificationMetrics", "system
 _CHUNK: Final = 1 << 20
 _NO_NUMBERS: Final = ("nan", "inf", "-inf")
 _MASK: Final = b"***"
+#: What is shorter is in any text by chance, and no secret.
+_SECRET: Final = 4
 
 
 class Spoiled(Exception):
     """An attempt ended with exit code 0 and did not leave what it had to."""
 
 
-def collect(task: PlannedTask, places: Places, files: Bytes) -> Outputs:
+class Leaked(Spoiled):
+    """What an attempt says of its outputs holds a secret."""
+
+
+def collect(task: PlannedTask, places: Places, files: Bytes, secrets: Mapping[str, str] | None = None) -> Outputs:
     """The outputs of an attempt that ended with exit code 0, its files stored; Spoiled if something is not right.
+
+    Leaked if a parameter or an artifact's metadata hold the value of one of the secrets, which are given by name.
 
     Everything is checked before the first file is taken over.
     """
@@ -46,6 +55,7 @@ def collect(task: PlannedTask, places: Places, files: Bytes) -> Outputs:
         if value is not None:
             parameters[name] = plain(value)
     found = {name: _artifact(task, name, spec, said, places) for name, spec in definitions.artifacts.items()}
+    _keep_secret({**parameters, **{name: metadata for name, (_, metadata) in found.items()}}, secrets or {})
     artifacts: dict[str, Artifact] = {}
     for name, (path, metadata) in found.items():
         spec = definitions.artifacts[name]
@@ -187,6 +197,33 @@ def _filename(wanted: object, name: str, path: Path) -> str:
     if not base or base in (".", "..") or "/" in base or "\0" in base or len(base.encode()) > 200:
         base = name
     return f"{base}/" if path.is_dir() else base
+
+
+def _keep_secret(told: Mapping[str, Json], secrets: Mapping[str, str]) -> None:
+    for name, value in told.items():
+        text = json.dumps(value, ensure_ascii=False)
+        for secret, confidential in secrets.items():
+            parts = (part.decode() for part in _lines(confidential))
+            if any(len(part) >= _SECRET and json.dumps(part, ensure_ascii=False)[1:-1] in text for part in parts):
+                raise Leaked(
+                    f"output {name!r} holds the value of the secret {secret}: a secret must not leave its step"
+                )
+
+
+def withdraw(places: Places, values: Iterable[str]) -> None:
+    """Remove what an attempt made and was given, and hide these values in what else is in its directory.
+
+    How JSON spells them is hidden, too.
+    """
+    tidy(places.directory)
+    places.output.unlink(missing_ok=True)
+    spelled = [spelling for value in values for spelling in (value, *_spelled(value))]
+    for path in list(places.directory.iterdir()):
+        redact(path, spelled)
+
+
+def _spelled(value: str) -> list[str]:
+    return [json.dumps(value, ensure_ascii=ascii)[1:-1] for ascii in (True, False)]
 
 
 def redact(path: Path, values: Iterable[str]) -> None:
