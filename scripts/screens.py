@@ -36,6 +36,8 @@ ADA: Final = "/home/ada"
 #: seconds for one command
 PATIENCE: Final = 120
 ANYTHING: Final = "…"
+#: what a command says only where the machine is slow, and no page shows
+WAITING: Final = "importing the project's packages …"
 
 _FENCE: Final = re.compile(r"^(?P<ticks>```+)(?P<info>[^`]*)$")
 _COMMENT: Final = re.compile(r"^<!-- (?P<verb>run|copy|environment): (?P<what>.+) -->$")
@@ -165,7 +167,7 @@ class Reader:
         if done.returncode:
             raise AssertionError(f"$ {command}\n{printed}(exit code {done.returncode})")
         self.directory = Path(after.read_text().strip())
-        return [line.rstrip() for line in printed.splitlines()]
+        return [line.rstrip() for line in printed.splitlines() if line.rstrip() != WAITING]
 
     def _prepare(self, verb: str, what: str) -> None:
         if verb == "run":
