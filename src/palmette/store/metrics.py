@@ -62,12 +62,10 @@ _HISTORY: Final = (
     .order_by(points.c.task, points.c.position, points.c.ordinal)
 )
 _TASK: Final[BindParameter[str]] = bindparam("task_name")
-# The names come first, so that of all points of a run only those of the task are touched; without any reading there
-# is nothing to look for.
+# The names come first, so that of all points of a run only those of the task are touched.
 _OF_TASK: Final = (
     select(points.c.name, points.c.value, points.c.step, points.c.time)
     .where(
-        select(readings.c.serial).where(readings.c.run == _RUN, readings.c.task == _TASK).exists(),
         points.c.run == _RUN,
         points.c.task == _TASK,
         tuple_(points.c.name, points.c.serial).in_(
