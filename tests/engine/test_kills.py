@@ -17,6 +17,7 @@ import pytest
 
 from palmette.domain.run import Process
 from palmette.engine import processes
+from palmette.engine.ports import Started
 
 ACTS = """
 import os, subprocess, sys, time
@@ -168,3 +169,27 @@ def test_nothing_survives_but_an_idle_template(
     for pid in place.alive():
         os.kill(pid, signal.SIGTERM)
     assert place.settled(0)
+
+
+@pytest.mark.slow
+def test_no_attempt_is_blamed_for_the_death_of_the_nursery(world: Callable[..., Any]) -> None:
+    # The namespace's end comes from the nursery's; now and then it is there before the keeper sees its cause.
+    place = world("import time\ndef nap():\n    time.sleep(60)\n")
+    for _ in range(15):
+        executors = place.executors()
+        naps = [place.step("acts:nap"), place.step("acts:nap")]
+        for nap in naps:
+            executors.start(nap)
+        started: list[Started] = []
+        while len(started) < len(naps):
+            started += [report for report in executors.wait(1.0) if isinstance(report, Started)]
+        assert started[0].process is not None
+        template = parent(started[0].process.pid)
+        kill(min(children(template), key=lambda pid: processes.process_of(pid).start))
+        ended = place.until_over(executors, *(nap.id for nap in naps))
+        assert {type(report).__name__ for report in ended.values()} == {"Lost"}
+        executors.close()
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])

@@ -42,6 +42,8 @@ LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 NEW_PID, NEW_MOUNTS = 0x20000000, 0x00020000
 RECURSIVE_SLAVE, NO_SUID_DEV_EXEC = 0x4000 | 0x80000, 0x2 | 0x4 | 0x8
+#: The kernel's PF_EXITING, in the flags of /proc/PID/stat.
+EXITING = 0x4
 READ, WRITE = select.POLLIN, select.POLLOUT
 
 
@@ -129,6 +131,13 @@ class Nursery:
         if pid := os.fork():
             checked(LIBC.setns(self.own, NEW_PID))
         return pid
+
+    def leaving(self) -> bool:
+        """Whether the kernel is clearing it away: the inits may see that before the other end of the channel does."""
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+            return fields[0] in (b"Z", b"X") or bool(int(fields[6]) & EXITING)
+        return True
 
     def namespace(self) -> int:
         """A pidfd of the init of a new, empty namespace, in which the next fork of the caller will be."""
@@ -293,7 +302,7 @@ class Keeper:
         poll = select.poll()
         if self.nursery:
             poll.register(self.nursery.channel, 0)
-            if poll.poll(0):
+            if poll.poll(0) or self.nursery.leaving():
                 os._exit(70)
 
     def hear(self, line: Line) -> None:
