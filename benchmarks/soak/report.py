@@ -38,11 +38,12 @@ def text(result: Report) -> str:
     """The report in Markdown."""
     kills = [kill for one in result.rounds for kill in one.kills]
     states = Counter(one.state or "never accepted" for one in result.rounds)
+    kernel = ".".join(platform.release().split(".")[:2])
     lines = [
         f"# {len(kills):,} kills",
         "",
         f"Seed {result.seed}, {len(result.rounds)} runs, {result.seconds / 60:.0f} minutes on {os.cpu_count()} cores, "
-        f"Linux {'.'.join(platform.release().split('.')[:2])}, Python {platform.python_version()}. Again: `python -m benchmarks.soak --kills "
+        f"Linux {kernel}, Python {platform.python_version()}. Again: `python -m benchmarks.soak --kills "
         f"{len(kills)} --seed {result.seed}` (the same choices; the moments depend on the machine).",
         "",
         f"Runs: {_listed(states)}. Attempts lost without their fault: {sum(one.lost for one in result.rounds)}; failed "
