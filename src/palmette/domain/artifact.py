@@ -22,6 +22,9 @@ class Artifact:
     filename: str
     #: what the runtime said of it: format, rows, schema, statistics, sensitive …
     metadata: Mapping[str, Json] = field(default_factory=dict)
+    #: where it lies, of one that was passed by reference and is not in the store; its digest is then that of its bytes,
+    #: or "etag:…" as its host said it
+    uri: str = ""
 
     @property
     def sensitive(self) -> bool:

@@ -6,9 +6,10 @@ travels as JSON (`palmette.domain.wire`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 from palmette.domain.values import Json
 
@@ -43,6 +44,8 @@ class Reading(StrEnum):
     DATETIME = "datetime"
     PATH = "path"
     ENUM = "enum"
+    #: an `InputFile`: a path relative to the project, or a URI; what counts is the content
+    FILE = "file"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,10 @@ class Input:
     default: Json = None
     #: of a LIST or STRUCT parameter or a dataclass-typed one: the declared type, for messages
     declared: str = ""
+    #: a list of artifacts: what a loop's tasks made
+    many: bool = False
+    #: the final status of a task or group, which the backend fills in; nothing is wired to it
+    status: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,6 +185,11 @@ class Step:
     imports: tuple[str, ...] = ()
     #: dynamic imports the author declared: module names or globs
     include: tuple[str, ...] = ()
+    #: the dependency group of the lock that it runs with, besides the project's own dependencies; empty for those alone
+    environment: str = ""
+    #: of a step that is a command and no function: its words, each with placeholders such as "{dataset}"; its `target`
+    #: is then the name under which the step object stands
+    command: tuple[str, ...] = ()
     #: "algorithms/tumour.py:41"
     location: str = ""
 
@@ -205,16 +217,184 @@ class Constant:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FromItem:
+    """A task's argument is the item of a loop around it, or a part of that item."""
+
+    #: the name of the loop
+    loop: str
+    #: keys into an item that is a mapping: ("train",)
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromCollected:
+    """A task's argument is the list of what a task within loops made, in the order of the items."""
+
+    task: str
+    output: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromOneOf:
+    """A task's argument is the output of that task, of several in exclusive branches, which was executed."""
+
+    alternatives: tuple[FromTask, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FromFile:
+    """A task's argument is the file that an `InputFile` parameter names: an artifact that is imported, not copied."""
+
+    parameter: str
+
+
+Source: TypeAlias = FromParameter | FromTask | Constant | FromItem | FromCollected | FromOneOf | FromFile
+
+
+class Comparator(StrEnum):
+    """How a condition compares two values."""
+
+    EQUAL = "=="
+    UNEQUAL = "!="
+    LESS = "<"
+    AT_MOST = "<="
+    MORE = ">"
+    AT_LEAST = ">="
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One value held against another."""
+
+    left: Source
+    operator: Comparator
+    right: Source
+
+
+@dataclass(frozen=True, kw_only=True)
+class Not:
+    """The opposite of a test."""
+
+    test: Test
+
+
+@dataclass(frozen=True, kw_only=True)
+class All:
+    """Every one of several tests."""
+
+    tests: tuple[Test, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Any:
+    """At least one of several tests."""
+
+    tests: tuple[Test, ...]
+
+
+Test: TypeAlias = Comparison | Not | All | Any
+
+
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """One call of a step in the pipeline."""
 
-    #: unique in the pipeline: the step's name, then "name-2", "name-3"
+    #: unique within its pipeline function: the step's name, then "name-2", "name-3"
     name: str
     step: str
-    arguments: Mapping[str, FromParameter | FromTask | Constant] = field(default_factory=dict)
-    #: tasks that must have succeeded though nothing of theirs is used
+    arguments: Mapping[str, Source] = field(default_factory=dict)
+    #: tasks or groups that must have succeeded though nothing of theirs is used
+    after: tuple[str, ...] = ()
+    #: it runs once everything it needs is over, whether that succeeded or not
+    regardless: bool = False
+    location: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One branch of a condition."""
+
+    #: "condition-1": unique within its pipeline function
+    name: str
+    #: None for `otherwise`
+    test: Test | None
+    body: tuple[Node, ...]
+    location: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class When:
+    """A condition: of its cases, at most the first whose test holds is executed."""
+
+    #: "condition-branches-1"; a single case's own name where there is only one
+    name: str
+    cases: tuple[Case, ...]
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Each:
+    """A loop: its body once for each item."""
+
+    #: "for-loop-1": unique within its pipeline function
+    name: str
+    #: a list; of artifacts, if it is a `FromCollected` of an artifact
+    items: Source
+    body: tuple[Node, ...]
+    #: at most so many items at once; 0 for any number
+    parallelism: int = 0
     after: tuple[str, ...] = ()
     location: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nested:
+    """A call of another algorithm. The names in its body are its own: nothing inside refers outside but by its inputs,
+    which are the parameters (`FromParameter`) or artifacts (`FromTask` with an empty task) of its body."""
+
+    #: unique within the calling pipeline function
+    name: str
+    #: the algorithm's name
+    algorithm: str
+    inputs: tuple[Input, ...] = ()
+    outputs: tuple[Output, ...] = ()
+    arguments: Mapping[str, Source] = field(default_factory=dict)
+    body: tuple[Node, ...] = ()
+    #: output name → what within the body it is
+    results: Mapping[str, Source] = field(default_factory=dict)
+    after: tuple[str, ...] = ()
+    location: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnExit:
+    """A body, and a task that runs when it is over, whatever became of it."""
+
+    #: "exit-handler-1": unique within its pipeline function
+    name: str
+    body: tuple[Node, ...]
+    task: Task
+    after: tuple[str, ...] = ()
+    location: str = ""
+
+
+Node: TypeAlias = Task | When | Each | Nested | OnExit
+
+
+def calls(nodes: tuple[Node, ...]) -> Iterator[Task]:
+    """Every task in these nodes and in the groups within them, in the order of the source."""
+    for node in nodes:
+        match node:
+            case Task():
+                yield node
+            case When(cases=cases):
+                for case in cases:
+                    yield from calls(case.body)
+            case Each(body=body) | Nested(body=body):
+                yield from calls(body)
+            case OnExit(body=body, task=task):
+                yield from calls(body)
+                yield task
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -250,8 +430,8 @@ class Algorithm:
     presets: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)
     metrics: tuple[MetricSpec, ...] = ()
     steps: tuple[Step, ...] = ()
-    #: in the order of the calls, which is a topological order
-    tasks: tuple[Task, ...] = ()
+    #: in the order of the calls, which is a topological order; conditions, loops, nested algorithms among them
+    tasks: tuple[Node, ...] = ()
     location: str = ""
 
     def step(self, name: str) -> Step:

@@ -217,6 +217,12 @@ class Run:
     lease: Lease | None = None
     tags: tuple[str, ...] = ()
     note: str = ""
+    #: the sweep it is a point of; empty for none
+    sweep: str = ""
+    #: the run it was made from: by `rerun`, `reproduce`; empty for none
+    origin: str = ""
+    #: the ticket of its branch: "IA-1742"; empty for none
+    ticket: str = ""
 
     @property
     def config(self) -> dict[str, Json]:
