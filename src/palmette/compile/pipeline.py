@@ -20,6 +20,10 @@ from palmette.domain.graph import (
     Field,
     Fresh,
     Freshness,
+    FromCollected,
+    FromFile,
+    FromItem,
+    FromOneOf,
     FromParameter,
     FromTask,
     Input,
@@ -28,6 +32,7 @@ from palmette.domain.graph import (
     Retry,
     Step,
     Task,
+    calls,
 )
 from palmette.domain.values import Json
 from palmette.errors import CompileError
@@ -123,12 +128,13 @@ class _Lowering:
     @cached_property
     def steps(self) -> dict[str, Step]:
         """The steps that some task calls, by name."""
-        return {name: self.algorithm.step(name) for name in dict.fromkeys(task.step for task in self.algorithm.tasks)}
+        called = dict.fromkeys(task.step for task in calls(self.algorithm.tasks))
+        return {name: self.algorithm.step(name) for name in called}
 
     @cached_property
     def tasks(self) -> dict[str, str]:
         """The key of each task."""
-        return keys(task.name for task in self.algorithm.tasks)
+        return keys(task.name for task in calls(self.algorithm.tasks))
 
     @cached_property
     def components(self) -> dict[str, str]:
@@ -153,7 +159,9 @@ class _Lowering:
                     input_definitions=Definitions(
                         parameters={entry.name: _parameter(entry, self.dialect) for entry in self.algorithm.config}
                     ),
-                    dag=DagSpec(tasks={self.tasks[task.name]: _task(task, self) for task in self.algorithm.tasks}),
+                    dag=DagSpec(
+                        tasks={self.tasks[task.name]: _task(task, self) for task in calls(self.algorithm.tasks)}
+                    ),
                 ),
                 components={f"comp-{self.components[step.name]}": _component(step, self) for step in steps},
                 executors={
@@ -204,7 +212,7 @@ def _parameter(entry: Field, dialect: Dialect) -> ParameterSpec:
 def _component(step: Step, lowering: _Lowering) -> ComponentSpec:
     absent = {
         name
-        for task in lowering.algorithm.tasks
+        for task in calls(lowering.algorithm.tasks)
         if task.step == step.name
         for name, source in task.arguments.items()
         if isinstance(source, FromParameter) and source.parameter in lowering.nullable
@@ -259,7 +267,7 @@ def _constrained(step: Step, algorithm: Algorithm) -> dict[str, Field]:
         entry.name: entry for entry in algorithm.config if entry.choices or (entry.low, entry.high) != (None, None)
     }
     found: dict[str, set[str]] = {}
-    for task in algorithm.tasks:
+    for task in calls(algorithm.tasks):
         if task.step == step.name:
             for name, source in task.arguments.items():
                 found.setdefault(name, set()).add(source.parameter if isinstance(source, FromParameter) else "")
@@ -284,7 +292,7 @@ def _task(task: Task, lowering: _Lowering) -> TaskSpec:
 
 def _inputs(task: Task, lowering: _Lowering) -> tuple[TaskInputs, set[str]]:
     """Where the task's inputs come from, and the tasks that make them."""
-    made = {each.name: lowering.steps[each.step] for each in lowering.algorithm.tasks}
+    made = {each.name: lowering.steps[each.step] for each in calls(lowering.algorithm.tasks)}
     parameters: dict[str, ParameterInput] = {}
     artifacts: dict[str, ArtifactInput] = {}
     producers: set[str] = set()
@@ -307,6 +315,8 @@ def _inputs(task: Task, lowering: _Lowering) -> tuple[TaskInputs, set[str]]:
                     parameters[name] = ParameterInput(
                         task_output_parameter=TaskOutputParameter(producer_task=key, output_parameter_key=output)
                     )
+            case FromItem() | FromCollected() | FromOneOf() | FromFile():
+                raise CompileError(f"{task.name} cannot be compiled yet", "Do without loops, conditions and files.")
             case _:
                 assert_never(source)
     return TaskInputs(parameters=parameters, artifacts=artifacts), producers

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from palmette.capture.bundle import Bundle, carried
 from palmette.capture.explain import Explanation, explain
-from palmette.domain.graph import Algorithm, FromParameter
+from palmette.domain.graph import Algorithm, FromParameter, calls
 from palmette.errors import PalmetteError, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.check import check as check_document
@@ -73,7 +73,7 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
             CheckedAlgorithm(
                 name=name,
                 good=not broken,
-                tasks=len(recorded.algorithm.tasks),
+                tasks=len(list(calls(recorded.algorithm.tasks))),
                 fields=len(recorded.algorithm.config),
                 files=len(recorded.closure.files),
             )
@@ -83,7 +83,7 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
 
 def _unused(algorithm: Algorithm) -> list[str]:
     """A remark on the config fields that no step is given."""
-    sources = [source for task in algorithm.tasks for source in task.arguments.values()]
+    sources = [source for task in calls(algorithm.tasks) for source in task.arguments.values()]
     used = {source.parameter for source in sources if isinstance(source, FromParameter)}
     return [
         f"{field.location or algorithm.name}: no step of {algorithm.name} uses the config field {field.name}"
