@@ -24,6 +24,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -76,8 +77,10 @@ class Blobs:
     """A directory of bytes by content. Processes and threads share one freely."""
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._staging = root / "incoming"
+        #: where they lie: ab/cdef…
+        self.root = root
+        #: what is on its way in; whoever stores something holds a shared lock on it, whoever removes an exclusive one
+        self.incoming = root / "incoming"
         #: sha256 → what the file looked like when its bytes were last read and right
         self._verified: dict[str, tuple[int, int, int]] = {}
 
@@ -87,7 +90,7 @@ class Blobs:
         Durable when it returns; the path is gone then. Bytes that are stored already are not stored again. If
         anything goes wrong, the path is still there with the same bytes.
         """
-        with _translated(self._root), self._stage() as staging:
+        with _translated(self.root), self._stage() as staging:
             if path.is_dir() and not path.is_symlink():
                 return self._put_directory(path, staging)
             _refuse_special([(path.name, path)])
@@ -98,7 +101,7 @@ class Blobs:
 
     def put_bytes(self, data: bytes) -> str:
         """Store bytes as a file; its digest. Durable when it returns."""
-        with _translated(self._root), self._stage() as staging:
+        with _translated(self.root), self._stage() as staging:
             staged = self._take_bytes(data, staging)
             self._publish([staged])
             return FILE + staged.sha256
@@ -148,14 +151,14 @@ class Blobs:
 
     def open(self, digest: str) -> BinaryIO:
         """The stored bytes of a file, to be read; a directory's are its manifest's."""
-        with _translated(self._root):
+        with _translated(self.root):
             path = self._path(_hex(digest))
             self._verify(_hex(digest), path)
             return path.open("rb")
 
     def size(self, digest: str) -> int:
         """The bytes of a file, or of all files of a directory."""
-        with _translated(self._root):
+        with _translated(self.root):
             if digest.startswith(DIRECTORY):
                 return sum(entry.size for entry in self._manifest(digest).files)
             return _existing(self._path(_hex(digest)), _hex(digest)).st_size
@@ -163,7 +166,7 @@ class Blobs:
     def exists(self, digest: str) -> bool:
         """Whether the bytes are there, all of them for a directory; whether they are right is seen when they are
         used."""
-        with _translated(self._root):
+        with _translated(self.root):
             if not digest.startswith(DIRECTORY):
                 return self._path(_hex(digest)).exists()
             try:
@@ -171,9 +174,24 @@ class Blobs:
             except CorruptBlob:
                 return False
 
+    def claim(self, digest: str) -> bool:
+        """Whether the bytes are there, all of them; if so they are not collected before whoever asks has had time to
+        refer to them."""
+        with _translated(self.root), self._stage():
+            found = self.exists(digest)
+            for sha256 in self.contents(digest) if found else ():
+                _use(self._path(sha256))
+            return found
+
+    def contents(self, digest: str) -> frozenset[str]:
+        """The names of the stored files that a file or directory consists of; CorruptBlob if a manifest is gone."""
+        sha256 = _hex(digest)
+        entries = self._manifest(digest).files if digest.startswith(DIRECTORY) else ()
+        return frozenset({sha256, *(entry.sha256 for entry in entries)})
+
     def files(self, digest: str) -> Mapping[str, int]:
         """The files of a directory with their sizes, by relative path."""
-        with _translated(self._root):
+        with _translated(self.root):
             return {entry.path: entry.size for entry in self._manifest(digest).files}
 
     # Storing. Everything is staged first, then named: what fails, fails before anything is visible.
@@ -196,11 +214,11 @@ class Blobs:
 
     @contextmanager
     def _stage(self) -> Iterator[Path]:
-        if not self._root.exists():
-            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._staging.mkdir(exist_ok=True)
-        with _shared(self._staging):
-            staging = self._staging / f"{os.getpid()}-{secrets.token_hex(8)}"
+        if not self.root.exists():
+            self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.incoming.mkdir(exist_ok=True)
+        with _shared(self.incoming):
+            staging = self.incoming / f"{os.getpid()}-{secrets.token_hex(8)}"
             staging.mkdir()
             try:
                 yield staging
@@ -245,9 +263,9 @@ class Blobs:
             target = self._path(one.sha256)
             if not target.parent.exists():
                 target.parent.mkdir(exist_ok=True)
-                touched.add(self._root)
+                touched.add(self.root)
             one.path.chmod(0o444)
-            os.utime(one.path, (_TIME, _TIME))
+            _use(one.path)
             one.path.rename(target)
             touched.add(target.parent)
         for directory in touched:
@@ -257,14 +275,15 @@ class Blobs:
         """Whether the right bytes are there already; damaged ones are not, and so are replaced."""
         try:
             self._verify(sha256, self._path(sha256))
-        except CorruptBlob:
+            _use(self._path(sha256))
+        except (CorruptBlob, FileNotFoundError):
             return False
         return True
 
     # Reading.
 
     def _path(self, sha256: str) -> Path:
-        return self._root / sha256[:2] / sha256[2:]
+        return self.root / sha256[:2] / sha256[2:]
 
     def _verify(self, sha256: str, path: Path, entry: _Entry | None = None) -> None:
         """Raise CorruptBlob unless the bytes are those that were stored, as far as it is worth looking."""
@@ -282,7 +301,7 @@ class Blobs:
         if not untouched:
             # The bytes are right (restored from a backup, say); the next look shall be a short one again.
             with suppress(OSError):
-                os.utime(path, (_TIME, _TIME))
+                _use(path)
             looks = (status.st_ino, status.st_size, _TIME * 10**9)
         self._verified[sha256] = looks
 
@@ -438,6 +457,11 @@ def _shared(staging: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def _use(path: Path) -> None:
+    """Give stored bytes the time of modification that all have; that of the last access says when they were needed."""
+    os.utime(path, (time.time(), _TIME))
 
 
 def _discard(path: Path) -> None:

@@ -361,3 +361,31 @@ def test_what_was_stored_survives_a_kill_and_nothing_is_half(root: Path, tmp_pat
     for path in stored(root):
         if "incoming" not in path.parts:
             assert path.parent.name + path.name == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_what_is_claimed_shows_when_it_was_needed(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "blobs")
+    made = tmp_path / "made"
+    made.mkdir()
+    (made / "part").write_bytes(b"part")
+    digest, _ = blobs.put(made)
+    files = [blobs.root / name[:2] / name[2:] for name in blobs.contents(digest)]
+    for file in files:
+        os.utime(file, (1, file.stat().st_mtime))
+
+    assert blobs.claim(digest)
+
+    assert len(files) == 2
+    assert all(file.stat().st_atime > 1 for file in files)
+    assert not blobs.claim("sha256:" + "0" * 64)
+
+
+def test_storing_equal_bytes_again_shows_that_they_are_needed(tmp_path: Path) -> None:
+    blobs = Blobs(tmp_path / "blobs")
+    (name,) = blobs.contents(blobs.put_bytes(b"equal"))
+    file = blobs.root / name[:2] / name[2:]
+    os.utime(file, (1, file.stat().st_mtime))
+
+    blobs.put_bytes(b"equal")
+
+    assert file.stat().st_atime > 1

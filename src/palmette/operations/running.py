@@ -47,7 +47,7 @@ def drive(accepted: Accepted, watch: Watch) -> Detail:
     try:
         with Interrupts() as interrupts:
             world = World(
-                ledger=RunLedger(home.store, accepted.lease, home.blobs.exists),
+                ledger=RunLedger(home.store, accepted.lease, home.blobs.claim),
                 executor=executors,
                 slots=slots(accepted.directories, host),
                 files=home.blobs,
