@@ -61,6 +61,8 @@ class Pin:
     version: str
     #: the lock file's hashes, "sha256:…"; empty where the pin was read from what is installed
     hashes: tuple[str, ...] = ()
+    #: where it comes from, if that is no index: "git+https://…@COMMIT", the URL of a file
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,11 +161,12 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskRecord:
-    """A task of a run."""
+    """A task of a run; or a group of tasks: a nested pipeline, a branch, a loop, one iteration of it."""
 
     name: str
     state: TaskState = TaskState.PENDING
-    #: the executor label of the IR, and the component's display name
+    #: the executor label of the IR (empty for a group, which executes nothing itself), and the display name: of a step
+    #: in a loop with the numbers of the items, "fit[2]"
     executor: str = ""
     component: str = ""
     #: names of the tasks it waits for
@@ -178,6 +181,11 @@ class TaskRecord:
     ended: float | None = None
     message: str = ""
     attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def group(self) -> bool:
+        """Whether it only holds other tasks."""
+        return not self.executor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +265,13 @@ class TaskChanged:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TasksPlanned:
+    """These tasks came to be while the run was driven: those of a loop's iterations, once its items were known."""
+
+    tasks: tuple[TaskRecord, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class AttemptStarted:
     """An attempt is about to exist (no process yet), or its process is known now."""
 
@@ -283,4 +298,4 @@ class PointsLogged:
     position: int
 
 
-Change: TypeAlias = RunChanged | TaskChanged | AttemptStarted | AttemptEnded | PointsLogged
+Change: TypeAlias = RunChanged | TasksPlanned | TaskChanged | AttemptStarted | AttemptEnded | PointsLogged

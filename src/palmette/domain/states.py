@@ -33,7 +33,7 @@ class TaskState(StrEnum):
     SUCCEEDED = "SUCCEEDED"
     CACHED = "CACHED"
     FAILED = "FAILED"
-    #: something it needs did not succeed
+    #: its condition did not hold, or something it needs did not succeed
     SKIPPED = "SKIPPED"
     CANCELED = "CANCELED"
 
@@ -69,7 +69,16 @@ RUN_MOVES: Final[Mapping[RunState, frozenset[RunState]]] = {
 
 TASK_MOVES: Final[Mapping[TaskState, frozenset[TaskState]]] = {
     TaskState.PENDING: frozenset(
-        {TaskState.QUEUED, TaskState.CACHED, TaskState.SKIPPED, TaskState.CANCELED, TaskState.FAILED}
+        # SUCCEEDED and RUNNING: what executes no process of its own, an importer and a group of tasks.
+        {
+            TaskState.QUEUED,
+            TaskState.RUNNING,
+            TaskState.CACHED,
+            TaskState.SUCCEEDED,
+            TaskState.SKIPPED,
+            TaskState.CANCELED,
+            TaskState.FAILED,
+        }
     ),
     TaskState.QUEUED: frozenset({TaskState.RUNNING, TaskState.CANCELED, TaskState.FAILED}),
     # Back to QUEUED: a retry, or an attempt that was lost.

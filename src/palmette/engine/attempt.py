@@ -43,6 +43,8 @@ class Surroundings:
     project: Path | None = None
     #: the roots of the project's own modules
     sources: tuple[Path, ...] = ()
+    #: the Python of each environment that a step may name; steps that name none run with the project's own
+    interpreters: Mapping[str, Path] = field(default_factory=dict)
 
 
 def directory(run: str, task: str, serial: int | str) -> str:
@@ -103,6 +105,7 @@ def prepare(
         timeout=task.timeout,
         imports=task.config.imports,
         declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *confidential))),
+        interpreter=where.interpreters.get(task.config.environment),
     )
 
 

@@ -15,6 +15,7 @@ from palmette.domain.run import (
     RunChanged,
     TaskChanged,
     TaskRecord,
+    TasksPlanned,
 )
 from palmette.domain.states import RunState, TaskState
 
@@ -42,6 +43,8 @@ class MemoryLedger:
                     self.state = change.state
                 case PointsLogged():
                     self._log(change)
+                case TasksPlanned(tasks=records):
+                    self.tasks |= {record.name: record for record in records}
                 case _:
                     self.tasks[change.task] = follow(self.tasks[change.task], change)
 

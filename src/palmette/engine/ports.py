@@ -10,6 +10,7 @@ from typing import Protocol, TypeAlias
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Change, Process, Reused
 from palmette.domain.values import Json
+from palmette.errors import NotFound
 
 
 class Ledger(Protocol):
@@ -38,6 +39,48 @@ class Bytes(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Referred:
+    """What lies at a URI, recorded and not copied."""
+
+    uri: str
+    #: "sha256:…" of the bytes, or "etag:…" as the host says it
+    digest: str
+    #: bytes
+    size: int
+    #: the name it has as a file; a directory's ends in "/"
+    filename: str
+
+
+class Importer(Protocol):
+    """Knows what lies outside the store."""
+
+    def refer(self, uri: str) -> Referred:
+        """What lies there now; PalmetteError if nothing does, or it cannot be read."""
+
+
+class Nowhere:
+    """Knows of nothing outside the store."""
+
+    def refer(self, uri: str) -> Referred:
+        """Never."""
+        raise NotFound(f"nothing here can read {uri}")
+
+
+class Expressions(Protocol):
+    """Evaluates the expressions of a pipeline document, which are CEL. `Unusable` says why one makes no sense."""
+
+    def holds(self, expression: str, parameters: Mapping[str, Json]) -> bool:
+        """Whether a condition over ``inputs.parameter_values`` is true."""
+
+    def part(self, expression: str, value: Json) -> Json:
+        """The part of a value that a selector over ``string_value`` names."""
+
+
+class Unusable(Exception):
+    """An expression cannot be evaluated."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Launch:
     """One attempt, ready to be started."""
 
@@ -60,6 +103,8 @@ class Launch:
     imports: tuple[str, ...] = ()
     #: variables the step declared: among them may be one that only a fresh start can set
     declared: tuple[str, ...] = ()
+    #: the Python that it runs with; None for the project's own
+    interpreter: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from palmette.domain.values import Json
 from palmette.engine.attempt import Surroundings
-from palmette.engine.ports import Bytes, Executor, Ledger, Secrets, Slots, Watch
+from palmette.engine.ports import (
+    Bytes,
+    Executor,
+    Expressions,
+    Importer,
+    Ledger,
+    Nowhere,
+    Secrets,
+    Slots,
+    Unusable,
+    Watch,
+)
 
 
 class Signals(Protocol):
@@ -32,6 +44,18 @@ class Undisturbed:
         return 0
 
 
+class NoExpressions:
+    """Evaluates none."""
+
+    def holds(self, expression: str, parameters: Mapping[str, Json]) -> bool:
+        """Never."""
+        raise Unusable(f"nothing here evaluates {expression!r}")
+
+    def part(self, expression: str, value: Json) -> Json:
+        """Never."""
+        raise Unusable(f"nothing here evaluates {expression!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """All that a drive touches."""
@@ -42,6 +66,8 @@ class World:
     files: Bytes
     where: Surroundings
     secrets: Secrets = Secrets()
+    importer: Importer = Nowhere()
+    expressions: Expressions = NoExpressions()
     watch: Watch = lambda _: None
     signals: Signals = Undisturbed()
     #: seconds since the epoch

@@ -323,6 +323,7 @@ PALMETTE_CONFIG: Final = shape(
         "sensitive": ("sensitive", each(TEXT)),
         "env": ("env", each(TEXT)),
         "imports": ("imports", each(TEXT)),
+        "environment": ("environment", TEXT),
         "timeout": ("timeout", NUMBER),
         "formats": ("formats", table(TEXT)),
     },

@@ -322,6 +322,8 @@ class PalmetteConfig:
     env: tuple[str, ...] = ()
     #: third-party modules worth importing before the step is forked
     imports: tuple[str, ...] = ()
+    #: the environment that the step names; empty for the project's own
+    environment: str = ""
     #: seconds, where finer than ``active_deadline_seconds`` can say; None for none
     timeout: float | None = None
     #: output name → format

@@ -15,7 +15,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from palmette.domain.run import AttemptEnded, AttemptStarted, PointsLogged, RunChanged, TaskChanged, TaskRecord
+from palmette.domain.run import (
+    AttemptEnded,
+    AttemptStarted,
+    PointsLogged,
+    RunChanged,
+    TaskChanged,
+    TaskRecord,
+    TasksPlanned,
+)
 from palmette.domain.states import AttemptState, TaskState
 from palmette.operations.details import shown
 from palmette.operations.watching import Far, Seen
@@ -95,7 +103,7 @@ class RunProgress:
                 self._lines[task].latest = f"{last.name} {words.number(last.value)}{at}"
             case Far(task=task):
                 self._lines[task].far = seen
-            case RunChanged():
+            case RunChanged() | TasksPlanned():
                 pass
 
     def _task(self, change: TaskChanged) -> None:

@@ -17,10 +17,11 @@ from palmette.domain.run import (
     Reused,
     RunChanged,
     TaskChanged,
+    TasksPlanned,
 )
 from palmette.domain.states import RunState, TaskState
 from palmette.errors import NotFound
-from palmette.store import artifacts, leases, metrics, tasks
+from palmette.store import artifacts, leases, metrics, tasks, texts
 from palmette.store.columns import plain
 from palmette.store.database import Store
 from palmette.store.schema import runs
@@ -102,6 +103,10 @@ class RunLedger:
         match change:
             case RunChanged():
                 connection.execute(_CHANGE, {"run_id": run, **_changed(change)})
+                if change.message:
+                    texts.write(connection, run)
+            case TasksPlanned(tasks=records):
+                tasks.plan(connection, run, self._project, records)
             case TaskChanged():
                 tasks.change(connection, run, self._project, change)
             case AttemptStarted() | AttemptEnded():
