@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from palmette.domain.artifact import Outputs
@@ -26,6 +27,14 @@ class Policy:
     reuse_unsaid: bool = False
     #: everything that reads the world is read again
     refresh: bool = False
+    #: nothing is used again but what is adopted
+    anew: bool = False
+    #: tasks that are executed anew, whatever was done before
+    forced: frozenset[str] = frozenset()
+    #: task → what another run's task made, which is taken over whatever its fingerprint
+    adopted: Mapping[str, Reused] = field(default_factory=dict)
+    #: tasks that somebody can reach into while they run: executed anew, and never used again
+    handled: frozenset[str] = frozenset()
     #: seconds between asking an attempt to stop and killing it
     grace: float = 10.0
 
@@ -37,7 +46,7 @@ def reads_world(task: PlannedTask) -> bool:
 
 def stands(task: PlannedTask, policy: Policy, token: str, reused: Reused | None, now: float) -> bool:
     """Whether these outputs may be used again; without them, whether it is worth looking for some."""
-    if not task.cache:
+    if not task.cache or policy.anew or task.name in policy.forced:
         return False
     source, fresh = reads_world(task), task.fresh
     if policy.refresh and (source or (fresh is not None and fresh.kind is not Freshness.UNSAID)):
@@ -95,6 +104,14 @@ class Library:
             gpu=resources.gpu > 0,
             token=token,
         )
+        adopted = self._policy.adopted.get(task.name)
+        if adopted is not None:
+            # Another code may have made it, so under this fingerprint nobody may find it.
+            apart = replace(known, token=f"{token} taken over from {adopted.run}/{adopted.task}")
+            return Hit(task=task.name, time=now, reused=adopted, fingerprint=fingerprint(apart), parts=known)
+        if task.name in self._policy.handled:
+            apart = replace(known, token=f"{token} by hand in {self._run.id}")
+            return Missed(task=task.name, time=now, fingerprint=fingerprint(apart), parts=known)
         key = fingerprint(known)
         worth = stands(task, self._policy, token, None, now)
         reused = self._world.ledger.reusable(key) if worth else None
