@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -92,7 +93,14 @@ class TestMaking:
 
     def test_the_migrations_make_what_the_tables_say(self, store: Store) -> None:
         with store.read() as connection:
-            assert compare_metadata(MigrationContext.configure(connection), schema.metadata) == []
+            dialect = connection.dialect.name
+
+            def ours(thing: Any, *_about: object) -> bool:
+                condition = getattr(thing, "_ddl_if", None)  # Alembic does not ask it
+                return condition is None or condition.dialect == dialect
+
+            context = MigrationContext.configure(connection, opts={"include_object": ours})
+            assert compare_metadata(context, schema.metadata) == []
 
     def test_what_is_made_at_once_is_what_the_migrations_make(self, made: Path, tmp_path: Path) -> None:
         migrated = tmp_path / "migrated.db"

@@ -47,6 +47,7 @@ Drive = Callable[[Run], Lease]
 MODEL = Artifact(
     type="system.Model", digest="sha256:aa", size=10, filename="output.joblib", metadata={"format": "joblib"}
 )
+SCAN = Artifact(type="system.Dataset", digest="etag:5", size=0, filename="scan.nii", uri="s3://scans/1.nii")
 WEIRD = "half a pair \ud800, a NUL \0 and é"
 
 FULL = Run(
@@ -84,6 +85,9 @@ FULL = Run(
     created=1000.25,
     tags=("a", "b"),
     note="noted",
+    sweep="sweep0000000",
+    origin="first0000000",
+    ticket="IA-1742",
 )
 
 
@@ -286,7 +290,7 @@ class TestTasks:
 
     def test_a_task_goes_through_its_states(self, store: Store, run: Run, ledger: RunLedger) -> None:
         parts = Parts(what="m:fit", parameters={"C": 0.1, "seed": 3}, inputs={"data": ("sha256:1",)}, gpu=True)
-        outputs = Outputs(parameters={"auc": 0.5, "names": ["é", None]}, artifacts={"model": MODEL})
+        outputs = Outputs(parameters={"auc": 0.5, "names": ["é", None]}, artifacts={"model": MODEL, "scan": SCAN})
         process = Process(pid=7, start=8, boot="boot")
         ledger.record([TaskChanged(task="fit", state=TaskState.QUEUED, time=1.0, fingerprint="f", parts=parts)])
         ledger.record(

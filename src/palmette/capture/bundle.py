@@ -41,7 +41,8 @@ _AT_HOME: Final = frozenset(
     f"palmette/{name}.py"
     for name in (
         *(f"authoring/{name}" for name in ("components", "placeholders", "record", "wiring")),
-        *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states", "wire")),
+        *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states")),
+        *(f"domain/{name}" for name in ("ticket", "wire")),
         *(f"runtime/{name}" for name in ("bootstrap", "delivery", "describe", "keeper", "template", "threads")),
     )
 )
@@ -165,12 +166,12 @@ def unpack(bundle: Bundle, directory: Path) -> Path:
     alone; one that is damaged is replaced.
     """
     target = directory / bundle.digest
-    if _complete(bundle, target):
+    if _usable(bundle, target):
         return target
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with _alone(directory):
-            if _complete(bundle, target):
+            if _usable(bundle, target):
                 return target
             temporary = Path(tempfile.mkdtemp(prefix=f".{bundle.digest[:12]}-", dir=directory))
             try:
@@ -194,6 +195,21 @@ def adopt(unpacked: Path, bundle: Bundle, directory: Path) -> Path:
                 unpacked.rename(target)
                 _sync(directory)
     return unpack(bundle, directory)
+
+
+def remove(directory: Path, name: str, *, before: float) -> bool:
+    """Remove what was unpacked there unless somebody has unpacked it since; whether it went. Each time it is unpacked,
+    though it is there, shows in its time of modification."""
+    target = directory / name
+    with _alone(directory):
+        # Under another name first: whoever looks at it from now on unpacks it anew, after us.
+        doomed = Path(tempfile.mkdtemp(prefix=".doomed-", dir=directory)) / name
+        target.rename(doomed)
+        spared = doomed.stat().st_mtime >= before
+        if spared:
+            doomed.rename(target)
+        shutil.rmtree(doomed.parent, ignore_errors=True)
+    return not spared
 
 
 @contextlib.contextmanager
@@ -237,6 +253,15 @@ def _read(path: Path) -> bytes:
 def _entries(manifest: bytes) -> Iterator[tuple[str, int, str]]:
     for entry in json.loads(manifest)["files"]:
         yield entry["path"], entry["size"], entry["sha256"]
+
+
+def _usable(bundle: Bundle, target: Path) -> bool:
+    """Whether the bundle is there and complete; if so it is known to have been needed now."""
+    if not _complete(bundle, target):
+        return False
+    with contextlib.suppress(PermissionError):  # a kit or a bundle of somebody else's
+        os.utime(target)
+    return target.exists()
 
 
 def _complete(bundle: Bundle, target: Path) -> bool:

@@ -9,7 +9,7 @@ from sqlalchemy import BindParameter, Connection, bindparam, select
 
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.values import Json
-from palmette.store.columns import decode, encode
+from palmette.store.columns import decode, encode, integer, plain
 from palmette.store.database import Store
 from palmette.store.schema import artifacts, parameters
 from palmette.store.statements import upsert
@@ -50,6 +50,8 @@ def write(connection: Connection, run: str, task: str, outputs: Outputs) -> None
                 "size": artifact.size,
                 "filename": artifact.filename,
                 "metadata": encode(dict(artifact.metadata)),
+                "uri": plain(artifact.uri),
+                "rows": _counted(artifact.metadata.get("rows")),
             }
             for name, artifact in outputs.artifacts.items()
         ]
@@ -92,4 +94,9 @@ def _artifact(row: Any) -> Artifact:
         size=row.size,
         filename=row.filename,
         metadata=decode(row.metadata),
+        uri=row.uri,
     )
+
+
+def _counted(rows: Json) -> int | None:
+    return integer(rows) if isinstance(rows, int) and not isinstance(rows, bool) else None

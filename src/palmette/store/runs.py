@@ -17,7 +17,7 @@ from palmette.domain.run import Environment, Git, Host, Pin, Run, Setting, Sourc
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import NotFound, StoreError
-from palmette.store import captures, leases, metrics, tasks
+from palmette.store import captures, leases, metrics, tasks, texts
 from palmette.store.columns import decode, encode, plain
 from palmette.store.database import Store
 from palmette.store.schema import projects, runs, settings, tags
@@ -77,6 +77,7 @@ def create(store: Store, run: Run, records: Sequence[TaskRecord] = ()) -> None:
             connection.execute(_KEEP_PROJECT, {"name": run.project, "created": created})
             captures.keep_pins(connection, run.environment)
             connection.execute(insert(runs), {**_row(run), "created": created})
+            texts.write(connection, run.id)
             if run.settings:
                 rows = [_setting_row(run.id, position, each) for position, each in enumerate(run.settings)]
                 connection.execute(insert(settings), rows)
@@ -148,6 +149,7 @@ def note(store: Store, run: str, text: str) -> None:
     with store.write() as connection:
         _demand(connection, run)
         connection.execute(update(runs).where(runs.c.id == run).values(note=plain(text)))
+        texts.write(connection, run)
 
 
 # Finding.
@@ -291,6 +293,9 @@ def _row(run: Run) -> dict[str, object]:
         "ended": run.ended,
         "message": plain(run.message),
         "note": plain(run.note),
+        "sweep": run.sweep,
+        "origin": run.origin,
+        "ticket": plain(run.ticket),
         "epoch": 0,
     }
 
@@ -322,6 +327,9 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str], pins: t
         lease=leases.of_row(row),
         tags=tuple(marks),
         note=row.note,
+        sweep=row.sweep,
+        origin=row.origin,
+        ticket=row.ticket,
     )
 
 

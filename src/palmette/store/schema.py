@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 #: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
-REVISION: Final = "0001"
+REVISION: Final = "0002"
 
 metadata = MetaData(
     naming_convention={
@@ -39,6 +39,11 @@ metadata = MetaData(
 
 def _text(name: str, **options: Any) -> Column[str]:
     return Column(name, Text, nullable=False, **options)
+
+
+def _added(name: str) -> Column[str]:
+    """A text that came with a later revision: empty in the rows that were there."""
+    return Column(name, Text, nullable=False, server_default="")
 
 
 def _run(*, key: bool = True) -> Column[str]:
@@ -105,10 +110,15 @@ runs = Table(
     Column("lease_renewed", Double),
     #: when it was asked for, by the database's clock
     Column("cancel_requested", Double),
+    #: the sweep it is a point of, the run it was made from, its branch's ticket; empty for none
+    _added("sweep"),
+    _added("origin"),
+    _added("ticket"),
 )
 Index(None, runs.c.created, runs.c.id)
 Index(None, runs.c.project, runs.c.algorithm, runs.c.created, runs.c.id)
 Index(None, runs.c.git_commit)
+Index(None, runs.c.sweep)
 
 settings = Table(
     "settings",
@@ -123,6 +133,16 @@ settings = Table(
     Column("text", Text),
     _text("source"),
     _text("origin"),
+    sqlite_with_rowid=False,
+)
+Index(None, settings.c.name, settings.c.number, settings.c.run)
+
+#: What a search for words reads of a run: its name, note, ticket, commit's message and failure, case-folded.
+texts = Table(
+    "texts",
+    metadata,
+    _run(),
+    _text("text"),
     sqlite_with_rowid=False,
 )
 
@@ -160,6 +180,7 @@ tasks = Table(
     _text("message"),
 )
 Index(None, tasks.c.run, tasks.c.position)
+Index(None, tasks.c.state, tasks.c.component, tasks.c.name, tasks.c.run)
 Index("ix_tasks_reusable", tasks.c.project, tasks.c.fingerprint, tasks.c.made)
 
 attempts = Table(
@@ -233,6 +254,7 @@ summaries = Table(
     Column("time", Double, nullable=False),
     sqlite_with_rowid=False,
 )
+Index(None, summaries.c.name, summaries.c.last, summaries.c.low, summaries.c.high, summaries.c.run)
 
 artifacts = Table(
     "artifacts",
@@ -248,8 +270,13 @@ artifacts = Table(
     _text("filename"),
     #: JSON
     _text("metadata"),
+    #: where it lies, of one that is not in the store; else empty
+    _added("uri"),
+    #: of a table: what its metadata say, for a search
+    Column("rows", BigInteger),
 )
 Index(None, artifacts.c.digest)
+Index(None, artifacts.c.task, artifacts.c.rows, artifacts.c.run)
 
 parameters = Table(
     "parameters",
@@ -285,6 +312,42 @@ bundles = Table(
     #: JSON: path → SHA-256
     _text("files"),
 )
+
+#: Trainings of one algorithm that belong together, a run each.
+sweeps = Table(
+    "sweeps",
+    metadata,
+    _text("id", primary_key=True),
+    Column("project", Text, ForeignKey("projects.name"), nullable=False),
+    _text("algorithm"),
+    #: JSON
+    _text("plan"),
+    _text("note"),
+    Column("created", Double, nullable=False),
+)
+
+#: Queries that were saved under a name.
+views = Table(
+    "views",
+    metadata,
+    _text("project", primary_key=True),
+    _text("name", primary_key=True),
+    _text("query"),
+    Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# On SQLite one index holds all that a list is filtered by, so that looking through all runs does not read their rows.
+# On PostgreSQL a row of a B-tree has at most some 2,700 bytes, and users decide how long these texts are.
+_LISTED: Final = ("project", "created", "id", "algorithm", "state", "preset", "git_branch", "ticket", "git_author")
+_LISTED_TOO: Final = ("trigger", "sweep", "started", "ended", "git_dirty")
+for _index in (
+    Index("ix_runs_listed", *(runs.c[_name] for _name in (*_LISTED, *_LISTED_TOO))),
+    Index("ix_settings_name_text_run", settings.c.name, settings.c.text, settings.c.run),
+):
+    _index.ddl_if(dialect="sqlite")
+for _column in (settings.c.text, runs.c.git_branch, runs.c.ticket):
+    Index(f"ix_{_column.table.name}_{_column.name}_hash", _column, postgresql_using="hash").ddl_if(dialect="postgresql")
 
 #: Alembic's own table. Not among the others, which are all that Alembic compares.
 _revisions = Table(

@@ -1,0 +1,71 @@
+"""A store of every past revision opens with all that is in it. `stores/` has one of each, as its release made it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from palmette.domain.states import RunState, TaskState
+from palmette.store import artifacts, database, identity, metrics, runs, schema, tasks
+from palmette.store.database import Store
+
+STORES = Path(__file__).parent / "stores"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of revision 0001, opened by this version."""
+    script = (STORES / f"0001.{request.param}.sql").read_text()
+    if request.param == "sqlite":
+        where = str(tmp_path)
+        with contextlib.closing(sqlite3.connect(tmp_path / database.FILE)) as connection:
+            connection.executescript(script)
+    else:
+        where = request.getfixturevalue("cluster").create(f"old_{identity.new_run_id()}")
+        psycopg = pytest.importorskip("psycopg")
+        with psycopg.connect(where, autocommit=True) as connection:
+            connection.execute(script)
+    opened = database.open(where)
+    yield opened
+    opened.close()
+
+
+def test_every_past_revision_has_a_store_here() -> None:
+    past = [f"{number:04}" for number in range(1, int(schema.REVISION))]
+    expected = [f"{revision}.{dialect}.sql" for revision in past for dialect in ("postgresql", "sqlite")]
+    assert sorted(path.name for path in STORES.iterdir()) == expected
+
+
+def test_the_runs_of_the_first_release_are_all_there(first: Store) -> None:
+    assert [row.run.id for row in runs.page(first)] == ["bare00000000", "full00000000"]
+    run = runs.get(first, "full00000000")
+    assert (run.state, run.message, run.note) == (RunState.FAILED, "fit: ValueError: boom", "noted")
+    assert run.config == {"penalty": "l1", "C": 0.1, "folds": [1, 2], "deep.flag": True, "limit": None}
+    assert run.tags == ("b", "champion")
+    assert [task.state for task in tasks.of_run(first, run.id)] == [TaskState.SUCCEEDED, TaskState.FAILED]
+    assert metrics.last(first, run.id) == {"auc": 0.9}
+    table = artifacts.of_run(first, run.id)["fetch-dataset"].artifacts["output"]
+    assert (table.metadata, table.uri) == ({"format": "parquet", "rows": 569}, "")
+
+
+def test_what_a_search_asks_is_worked_out_for_them(first: Store) -> None:
+    run = runs.get(first, "full00000000")
+    assert (run.ticket, run.sweep, run.origin) == ("IA-1742", "", "")
+    with first.read() as connection:
+        texts = dict(connection.exec_driver_sql("SELECT run, text FROM texts").all())
+        rows = connection.exec_driver_sql('SELECT "rows" FROM artifacts').scalars().all()
+    assert texts["full00000000"] == "a name\nnoted\nwiden the margin\nfit: valueerror: boom\nia-1742"
+    assert texts["bare00000000"] == ""
+    assert rows == [569]
+
+
+def test_an_upgraded_store_takes_what_a_new_one_does(first: Store) -> None:
+    run = runs.get(first, "bare00000000")
+    runs.note(first, run.id, "seen again")
+    runs.tag(first, run.id, ["kept"])
+    assert runs.get(first, run.id).note == "seen again"
+    assert runs.get(first, run.id).tags == ("kept",)
