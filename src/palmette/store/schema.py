@@ -326,6 +326,16 @@ sweeps = Table(
     Column("created", Double, nullable=False),
 )
 
+#: Runs whose bytes are not kept for their sake any more; what else is known of them stays.
+collected = Table(
+    "collected",
+    metadata,
+    _run(),
+    Column("time", Double, nullable=False),
+    _text("rule"),
+    sqlite_with_rowid=False,
+)
+
 #: Queries that were saved under a name.
 views = Table(
     "views",

@@ -53,6 +53,14 @@ def _tables() -> None:
         sa.ForeignKeyConstraint(["run"], ["runs.id"], name="fk_texts_run", ondelete="CASCADE"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "collected",
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("run", "rule")),
+        sa.Column("time", sa.Double, nullable=False),
+        sa.PrimaryKeyConstraint("run", name="pk_collected"),
+        sa.ForeignKeyConstraint(["run"], ["runs.id"], name="fk_collected_run", ondelete="CASCADE"),
+        sqlite_with_rowid=False,
+    )
 
 
 def _indexes() -> None:

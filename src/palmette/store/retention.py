@@ -1,0 +1,168 @@
+"""Which runs there are to be kept or let go, and whose bytes are still needed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+
+from sqlalchemy import delete, literal_column, select
+
+from palmette.domain.states import RunState
+from palmette.store import leases
+from palmette.store.columns import plain
+from palmette.store.database import Store
+from palmette.store.leases import Holder
+from palmette.store.schema import artifacts, collected, runs, tags
+from palmette.store.statements import insert_new
+
+_FINAL = [state.value for state in RunState if state.final]
+#: how many ids one statement names
+_CHUNK = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A run as a rule sees it."""
+
+    id: str
+    algorithm: str
+    branch: str
+    created: float
+    final: bool
+    #: of the lease; a run that is taken up again has another one
+    epoch: int
+    tags: frozenset[str]
+    noted: bool
+    #: another run was made from it
+    origin: bool
+    #: its bytes were collected before
+    collected: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collected:
+    """When the bytes of a run were given up, and by which rule."""
+
+    time: float
+    rule: str
+
+
+def candidates(store: Store, project: str) -> tuple[Candidate, ...]:
+    """All runs of a project, newest first."""
+    wanted = (
+        runs.c.id,
+        runs.c.algorithm,
+        runs.c.git_branch,
+        runs.c.created,
+        runs.c.state,
+        runs.c.epoch,
+        (runs.c.note != "").label("noted"),
+    )
+    query = select(*wanted).where(runs.c.project == project).order_by(runs.c.created.desc(), runs.c.id.desc())
+    with store.read() as connection:
+        marks: dict[str, set[str]] = {}
+        for run, tag in connection.execute(select(tags.c.run, tags.c.tag)):
+            marks.setdefault(run, set()).add(tag)
+        origins = set(connection.execute(select(runs.c.origin).where(runs.c.origin != "").distinct()).scalars())
+        gone = set(connection.execute(select(collected.c.run)).scalars())
+        return tuple(
+            Candidate(
+                id=row.id,
+                algorithm=row.algorithm,
+                branch=row.git_branch,
+                created=row.created,
+                final=RunState(row.state).final,
+                epoch=row.epoch,
+                tags=frozenset(marks.get(row.id, ())),
+                noted=bool(row.noted),
+                origin=row.id in origins,
+                collected=row.id in gone,
+            )
+            for row in connection.execute(query)
+        )
+
+
+def delete_runs(store: Store, chosen: Mapping[str, int]) -> tuple[str, ...]:
+    """Delete runs whose epoch is still the one given here, with all that the store knows of them; those that went.
+
+    One that somebody has taken up in the meantime stays.
+    """
+    gone: list[str] = []
+    for names in _chunks(chosen):
+        with store.write() as connection:
+            query = select(runs.c.id, runs.c.epoch).where(runs.c.id.in_(names)).with_for_update()
+            found = [row.id for row in connection.execute(query) if row.epoch == chosen[row.id]]
+            connection.execute(delete(runs).where(runs.c.id.in_(found)))
+        gone += found
+    return tuple(gone)
+
+
+def collect(store: Store, chosen: Collection[str], rule: str, time: float) -> None:
+    """Say that the bytes of these runs are no longer kept for their sake. Runs that are not over are left out."""
+    for names in _chunks(chosen):
+        with store.write() as connection:
+            query = select(runs.c.id).where(runs.c.id.in_(names), runs.c.state.in_(_FINAL))
+            rows = [{"run": run, "time": time, "rule": plain(rule)} for run in connection.execute(query).scalars()]
+            if rows:
+                connection.execute(insert_new(collected), rows)
+
+
+def collection(store: Store, run: str) -> Collected | None:
+    """When and by which rule the bytes of a run were given up; None if they were not."""
+    with store.read() as connection:
+        row = connection.execute(select(collected).where(collected.c.run == run)).first()
+    return None if row is None else Collected(time=row.time, rule=row.rule)
+
+
+def needed(store: Store, *, without: Collection[str] = (), deleted: Collection[str] = ()) -> frozenset[str]:
+    """The digests of all bytes that runs of any project refer to, as they would be if the artifacts of the runs
+    `without` were not kept, and the runs `deleted` were not there."""
+    ignored, absent = frozenset(without) | frozenset(deleted), frozenset(deleted)
+    of_tasks = (
+        select(artifacts.c.run, artifacts.c.digest)
+        .outerjoin(collected, collected.c.run == artifacts.c.run)
+        .where(collected.c.run.is_(None))
+        .distinct()
+    )
+    with store.read() as connection:
+        found = {row.digest for row in connection.execute(of_tasks) if row.run not in ignored}
+        for row in connection.execute(select(runs.c.id, runs.c.spec, runs.c.git_diff)):
+            if row.id not in absent:
+                found.update(filter(None, (row.spec, row.git_diff)))
+    return frozenset(found)
+
+
+def bundles(store: Store, *, deleted: Collection[str] = ()) -> frozenset[str]:
+    """The digests of the bundles that runs of any project are executed from, without the runs `deleted`."""
+    with store.read() as connection:
+        rows = connection.execute(select(runs.c.id, runs.c.bundle).where(runs.c.bundle != ""))
+        return frozenset(row.bundle for row in rows if row.id not in deleted)
+
+
+def known(store: Store) -> Mapping[str, float | None]:
+    """Every run of any project that the store knows, and when it was over; None for one that is not."""
+    with store.read() as connection:
+        rows = connection.execute(select(runs.c.id, runs.c.state, runs.c.ended, runs.c.created))
+        return {
+            row.id: (row.ended if row.ended is not None else row.created) if row.state in _FINAL else None
+            for row in rows
+        }
+
+
+def holders(store: Store) -> tuple[tuple[float, Holder], ...]:
+    """The runs of any project that have a driver, dead or alive: when they were created, and who it is."""
+    query = select(runs, literal_column(store.clock).label("now")).where(runs.c.lease_host.is_not(None))
+    with store.read() as connection:
+        found = []
+        for row in connection.execute(query):
+            lease = leases.of_row(row)
+            if lease is not None:
+                found.append((row.created, Holder(lease=lease, silent=max(0.0, row.now - row.lease_renewed))))
+    return tuple(found)
+
+
+def _chunks(names: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(sorted(names))
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
