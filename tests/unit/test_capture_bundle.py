@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from palmette.capture.bundle import Bundle, assemble, bare, bundle, carried, kit, unpack, verify
+from palmette.capture.bundle import Bundle, assemble, bare, bundle, carried, kit, remove, unpack, verify
 from palmette.capture.closure import Closure, close
 from palmette.capture.explain import explain
 from palmette.capture.keeping import Keeping
@@ -219,3 +219,17 @@ print(*sorted(name for name in sys.modules if name.startswith('palmette')))
     done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == modules
+
+
+def test_what_was_unpacked_goes_unless_it_was_needed_since(tmp_path: Path) -> None:
+    made = assemble(KIT, python="3.11")
+    target = unpack(made, tmp_path)
+    os.utime(target, (100, 100))
+
+    assert unpack(made, tmp_path) == target
+    assert not remove(tmp_path, made.digest, before=200)
+    verify(target)
+
+    os.utime(target, (100, 100))
+    assert remove(tmp_path, made.digest, before=200)
+    assert list(tmp_path.iterdir()) == []
