@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import history, limits, peers, starting, tasks, training
+from benchmarks import directories, history, limits, peers, starting, tasks, training
 from benchmarks.measure import Row, table
 from benchmarks.stage import CLINIC, Stage
 
@@ -26,7 +26,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--long", action="store_true", help="a history of 1,000,000 tasks too")
     parser.add_argument("--peers", action="store_true", help="Luigi too, in an environment of its own (from PyPI)")
-    parser.add_argument("--only", action="append", metavar="NAME", help="starting, training, tasks, history, limits")
+    parser.add_argument("--only", action="append", metavar="NAME", help="one subject: tasks, directories, …")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--check", action="store_true", help="fail if a budget that is a ratio is missed")
     given = parser.parse_args()
@@ -77,6 +77,7 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "starting": lambda: on_clinic("starting", starting.measure),
         "training": lambda: on_clinic("training", training.measure),
         "tasks": on_trivial,
+        "directories": lambda: directories.measure(directory / "directories", quick=quick),
         "history": lambda: history.measure(directory / "history", quick=quick, long=given.long),
     }
     if given.peers:
