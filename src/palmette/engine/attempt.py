@@ -17,7 +17,8 @@ from palmette.engine.inputs import Inputs, Job, Places, UnusableInput, fill
 from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Bytes, Claim, Exited, Launch, Secrets
 
-_SCRATCH: Final = ("inputs", "outputs", "values", "work")
+#: The rooms of an attempt that are of no use to it once it is over.
+SCRATCH: Final = ("inputs", "outputs", "values", "work")
 #: How much of the end of a log is searched for what to quote, and how much of that is quoted.
 _TAIL: Final = 8192
 _QUOTED: Final = 300
@@ -183,7 +184,7 @@ def _exception(lines: list[str]) -> str:
 
 def tidy(path: Path) -> None:
     """Remove what a successful attempt needs no more: its outputs are stored, its log and its words stay."""
-    for name in _SCRATCH:
+    for name in SCRATCH:
         remove(path / name)
 
 
