@@ -15,6 +15,7 @@
     │   ├── StoreTooNew              69   a newer Palmette made it
     │   └── CorruptBlob              69   stored bytes are not what they were
     ├── InterpreterError             69   the project's Python cannot be used
+    │   └── EnvironmentFailed        69   an environment that steps ask for cannot be built
     ├── LeaseLost                    75   another process drives this run now
     └── Interrupted                 130   the user pressed Ctrl-C
 
@@ -128,6 +129,10 @@ class InterpreterError(PalmetteError):
     """The project's Python cannot be used."""
 
     exit_code = 69
+
+
+class EnvironmentFailed(InterpreterError):
+    """An environment that steps ask for cannot be built."""
 
 
 class LeaseLost(PalmetteError):

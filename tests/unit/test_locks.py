@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -149,9 +150,9 @@ def test_poetry_in_both_its_forms(tmp_path: Path, keeping: Keeping) -> None:
 
 def test_requirements_with_hashes(tmp_path: Path, keeping: Keeping) -> None:
     assert lock(tmp_path, keeping, "requirements.txt", REQUIREMENTS).entries == {
-        "archive": (Locked(version="", hashes=("sha256:dd",)),),
+        "archive": (Locked(version="", hashes=("sha256:dd",), url="https://x/archive.zip"),),
         "attrs": (Locked(version="25.1.0", hashes=("sha256:cc",)),),
-        "six": SIX,
+        "six": (replace(SIX[0], marker='python_version >= "3.8"'),),
     }
 
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -15,10 +15,11 @@ from packaging.utils import canonicalize_name
 
 from palmette.capture.keeping import Keeping
 from palmette.domain.values import Json
+from palmette.domain.wire import dump, load
 from palmette.errors import CaptureError
 
 #: Raised when what is read from a lock changes, so that what was kept of it is read again.
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,12 @@ class Locked:
     hashes: tuple[str, ...] = ()
     #: it is the project's own code, or lies beside it
     local: bool = False
+    #: where it counts, as the lock says it; empty for everywhere
+    marker: str = ""
+    #: the dependency groups that need it, where the lock says it; empty for all
+    groups: tuple[str, ...] = ()
+    #: where it comes from, if that is no index: "git+https://…@COMMIT", the URL of a file
+    url: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,9 +105,7 @@ def _read(root: Path, name: str, keeping: Keeping) -> Lock | None:
                 f"{path} is not a lock file that can be read: {what}",
                 'Make it again, or set `lock = "none"` in [tool.palmette] to pin what is installed.',
             ) from None
-        keeping.put(
-            key, {name: [[e.version, list(e.hashes), e.local] for e in found] for name, found in entries.items()}
-        )
+        keeping.put(key, {name: [dump(entry) for entry in found] for name, found in entries.items()})
     return Lock(name=name, digest=digest, entries=entries, remedy=remedy) if entries else None
 
 
@@ -123,20 +128,10 @@ def _gathered(found: Iterator[_Entry]) -> dict[str, tuple[Locked, ...]]:
 
 def _loaded(kept: Json) -> dict[str, tuple[Locked, ...]] | None:
     """What was kept; None if it is not what this version keeps."""
-    if not isinstance(kept, Mapping):
+    try:
+        return load(dict[str, tuple[Locked, ...]], kept) if isinstance(kept, Mapping) else None
+    except (TypeError, AttributeError, ValueError, KeyError):
         return None
-    entries: dict[str, tuple[Locked, ...]] = {}
-    for name, found in kept.items():
-        if not isinstance(found, Sequence):
-            return None
-        for entry in found:
-            match entry:
-                case [str(version), [*hashes], bool(local)]:
-                    locked = Locked(version=version, hashes=tuple(str(digest) for digest in hashes), local=local)
-                    entries[name] = (*entries.get(name, ()), locked)
-                case _:
-                    return None
-    return entries
 
 
 # The formats. Each reader yields what it finds; a KeyError, TypeError or ValueError says that the file is malformed.
@@ -170,9 +165,22 @@ def _pylock(text: str) -> Iterator[_Entry]:
         hashes = sorted(
             {f"{kind}:{_text(digest, 'a hash')}" for file in files for kind, digest in file.get("hashes", {}).items()}
         )
-        version = _text(package.get("version", ""), "a version")
-        local = "directory" in package
-        yield _text(package["name"], "a name"), Locked(version=version, hashes=tuple(hashes), local=local)
+        locked = Locked(
+            version=_text(package.get("version", ""), "a version"),
+            hashes=tuple(hashes),
+            local="directory" in package,
+            marker=_text(package.get("marker", ""), "a marker"),
+            url=_elsewhere(package.get("vcs"), package.get("archive")),
+        )
+        yield _text(package["name"], "a name"), locked
+
+
+def _elsewhere(vcs: Mapping[str, Any] | None, archive: Mapping[str, Any] | None) -> str:
+    """The address of a package that no index has."""
+    if vcs:
+        below = f"#subdirectory={vcs['subdirectory']}" if "subdirectory" in vcs else ""
+        return f"{vcs['type']}+{vcs['url']}@{vcs['commit-id']}{below}"
+    return _text(archive.get("url", ""), "a URL") if archive else ""
 
 
 def _poetry(text: str) -> Iterator[_Entry]:
@@ -181,17 +189,41 @@ def _poetry(text: str) -> Iterator[_Entry]:
         name = _text(package["name"], "a name")
         files = package.get("files") or older.get(name, [])
         hashes = sorted({_text(file["hash"], "a hash") for file in files})
-        local = package.get("source", {}).get("type") == "directory"
-        yield name, Locked(version=_text(package["version"], "a version"), hashes=tuple(hashes), local=local)
+        source, markers = package.get("source", {}), package.get("markers", "")
+        locked = Locked(
+            version=_text(package["version"], "a version"),
+            hashes=tuple(hashes),
+            local=source.get("type") == "directory",
+            url=_elsewhere(*_checkout(source)),
+        )
+        # Of each group that needs it, poetry says where; one text where they agree.
+        for group in package.get("groups", []) or [""]:
+            marker = markers.get(group, "") if isinstance(markers, dict) else markers
+            groups = (_text(group, "a group"),) if group else ()
+            yield name, replace(locked, marker=_text(marker, "a marker"), groups=groups)
+
+
+def _checkout(source: Mapping[str, Any]) -> tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]:
+    """Poetry's words for a checkout or an archive, in a pylock's."""
+    if source.get("type") == "git":
+        place = {name: source[name] for name in ("subdirectory",) if name in source}
+        return {"type": "git", "url": source["url"], "commit-id": source["resolved_reference"], **place}, None
+    return None, {"url": source["url"]} if source.get("type") == "url" else None
 
 
 _HASH: Final = re.compile(r"\s--hash[=\s]+(\S+)")
 
 
-def _requirements(text: str) -> Iterator[_Entry]:
+def exported(text: str) -> dict[str, tuple[Locked, ...]]:
+    """What `uv export` printed. A checkout has no hash there but its commit, and code of one's own has a path alone."""
+    lines = [line for line in text.splitlines() if not line.startswith(("-e ", "./", "../", "/", "file:"))]
+    return _gathered(_requirements("\n".join(lines), strict=False))
+
+
+def _requirements(text: str, strict: bool = True) -> Iterator[_Entry]:
     """Pip's own rule: with one hash anywhere, every requirement must be pinned and hashed. Without any, no entries."""
     logical = re.sub(r"\\\r?\n", lambda _: " \0", text)  # a NUL keeps count of the physical lines
-    if "--hash" not in re.sub(r"(?m)(^|\s)#.*$", "", logical):
+    if strict and "--hash" not in re.sub(r"(?m)(^|\s)#.*$", "", logical):
         return
     number = 1
     for line in logical.splitlines():
@@ -209,6 +241,12 @@ def _requirements(text: str) -> Iterator[_Entry]:
         except InvalidRequirement as error:
             raise ValueError(f"line {here}: {str(error).splitlines()[0]}") from None
         pins = [entry for entry in requirement.specifier if entry.operator in ("==", "===")]
-        if not hashes or (not requirement.url and (len(pins) != 1 or pins[0].version.endswith(".*"))):
+        if (strict and not hashes) or (not requirement.url and (len(pins) != 1 or pins[0].version.endswith(".*"))):
             raise ValueError(f"line {here}: {requirement.name} has no single version with hashes")
-        yield requirement.name, Locked(version=pins[0].version if pins else "", hashes=hashes)
+        locked = Locked(
+            version=pins[0].version if pins else "",
+            hashes=hashes,
+            marker=str(requirement.marker or ""),
+            url=requirement.url or "",
+        )
+        yield requirement.name, locked
