@@ -224,6 +224,8 @@ class FromItem:
     loop: str
     #: keys into an item that is a mapping: ("train",)
     path: tuple[str, ...] = ()
+    #: of that item or part; None for an artifact
+    type: ParameterType | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -341,6 +343,8 @@ class Each:
     #: a list; of artifacts, if it is a `FromCollected` of an artifact
     items: Source
     body: tuple[Node, ...]
+    #: the type of its items; None for artifacts
+    item: ParameterType | None = None
     #: at most so many items at once; 0 for any number
     parallelism: int = 0
     after: tuple[str, ...] = ()
@@ -397,6 +401,36 @@ def calls(nodes: tuple[Node, ...]) -> Iterator[Task]:
                 yield task
 
 
+def sources(nodes: tuple[Node, ...]) -> Iterator[Source]:
+    """Everything that these nodes and the groups within them are given; not what is within nested algorithms."""
+    for node in nodes:
+        match node:
+            case Task(arguments=arguments) | Nested(arguments=arguments):
+                yield from arguments.values()
+            case When(cases=cases):
+                for case in cases:
+                    yield from _tested(case.test) if case.test else ()
+                    yield from sources(case.body)
+            case Each(items=items, body=body):
+                yield items
+                yield from sources(body)
+            case OnExit(body=body, task=task):
+                yield from sources(body)
+                yield from task.arguments.values()
+
+
+def _tested(test: Test) -> Iterator[Source]:
+    match test:
+        case Comparison(left=left, right=right):
+            yield left
+            yield right
+        case Not(test=inner):
+            yield from _tested(inner)
+        case All(tests=tests) | Any(tests=tests):
+            for each in tests:
+                yield from _tested(each)
+
+
 @dataclass(frozen=True, kw_only=True)
 class MetricSpec:
     """A declared metric of an algorithm."""
@@ -432,6 +466,11 @@ class Algorithm:
     steps: tuple[Step, ...] = ()
     #: in the order of the calls, which is a topological order; conditions, loops, nested algorithms among them
     tasks: tuple[Node, ...] = ()
+    #: artifacts that it takes: such an algorithm is a part of others, and cannot be run alone
+    inputs: tuple[Input, ...] = ()
+    #: what it returns, and what within it that is
+    outputs: tuple[Output, ...] = ()
+    results: Mapping[str, Source] = field(default_factory=dict)
     location: str = ""
 
     def step(self, name: str) -> Step:

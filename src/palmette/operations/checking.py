@@ -8,7 +8,7 @@ from pathlib import Path
 
 from palmette.capture.bundle import Bundle, carried
 from palmette.capture.explain import Explanation, explain
-from palmette.domain.graph import Algorithm, FromParameter, calls
+from palmette.domain.graph import Algorithm, FromFile, FromParameter, calls, sources
 from palmette.errors import PalmetteError, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.check import check as check_document
@@ -83,8 +83,8 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
 
 def _unused(algorithm: Algorithm) -> list[str]:
     """A remark on the config fields that no step is given."""
-    sources = [source for task in calls(algorithm.tasks) for source in task.arguments.values()]
-    used = {source.parameter for source in sources if isinstance(source, FromParameter)}
+    given = sources(algorithm.tasks)
+    used = {source.parameter for source in given if isinstance(source, (FromParameter, FromFile))}
     return [
         f"{field.location or algorithm.name}: no step of {algorithm.name} uses the config field {field.name}"
         for field in algorithm.config
