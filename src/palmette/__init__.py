@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from palmette.authoring.events import log_metric, progress, track
     from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
     from palmette.authoring.steps import step
+    from palmette.client.runs import get, run, runs
 
 __all__ = [
     "HTML",
@@ -28,25 +29,29 @@ __all__ = [
     "Sensitive",
     "Text",
     "algorithm",
+    "get",
     "log_metric",
     "progress",
+    "run",
+    "runs",
     "step",
     "track",
 ]
 
 _HOMES = {
-    "algorithms": ("Metric", "algorithm"),
-    "annotations": ("Format", "Range", "Sensitive"),
-    "events": ("log_metric", "progress", "track"),
-    "results": ("HTML", "Evaluation", "Image", "Markdown", "Metrics", "Text"),
-    "steps": ("step",),
+    "authoring.algorithms": ("Metric", "algorithm"),
+    "authoring.annotations": ("Format", "Range", "Sensitive"),
+    "authoring.events": ("log_metric", "progress", "track"),
+    "authoring.results": ("HTML", "Evaluation", "Image", "Markdown", "Metrics", "Text"),
+    "authoring.steps": ("step",),
+    "client.runs": ("get", "run", "runs"),
 }
 
 
 def __getattr__(name: str) -> object:
     for home, names in _HOMES.items():
         if name in names:
-            value: object = getattr(import_module(f"palmette.authoring.{home}"), name)
+            value: object = getattr(import_module(f"palmette.{home}"), name)
             globals()[name] = value
             return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +104,9 @@ class RunFailed(PalmetteError):
     """A run was executed and did not succeed."""
 
     exit_code = 3
+    #: the run, and the name of the step that failed, where it was started from Python
+    run: Any = None
+    step = ""
 
 
 class StillRunning(PalmetteError):

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
 from collections.abc import Sequence
+from typing import Final
 
 import click
 
 from palmette.cli.app import palmette
-from palmette.errors import PalmetteError
+from palmette.errors import PalmetteError, UsageError
+
+#: The variable by which a program that drives this one says how; and what is understood of it.
+PROTOCOL: Final = "PALMETTE_PROTOCOL"
+UNDERSTOOD: Final = ("1",)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code. Every error that a user can mend is one message on standard
     error."""
     try:
+        _understand(os.environ.get(PROTOCOL, UNDERSTOOD[0]))
         palmette.main(args=arguments, prog_name="palmette", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
@@ -24,13 +31,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except click.UsageError as error:
         verb = error.ctx.command_path if error.ctx else "palmette"
-        _complain(f"{error.format_message()}\nSee `{verb} --help`.")
+        _complain(UsageError(error.format_message(), f"See `{verb} --help`."))
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        _complain(error.format_message())
+        _complain(PalmetteError(error.format_message()))
         sys.exit(error.exit_code)
     except PalmetteError as error:
-        _complain(str(error))
+        _complain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
@@ -40,5 +47,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(128 + signal.SIGPIPE)
 
 
-def _complain(text: str) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {text}", err=True)
+def _understand(protocol: str) -> None:
+    if protocol not in UNDERSTOOD:
+        hint = "Install the same version of palmette as the command and in the project's environment."
+        raise PalmetteError(f"the command was asked in a way that it does not know: protocol {protocol}", hint)
+
+
+def _complain(error: PalmetteError) -> None:
+    """Say it on standard error; to a program that drives this one (`palmette.client`), as JSON on standard output."""
+    if PROTOCOL in os.environ:
+        problems = [{"where": each.where, "what": each.what, "hint": each.hint} for each in error.problems]
+        said = {"type": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems}
+        click.echo(json.dumps({"error": said}))
+    else:
+        click.echo(f"{click.style('error:', fg='red', bold=True)} {error}", err=True)

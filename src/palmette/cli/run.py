@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ _TAIL = 20
 @click.option("--tag", "tags", multiple=True, help="Tag the run; may be repeated.")
 @click.option("--note", default="", help="Write a note on the run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
+@click.option("--announce", is_flag=True, hidden=True, help="Print the run's id first, as a JSON line.")
 @pass_session
 def run(
     session: Session,
@@ -47,6 +49,7 @@ def run(
     tags: tuple[str, ...],
     note: str,
     as_json: bool,
+    announce: bool,
 ) -> None:
     """Train an algorithm.
 
@@ -79,7 +82,9 @@ def run(
         )
         accepted = accepting.accept(preparation, request)
         waiting.cancel()
-        _drive(operation("running"), accepted, as_json=as_json)
+        if announce:
+            click.echo(json.dumps({"accepted": accepted.run.id}))
+        drive(operation("running"), accepted, as_json=as_json)
 
 
 @click.command()
@@ -94,7 +99,7 @@ def resume(session: Session, run: str, as_json: bool) -> None:
     """
     running = operation("running")
     with running.reopen(session.project, session.environ, run) as accepted:
-        _drive(running, accepted, as_json=as_json)
+        drive(running, accepted, as_json=as_json)
 
 
 @click.command()
@@ -108,7 +113,8 @@ def cancel(session: Session, run: str) -> None:
     click.echo(operation("running").cancel(session.project, session.environ, run), err=True)
 
 
-def _drive(running: Any, accepted: Any, *, as_json: bool) -> None:
+def drive(running: Any, accepted: Any, *, as_json: bool) -> None:
+    """Execute an accepted run before the user's eyes; leave with the exit code that its end has."""
     progress = operation("progress")
     err = operation("console").console(err=True)
     for notice in accepted.notices:

@@ -270,13 +270,16 @@ def _export(home: Home, digest: str, target: Path) -> None:
 
 
 def _named(stored: Sequence[Stored], name: str) -> Stored:
-    step, _, output = name.partition(".")
+    # A task within a group or a loop has dots in its own name: "for-loop-1.0.fit".
     found = [
-        entry for entry in stored if step in {entry.task.name, entry.task.component} and output in ("", entry.output)
+        entry
+        for entry in stored
+        for step in {entry.task.name, entry.task.component}
+        if name in (step, f"{step}.{entry.output}")
     ]
     if len(found) == 1:
         return found[0]
     names = ", ".join(entry.name for entry in (found or stored)) or "none at all"
     if found:
-        raise NotFound(f"{step} made several artifacts", f"Name one of {names}.")
+        raise NotFound(f"{name} made several artifacts", f"Name one of {names}.")
     raise NotFound(f"the run has no artifact {name!r}", f"There are: {names}.")

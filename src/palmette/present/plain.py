@@ -88,6 +88,7 @@ def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
 def _task(task: TaskRecord) -> dict[str, Json]:
     return {
         "name": shown(task),
+        "task": task.name,
         "state": task.state.value,
         "cached": bool(task.cached_from),
         "cached_from": task.cached_from or None,
