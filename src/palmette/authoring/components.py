@@ -25,6 +25,7 @@ _SIZES: Final = {"": 1} | {
     for power, letter in enumerate("kMGTP", 1)
     for end, base in (("", 1000), ("i", 1024), ("B", 1000), ("iB", 1024))
 }
+_GROUP: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -78,6 +79,12 @@ def _modules(value: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value))
 
 
+def _group(value: Any) -> str:
+    if not isinstance(value, str) or not _GROUP.fullmatch(value):
+        raise ValueError
+    return value
+
+
 # option → how it is read, what it is when nothing was said, and what it looks like
 _OPTIONS: Final[Mapping[str, tuple[Callable[[Any], Any], Any, str]]] = {
     "cpu": (cores, 1.0, 'a number of cores: 2, 0.5, "500m"'),
@@ -88,6 +95,7 @@ _OPTIONS: Final[Mapping[str, tuple[Callable[[Any], Any], Any, str]]] = {
     "backoff": (seconds, 1.0, 'a duration: "90s", "2h", "1h30m", or seconds'),
     "env": (_names, (), 'a list of names of environment variables: ["DATA_URL"]'),
     "secrets": (_names, (), 'a list of names of secrets: ["DATABASE_PASSWORD"]'),
+    "environment": (_group, "", 'the name of a dependency group: "torch"'),
     "include": (_modules, (), 'a list of modules or patterns: ["app.plugin_*"]'),
 }
 
@@ -128,6 +136,7 @@ def component(step: Written[..., Any], adopted: Mapping[str, Kind]) -> tuple[Ste
         fresh=fresh,
         env=said["env"],
         secrets=said["secrets"],
+        environment=said["environment"],
         include=said["include"],
         reaches=tuple(sorted({reference(function) for function in functions} - {""})),
         imports=tuple(sorted({module for kind in used for module in kind.imports})),

@@ -43,6 +43,8 @@ class Options(TypedDict, total=False):
     env: Sequence[str]
     #: names of secrets that it is given as environment variables
     secrets: Sequence[str]
+    #: the dependency group of the project's lock that it runs with, beside the project's own dependencies
+    environment: str
     #: modules that it imports in a way that cannot be read from its source: names, or patterns such as "app.plugin_*"
     include: Sequence[str]
     #: whether its outputs (or which of them) are never previewed, quoted, summarised or logged

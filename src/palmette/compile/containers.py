@@ -29,8 +29,12 @@ class Captured:
     #: step → digest of the definitions it reaches
     closures: Mapping[str, str] = field(default_factory=dict)
     environment: Environment = Environment()
+    #: those that steps name, by their names
+    environments: Mapping[str, Environment] = field(default_factory=dict)
     #: container image; empty for Python's own of the environment's version
     image: str = ""
+    #: environment → the image that holds it, where that is not `image`
+    images: Mapping[str, str] = field(default_factory=dict)
     #: the bootstrap installs the pins that the image lacks
     install: bool = False
 
@@ -47,7 +51,8 @@ def container(
     arguments = ["--step", step.wrapper or step.target, "--bundle", captured.bundle]
     if archive:
         arguments += ["--archive", archive]
-    pins = {pin.name: pin.version for pin in captured.environment.pins}
+    environment = captured.environments[step.environment] if step.environment else captured.environment
+    pins = {pin.name: pin.version for pin in environment.pins if pin.version}
     if pins:
         arguments += ["--pins", canonical(pins).decode()]
     if fields:
@@ -55,12 +60,12 @@ def container(
     if captured.install:
         arguments.append("--install")
     return ContainerSpec(
-        image=captured.image or default_image(captured.environment.python),
+        image=captured.images.get(step.environment) or captured.image or default_image(environment.python),
         command=("python3", "-c", BOOTSTRAP),
         args=(*arguments, "--executor-input", "{{$}}"),
         env={
             "PALMETTE_CLOSURE": captured.closures[step.name],
-            "PALMETTE_ENVIRONMENT": captured.environment.digest,
+            "PALMETTE_ENVIRONMENT": environment.digest,
         },
         resources=resources(step.resources, dialect),
     )
