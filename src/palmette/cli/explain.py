@@ -21,8 +21,9 @@ from palmette.present import differences, reasons
 def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> None:
     """Show what differs between two runs.
 
-    Changes are read from BASELINE to HEAD. HEAD is the newest run where none is named, BASELINE the one of the same
-    algorithm before it. Only what differs is shown: config, code, environment, data, metrics.
+    Changes are read from BASELINE to HEAD. HEAD is the newest run where none is named, BASELINE the run that HEAD was
+    made from (by `rerun`, for one), else the one of the same algorithm before it. Only what differs is shown: config,
+    code, environment, data, metrics.
     """
     compared = comparing.diff(open_home(session.project), head, baseline)
     if as_json:

@@ -12,6 +12,7 @@ import click
 VERBS: Final = {
     "init": ("palmette.cli.start", "init", "Make this directory a Palmette project."),
     "run": ("palmette.cli.run", "run", "Train an algorithm."),
+    "rerun": ("palmette.cli.again", "rerun", "Execute a run again, with other settings or from a step on."),
     "resume": ("palmette.cli.run", "resume", "Continue a run that was interrupted."),
     "cancel": ("palmette.cli.run", "cancel", "Cancel a run."),
     "runs": ("palmette.cli.read", "runs", "List runs, newest first."),
@@ -31,6 +32,7 @@ VERBS: Final = {
 _OPERATIONS: Final = {
     "accepting": "palmette.operations.accepting",
     "running": "palmette.operations.running",
+    "rerunning": "palmette.operations.rerunning",
     "progress": "palmette.present.progress",
     "outcome": "palmette.present.outcome",
     "plain": "palmette.present.plain",

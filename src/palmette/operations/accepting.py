@@ -16,6 +16,7 @@ from palmette.domain.config import settle
 from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm, Fresh
 from palmette.domain.run import Host, Lease, Run, Setting, Source, TaskRecord
+from palmette.domain.ticket import ticket
 from palmette.domain.values import literal
 from palmette.engine import processes
 from palmette.engine.executors.template import Template
@@ -27,9 +28,10 @@ from palmette.engine.slots import HostSlots
 from palmette.errors import Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, PipelineDocument
-from palmette.operations import configs, git, machine, secrets
+from palmette.operations import configs, git, machine, originals, secrets
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import BUNDLES, Home, make_home
+from palmette.operations.policy import FROM, policy
 from palmette.operations.preparing import Directories, Preparation
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
@@ -56,6 +58,12 @@ class Request:
     note: str = ""
     #: "cli", "ci": how the run comes about; one from CI never reuses unasked what reads the outside world
     trigger: str = "cli"
+    #: the run that this one is made from; its values, which take the place of the defaults, and its preset
+    origin: str = ""
+    before: tuple[Setting, ...] = ()
+    standing: str = ""
+    #: tasks from which everything is executed anew; the origin's outputs stand in for what comes before
+    onward: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,15 +112,19 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         document = compiled.document if request.reuse else _without_reuse(compiled.document)
         plan = make_plan(document, {setting.name: setting.value for setting in settings})
         host = machine.host(project.gpus)
-        _fits(plan, slots(preparation.directories, host))
+        fits(plan, slots(preparation.directories, host))
         home = make_home(project)
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
     run = replace(
         _run(recorded, request, settings),
+        ticket=ticket(repository.git.branch),
         git=replace(repository.git, diff=home.blobs.put_bytes(repository.diff) if repository.diff else ""),
         host=host,
         spec=home.blobs.put_bytes(codec.dumps(document).encode()),
-        tokens={label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
+        tokens={
+            **{label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
+            **({FROM: ",".join(request.onward)} if request.onward else {}),
+        },
     )
     _keep(home, recorded)
     runs.create(home.store, run, plan.records())
@@ -128,13 +140,22 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         environ=environ,
         directories=preparation.directories,
         secrets=hidden,
-        policy=Policy(reuse_unsaid=request.trigger == "cli", refresh=request.refresh),
+        policy=policy(home, run, plan),
         isolated=request.isolated,
         template=None if request.isolated else preparation.template,
     )
 
 
 def _settings(algorithm: Algorithm, request: Request, file: Mapping[str, Any] | None) -> tuple[Setting, ...]:
+    if request.before:
+        return originals.settings(
+            algorithm.config,
+            algorithm.presets,
+            request.before,
+            run=request.origin,
+            preset=request.preset,
+            overrides=request.overrides,
+        )
     return settle(
         algorithm.config,
         algorithm.presets,
@@ -153,12 +174,13 @@ def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) ->
         project=recorded.project.name,
         algorithm=algorithm.name,
         name=algorithm.name,
-        preset=request.preset or FULL,
+        preset=request.preset or request.standing or FULL,
         settings=settings,
         metrics=algorithm.metrics,
         bundle=recorded.bundle.digest,
         environment=recorded.pinned.environment,
         trigger=request.trigger,
+        origin=request.origin,
         refresh=request.refresh,
         created=time.time(),
         tags=tuple(dict.fromkeys(request.tags)),
@@ -199,7 +221,7 @@ def _asked_by_ci(plan: Plan) -> str:
     return f"started by CI, so what reads the outside world is read again: {names} (@step(fresh=…))" if unsaid else ""
 
 
-def _fits(plan: Plan, slots: HostSlots) -> None:
+def fits(plan: Plan, slots: HostSlots) -> None:
     """Refuse at once what this machine can never give."""
     problems: list[Problem] = []
     for task in plan.tasks:

@@ -36,12 +36,13 @@ class Compared:
 
 
 def diff(home: Home, head: str, baseline: str | None = None) -> Compared:
-    """What differs, read from baseline to head; by default the previous run of the algorithm is the baseline."""
+    """What differs, read from baseline to head; by default the baseline is the run that the head was made from, else
+    the previous one of its algorithm."""
     after = runs.get(home.store, head, project=home.project)
     if baseline is not None:
         before = runs.get(home.store, baseline, project=home.project)
     else:
-        previous = runs.previous(home.store, after)
+        previous = _origin(home, after) or runs.previous(home.store, after)
         if previous is None:
             hint = "Run it once more, or name two runs: palmette diff HEAD BASELINE."
             raise NotFound(f"{after.id} is the first run of {after.algorithm}: there is none before it", hint)
@@ -49,6 +50,14 @@ def diff(home: Home, head: str, baseline: str | None = None) -> Compared:
     sides = [_side(home, run) for run in (after, before)]
     names = {task.name: shown(task) for side in reversed(sides) for task in side.tasks}
     return Compared(comparison=compare(sides[0], sides[1]), names=names)
+
+
+def _origin(home: Home, run: Run) -> Run | None:
+    """The run that it was made from, if it is still there."""
+    try:
+        return runs.get(home.store, run.origin, project=home.project) if run.origin else None
+    except NotFound:
+        return None
 
 
 def _side(home: Home, run: Run) -> Side:
@@ -90,7 +99,8 @@ def why(home: Home, ref: str, step: str | None = None) -> list[Reason]:
 
 def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
     if task.state is TaskState.CACHED or task.parts is None:
-        return Reason(task=task)
+        taken = task.parts is not None and bool(run.origin) and fingerprint.fingerprint(task.parts) != task.fingerprint
+        return Reason(task=task, remark=f"as {run.origin} had it, whatever its code is now" if taken else "")
     found = history.earlier(home.store, run, task.name)
     if found is None:
         return Reason(task=task)

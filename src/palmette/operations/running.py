@@ -16,7 +16,6 @@ from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.ports import Secrets
-from palmette.engine.reuse import Policy
 from palmette.engine.world import World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
@@ -25,6 +24,7 @@ from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
 from palmette.operations.home import Home, interrupted, open_home
 from palmette.operations.interrupts import Interrupts
+from palmette.operations.policy import policy
 from palmette.operations.preparing import directories
 from palmette.operations.project import Project
 from palmette.operations.surroundings import base
@@ -116,7 +116,7 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
         environ=environ,
         directories=directories(environ),
         secrets=hidden,
-        policy=Policy(reuse_unsaid=run.trigger == "cli", refresh=run.refresh),
+        policy=policy(home, run, plan),
     )
 
 

@@ -37,7 +37,8 @@ def headline(reason: Reason, now: float) -> str:
     match task.state:
         case TaskState.CACHED:
             made = words.ago(now - (task.cached_made or now))
-            return f"reused from {task.cached_from.partition('/')[0]}, made {made}: nothing that it depends on differs"
+            why = reason.remark or "nothing that it depends on differs"
+            return f"reused from {task.cached_from.partition('/')[0]}, made {made}: {why}"
         case TaskState.SKIPPED | TaskState.CANCELED | TaskState.PENDING | TaskState.QUEUED:
             return task.message or f"was not executed: {words.TASK_WORDS[task.state]}"
         case _:

@@ -1,0 +1,82 @@
+"""What a run may use again, from what is written down of it: whoever continues it decides as whoever began it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from palmette.domain.run import Reused, Run, TaskRecord
+from palmette.engine.plan import Plan
+from palmette.engine.reuse import Policy, reads_world
+from palmette.operations.home import Home
+from palmette.store import metrics, tasks
+
+#: Among a run's tokens: the tasks, parted by commas, from which it executes anew what its origin made.
+FROM: Final = "palmette.from"
+#: How runs come about that somebody asked for at a terminal: those may use again what does not say how long it stands.
+_ASKED_FOR: Final = ("cli", "rerun", "sweep")
+
+
+def policy(home: Home, run: Run, plan: Plan) -> Policy:
+    """What the run may use again."""
+    usual = Policy(reuse_unsaid=run.trigger in _ASKED_FOR, refresh=run.refresh)
+    if not run.origin:
+        return usual
+    records = tasks.of_run(home.store, run.origin)
+    if run.trigger == "reproduce":
+        world = () if run.refresh else tuple(task.name for task in plan.tasks if reads_world(task))
+        kept = [record for record in records if record.name in world]
+        return Policy(anew=True, adopted=adopted(home, run.origin, kept))
+    if FROM not in run.tokens:
+        return usual
+    needs = {record.name: record.needs for record in (*records, *plan.records())}
+    anew = downstream(run.tokens[FROM].split(","), needs)
+    kept = [record for record in records if record.name not in anew]
+    return Policy(
+        reuse_unsaid=usual.reuse_unsaid,
+        refresh=run.refresh,
+        forced=anew,
+        adopted=adopted(home, run.origin, kept),
+    )
+
+
+def adopted(home: Home, origin: str, records: Iterable[TaskRecord]) -> dict[str, Reused]:
+    """What these tasks of the run made, of those that were good and whose bytes are still there."""
+    return {
+        record.name: reused(home, origin, record) for record in records if record.state.good and not gone(home, record)
+    }
+
+
+def reused(home: Home, run: str, record: TaskRecord) -> Reused:
+    """What a task of the run made, as one that takes it over has it; whoever made it first is named."""
+    first, task = (record.cached_from or f"{run}/{record.name}").split("/", 1)
+    with home.store.read() as connection:
+        points = metrics.of_task(connection, first, task)
+    made = record.cached_made or record.ended or 0.0
+    return Reused(run=first, task=task, made=made, outputs=record.outputs, points=points)
+
+
+def gone(home: Home, record: TaskRecord) -> list[str]:
+    """The outputs of the task whose bytes are not there any more."""
+    artifacts = record.outputs.artifacts
+    return [name for name, each in artifacts.items() if not each.uri and not home.blobs.exists(each.digest)]
+
+
+def downstream(names: Iterable[str], needs: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """These tasks, and all that comes after one of them. A group of tasks counts as all that is in it."""
+    found = {task for name in names for task in (name, *needs) if _within(task, name)}
+    while more := {
+        task
+        for task, before in needs.items()
+        if task not in found and any(_within(task, other) or _meets(before, other) for other in found)
+    }:
+        found |= more
+    return frozenset(found)
+
+
+def _within(task: str, group: str) -> bool:
+    return task == group or task.startswith(f"{group}.")
+
+
+def _meets(needs: Sequence[str], task: str) -> bool:
+    return any(_within(task, need) for need in needs)

@@ -1,0 +1,256 @@
+"""Execute a run again: the same code with other settings, or from a step on."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from palmette.capture.closure import Closure
+from palmette.domain.run import Environment, Host, Run, TaskRecord
+from palmette.domain.states import TaskState
+from palmette.engine import processes
+from palmette.engine.executors.template import Template
+from palmette.engine.planning import plan as make_plan
+from palmette.errors import NotFound, StoreError
+from palmette.ir import codec
+from palmette.ir.spec import PipelineDocument
+from palmette.operations import accepting, machine, originals, secrets
+from palmette.operations.accepting import Accepted, Request
+from palmette.operations.details import shown
+from palmette.operations.home import open_home
+from palmette.operations.originals import Original
+from palmette.operations.policy import FROM, downstream, gone, policy
+from palmette.operations.preparing import Directories, begin, directories
+from palmette.operations.project import Interpreter, Project, interpreter
+from palmette.operations.reading import step_named
+from palmette.store import leases, runs
+from palmette.store.identity import new_run_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """What is to be different the second time."""
+
+    #: "C=0.1"
+    overrides: tuple[str, ...] = ()
+    #: start from this preset instead of the run's own values
+    preset: str | None = None
+    #: the step from which everything is executed anew, whatever it was made with
+    onward: str | None = None
+    #: the same, from every step that failed
+    failed: bool = False
+    #: with the code as it is now
+    current: bool = False
+    refresh: bool = False
+    isolated: bool = False
+    tags: tuple[str, ...] = ()
+    note: str = ""
+
+
+@contextmanager
+def again(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted) -> Iterator[Accepted]:
+    """A new run made from an earlier one, in the store and ready to be driven. What is wrong is told before anything
+    is written."""
+    original = originals.recall(open_home(project), ref)
+    onward = _onward(original, wanted)
+    if wanted.current:
+        with begin(project, environ, original.run.algorithm) as preparation:
+            accepted = accepting.accept(preparation, _request(original.run, wanted, onward))
+            dropped = _dropped(original.run, accepted.run)
+            yield replace(accepted, notices=(*dropped, *accepted.notices))
+        return
+    with reached(project, environ, original, originals.code(original)) as standing:
+        yield _accept(standing, wanted, onward)
+
+
+def _onward(original: Original, wanted: Wanted) -> tuple[str, ...]:
+    """The tasks from which everything is executed anew; NotFound and StoreError where that cannot be done."""
+    if wanted.failed:
+        names = tuple(task.name for task in original.tasks if task.state is TaskState.FAILED)
+        if not names:
+            raise NotFound(f"no step of run {original.run.id} failed", "Name a step: --from STEP.")
+    elif wanted.onward is not None:
+        names = _named(original.tasks, wanted.onward)
+    else:
+        return ()
+    anew = downstream(names, {task.name: task.needs for task in original.tasks})
+    missing = {
+        shown(task): lost for task in original.tasks if task.name not in anew and (lost := _lost(original, task))
+    }
+    if missing:
+        what = ", ".join(f"{name} ({', '.join(outputs)})" for name, outputs in missing.items())
+        raise StoreError(
+            f"what earlier steps of run {original.run.id} made is gone: {what}",
+            "Leave --from out: then they are executed again.",
+        )
+    return names
+
+
+def _named(records: Sequence[TaskRecord], name: str) -> tuple[str, ...]:
+    """The tasks of that name: all iterations, where a loop made several of one step."""
+    same = tuple(task.name for task in records if task.component == name)
+    return same or (step_named(records, name).name,)
+
+
+def _lost(original: Original, task: TaskRecord) -> list[str]:
+    return gone(original.home, task) if task.state.good else []
+
+
+def _request(run: Run, wanted: Wanted, onward: tuple[str, ...]) -> Request:
+    return Request(
+        preset=wanted.preset,
+        overrides=wanted.overrides,
+        refresh=wanted.refresh,
+        isolated=wanted.isolated,
+        tags=wanted.tags,
+        note=wanted.note,
+        trigger="rerun",
+        origin=run.id,
+        before=run.settings,
+        standing=run.preset,
+        onward=onward,
+    )
+
+
+def _dropped(before: Run, after: Run) -> tuple[str, ...]:
+    """What became of config fields since, where the code is another one."""
+    old, new = (set(run.config) for run in (before, after))
+    notes = []
+    if old - new:
+        notes.append(f"the code has these config fields no more: {', '.join(sorted(old - new))}")
+    if new - old:
+        added = ", ".join(f"{name}={after.config[name]}" for name in sorted(new - old))
+        notes.append(f"run {before.id} did not have these config fields: {added}")
+    return tuple(notes)
+
+
+# The code as it was
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """An earlier run's code, and the interpreter that is to execute it again."""
+
+    project: Project
+    environ: Mapping[str, str]
+    original: Original
+    python: Interpreter
+    directories: Directories
+    template: Template
+    closure: Closure
+    #: what the code finds here
+    environment: Environment
+    #: the unpacked code, and its digest
+    code: Path
+    #: its pipeline, for this environment
+    document: PipelineDocument
+    notices: tuple[str, ...] = ()
+
+
+@contextmanager
+def reached(
+    project: Project, environ: Mapping[str, str], original: Original, code: Path, *, python: Interpreter | None = None
+) -> Iterator[Standing]:
+    """The interpreter, started, with what the code imports on its way; an environment that changed is a notice."""
+    python, where = python or interpreter(project, environ), directories(environ)
+    template = Template.reach(python.executable, where.kit, where.templates, environ)
+    try:
+        taken = originals.closure(original, code)
+        template.begin_preload((*originals.RUNTIME, *taken.third_party, *taken.third_party_maybe))
+        environment, notes = originals.current(
+            original, taken, project=project, template=template, python=python, where=where
+        )
+        changes = originals.differences(original.run.environment, environment)
+        told = [f"the environment is not that of {original.run.id}: {', '.join(changes)}"] if changes else []
+        yield Standing(
+            project=project,
+            environ=environ,
+            original=original,
+            python=python,
+            directories=where,
+            template=template,
+            closure=taken,
+            environment=environment,
+            code=code,
+            document=originals.rebound(original.document, original.run.environment, environment, digest=code.name),
+            notices=tuple(note for note in (python.note, *told, *notes) if note),
+        )
+    finally:
+        template.close()
+
+
+def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Accepted:
+    original = standing.original
+    run = replace(
+        original.run,
+        settings=originals.settings(
+            original.algorithm.config,
+            original.algorithm.presets,
+            original.run.settings,
+            run=original.run.id,
+            preset=wanted.preset,
+            overrides=wanted.overrides,
+        ),
+        preset=wanted.preset or original.run.preset,
+        trigger="rerun",
+        refresh=wanted.refresh,
+        tags=tuple(dict.fromkeys(wanted.tags)),
+        note=wanted.note,
+    )
+    kept = {name: token for name, token in run.tokens.items() if name != FROM}
+    tokens = {**kept, **({FROM: ",".join(onward)} if onward else {})}
+    return accept(standing, replace(run, tokens=tokens), isolated=wanted.isolated)
+
+
+def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
+    """Write down a new run of this code, made from the standing run and wanted as `run` says; hold it."""
+    home, original = standing.original.home, standing.original
+    plan = make_plan(standing.document, run.config)
+    host = machine.host(standing.project.gpus)
+    accepting.fits(plan, accepting.slots(standing.directories, host))
+    hidden = secrets.gather(
+        {secret.name for task in plan.tasks for secret in task.secrets}, standing.project.root, standing.environ
+    )
+    run = _fresh(run, original.run.id, standing, host=host)
+    run = replace(run, spec=home.blobs.put_bytes(codec.dumps(standing.document).encode()))
+    runs.create(home.store, run, plan.records())
+    me = processes.process_of(os.getpid())
+    return Accepted(
+        run=run,
+        tasks=plan.records(),
+        notices=(f"with the code of {original.run.id}", *standing.notices, *(str(note) for note in plan.notes)),
+        home=home,
+        plan=plan,
+        lease=leases.take(home.store, run.id, host.name, me, alive=processes.alive),
+        project=standing.project,
+        environ=standing.environ,
+        directories=standing.directories,
+        secrets=hidden,
+        policy=policy(home, run, plan),
+        isolated=isolated,
+        template=None if isolated else standing.template,
+    )
+
+
+def _fresh(run: Run, origin: str, standing: Standing, *, host: Host) -> Run:
+    """The run as one that has not begun."""
+    empty = Run(id=new_run_id(), project=run.project, algorithm=run.algorithm)
+    return replace(
+        run,
+        id=empty.id,
+        origin=origin,
+        state=empty.state,
+        environment=standing.environment,
+        bundle=standing.code.name,
+        host=host,
+        created=time.time(),
+        started=empty.started,
+        ended=empty.ended,
+        message=empty.message,
+        lease=empty.lease,
+        sweep=empty.sweep,
+    )
