@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -38,6 +38,28 @@ class Captured:
     #: the bootstrap installs the pins that the image lacks
     install: bool = False
 
+    def image_of(self, step: Step) -> str:
+        """The image that the step is to run in; empty where none is set."""
+        return self.images.get(step.environment) or self.image
+
+    def remarks(self, steps: Collection[Step]) -> list[str]:
+        """What a cluster's user should know of the images."""
+        bare = [step.name for step in steps if not self.image_of(step)]
+        start = "the steps start" if len(bare) == len(steps) else f"{', '.join(bare)}: they start"
+        said = [
+            f"no image is set: {start} in Python's own image and install their packages at each start "
+            "(install = true is turned on); set `image` in [tool.palmette]"
+        ]
+        shared: dict[str, list[str]] = {}
+        for step in steps:
+            if step.environment and self.image and step.environment not in self.images:
+                shared.setdefault(step.environment, []).append(step.name)
+        return (said if bare else []) + [
+            f"the environment {name} has no image of its own: {self.image} must hold its packages for "
+            f"{', '.join(names)}; set `{name}` in [tool.palmette.images]"
+            for name, names in shared.items()
+        ]
+
 
 def container(
     step: Step, captured: Captured, *, archive: str, fields: Mapping[str, Field], dialect: Dialect
@@ -57,10 +79,11 @@ def container(
         arguments += ["--pins", canonical(pins).decode()]
     if fields:
         arguments += ["--fields", canonical({name: _constraint(field) for name, field in fields.items()}).decode()]
-    if captured.install:
+    image = captured.image_of(step)
+    if captured.install or (dialect is not Dialect.PALMETTE and not image):
         arguments.append("--install")
     return ContainerSpec(
-        image=captured.images.get(step.environment) or captured.image or default_image(environment.python),
+        image=image or default_image(environment.python),
         command=("python3", "-c", BOOTSTRAP),
         args=(*arguments, "--executor-input", "{{$}}"),
         env={

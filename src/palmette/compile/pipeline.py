@@ -84,7 +84,7 @@ def compile_algorithm(
     return Compiled(
         document=document,
         labels={name: lowering.label(step) for name, step in lowering.steps.items()},
-        warnings=(*warnings, *lowering.warnings(), *map(str, advise(document))),
+        warnings=(*lowering.warnings(), *map(str, advise(document))),
     )
 
 
@@ -156,11 +156,12 @@ class _Lowering:
         return f"exec-{self.components[step.name]}"
 
     def warnings(self) -> list[str]:
-        """What the dialect cannot say."""
+        """What the dialect cannot say, and what the images must hold."""
+        said = self.captured.remarks(self.steps.values()) if self.dialect is not Dialect.PALMETTE else []
         timed = [step.name for step in self.steps.values() if step.timeout is not None]
         if not timed or self.dialect.knows(Dialect.V2_14):
-            return []
-        return [f"KFP {self.dialect} does not know timeouts: {', '.join(timed)} may run on for ever there"]
+            return said
+        return [*said, f"KFP {self.dialect} does not know timeouts: {', '.join(timed)} may run on for ever there"]
 
 
 # The platform document
@@ -200,6 +201,7 @@ def _palmette(step: Step) -> PalmetteConfig:
         sensitive=tuple(entry.name for entry in step.outputs if entry.sensitive),
         env=tuple(sorted(step.env)),
         imports=step.imports,
+        environment=step.environment,
         timeout=step.timeout,
         formats={entry.name: entry.format for entry in step.outputs if entry.format},
     )
