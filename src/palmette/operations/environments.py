@@ -29,12 +29,14 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from palmette.capture import uv
+from palmette.capture.groups import Groups
 from palmette.capture.installed import InterpreterFacts
 from palmette.capture.keeping import Keeping
 from palmette.domain.run import Pin
 from palmette.domain.values import digest
 from palmette.errors import EnvironmentFailed, InterpreterError
 from palmette.operations.directories import cache_directory
+from palmette.operations.project import Project, workspace
 
 #: Raised when an environment is built in another way, so that older ones are left to be collected.
 _SCHEMA: Final = 1
@@ -333,6 +335,22 @@ def remove(place: Path) -> None:
 def shelf(environ: Mapping[str, str]) -> Shelf:
     """The environments in the user's cache."""
     return Shelf(cache_directory(environ) / "environments", environ)
+
+
+def keeping(environ: Mapping[str, str]) -> Keeping:
+    """What was read of locks, by their digests."""
+    return Keeping(cache_directory(environ) / "installed")
+
+
+def groups(project: Project, environ: Mapping[str, str]) -> Groups:
+    """What the project's environments are made from."""
+    return Groups(
+        root=project.root,
+        lock=project.lock,
+        workspace=workspace(project.root),
+        named=project.environments,
+        environ=environ,
+    )
 
 
 def collect(environ: Mapping[str, str], older_than: float, *, dry_run: bool = False) -> tuple[Kept, ...]:

@@ -20,9 +20,11 @@ from palmette.capture.keeping import Keeping
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
 from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound, UsageError
+from palmette.operations import environments
 from palmette.operations.directories import cache_directory, runtime_directory
 from palmette.operations.discovery import Found, Surveyed
-from palmette.operations.project import Interpreter, Project, interpreter, look
+from palmette.operations.environments import Shelf
+from palmette.operations.project import LOCKED, Interpreter, Project, interpreter, look
 
 #: what Palmette's carried part runs on
 LEAST_PYTHON: Final = "3.11"
@@ -34,13 +36,21 @@ class Preparation:
     """An algorithm on its way to being recorded. The template is importing; `finish` waits for it."""
 
     def __init__(
-        self, project: Project, environ: Mapping[str, str], found: Found, python: Interpreter, directories: Directories
+        self,
+        project: Project,
+        environ: Mapping[str, str],
+        found: Found,
+        python: Interpreter,
+        directories: Directories,
+        held: Shelf,
     ) -> None:
         self.project = project
         self.environ = environ
         self.found = found
         self.python = python
         self.directories = directories
+        #: the environments that it uses, which nobody removes while it lasts
+        self.held = held
         tree = SourceTree(project.root, project.roots)
         self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
         self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
@@ -62,6 +72,7 @@ class Preparation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.template.close()
+        self.held.close()
 
     @property
     def imports(self) -> tuple[str, ...]:
@@ -94,17 +105,33 @@ def directories(environ: Mapping[str, str]) -> Directories:
 
 def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparation:
     """Capture the algorithm's source and start to import what it needs."""
-    python, where = interpreter(project, environ), directories(environ)
+    where = directories(environ)
+    held = Shelf(where.cache / "environments", environ)
     try:
-        return Preparation(project, environ, chosen(look(project), name), python, where)
-    except (CaptureError, DefinitionError):
-        # Source for a newer Python does not parse here: then that is what to say, not where it broke.
-        template = Template.reach(python.executable, where.kit, where.templates, environ)
+        python = settled(project, environ, held)
         try:
-            refuse_newer(template.hello().python, str(python.executable))
-        finally:
-            template.close()
+            return Preparation(project, environ, chosen(look(project), name), python, where, held)
+        except (CaptureError, DefinitionError):
+            # Source for a newer Python does not parse here: then that is what to say, not where it broke.
+            template = Template.reach(python.executable, where.kit, where.templates, environ)
+            try:
+                refuse_newer(template.hello().python, str(python.executable))
+            finally:
+                template.close()
+            raise
+    except BaseException:
+        held.close()
         raise
+
+
+def settled(project: Project, environ: Mapping[str, str], held: Shelf) -> Interpreter:
+    """The Python that runs the project's code: the one that is there, or one that is built from the lock and held."""
+    if project.python != LOCKED:
+        return interpreter(project, environ)
+    python = environments.find_python("", environ, project.root)
+    pinned = environments.groups(project, environ).pin("", python, environments.keeping(environ))
+    executable = held.interpreter(pinned.pins, python, root=project.root)
+    return Interpreter(executable=executable, why=f'[tool.palmette] python = "{LOCKED}"')
 
 
 def chosen(surveyed: Surveyed, name: str) -> Found:

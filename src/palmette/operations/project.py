@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,8 @@ from palmette.errors import DefinitionError, InterpreterError, Problem, ProjectE
 from palmette.operations.discovery import Found, Surveyed, modules, resolve, search, survey
 from palmette.operations.settings import Settings, parse
 
+#: What `python` says for an environment that is built from the lock; `preparing` builds it.
+LOCKED: Final = "locked"
 #: Directories beside pyproject.toml that are no part of what is imported, whatever they hold.
 _ASIDE: Final = frozenset({"src", "tests", "test", "docs", "doc", "examples", "build", "dist"})
 
@@ -49,6 +51,10 @@ class Project:
     lock: str = "auto"
     #: distributions the steps need although nothing imports them
     requires: tuple[str, ...] = ()
+    #: environments with a lock of their own, and that lock
+    environments: Mapping[str, str] = field(default_factory=dict)
+    #: environment → container image
+    images: Mapping[str, str] = field(default_factory=dict)
     #: GPUs that tasks may be given; None for all that the machine has
     gpus: int | None = None
 
@@ -144,6 +150,8 @@ def _project(root: Path, document: Mapping[str, Any], start: Path, environ: Mapp
         default_branch=settings.default_branch,
         lock=settings.lock,
         requires=settings.requires,
+        environments=settings.environments,
+        images=settings.images,
         gpus=settings.gpus,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
@@ -19,6 +19,7 @@ class Kind(StrEnum):
     TEXTS = "list of texts"
     FLAG = "true or false"
     COUNT = "whole number from 0"
+    TABLE = "table of texts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +69,8 @@ SETTINGS: Final = (
         kind=Kind.TEXT,
         default=None,
         description="The interpreter that runs the project's code: an executable, the directory of a virtual "
-        'environment (both relative to pyproject.toml), or a command ("python3.12"). Without it, it is looked for.',
+        'environment (both relative to pyproject.toml), or a command ("python3.12"). "locked" builds an environment '
+        "from the lock, and keeps it in your cache. Without it, it is looked for.",
     ),
     Option(
         name="home",
@@ -122,6 +124,21 @@ SETTINGS: Final = (
         "fingerprinted with the rest.",
     ),
     Option(
+        name="environments",
+        kind=Kind.TABLE,
+        default={},
+        description="Environments with a lock of their own, for steps that name them with `environment=`: a "
+        'requirements file with hashes, a pylock.toml, or another lock file (torch = "requirements-torch.txt"). A group '
+        "or an extra of the project's own lock need not stand here.",
+    ),
+    Option(
+        name="images",
+        kind=Kind.TABLE,
+        default={},
+        description="The container images in which steps of these environments run on a cluster "
+        '(torch = "registry.example/torch:2"). Without one they run in `image`.',
+    ),
+    Option(
         name="gpus",
         kind=Kind.COUNT,
         default=None,
@@ -145,6 +162,8 @@ class Settings:
     default_branch: str | None = None
     lock: str = "auto"
     requires: tuple[str, ...] = ()
+    environments: Mapping[str, str] = field(default_factory=dict)
+    images: Mapping[str, str] = field(default_factory=dict)
     gpus: int | None = None
 
 
@@ -180,6 +199,8 @@ def _fits(setting: Option, value: Json) -> bool:
             return given and (not setting.choices or value in setting.choices)
         case Kind.TEXTS:
             return isinstance(value, list) and all(isinstance(entry, str) and entry.strip() for entry in value)
+        case Kind.TABLE:
+            return isinstance(value, Mapping) and all(isinstance(each, str) and each.strip() for each in value.values())
         case Kind.FLAG:
             return isinstance(value, bool)
         case Kind.COUNT:
