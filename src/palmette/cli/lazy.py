@@ -24,6 +24,7 @@ VERBS: Final = {
     "check": ("palmette.cli.code", "check", "Check the project's algorithms without running them."),
     "compile": ("palmette.cli.code", "compile_pipeline", "Write an algorithm's Kubeflow pipeline."),
     "capture": ("palmette.cli.code", "capture", "Show the code that an algorithm's steps take along."),
+    "gc": ("palmette.cli.collect", "gc", "Show what can be deleted, and delete it."),
     "tag": ("palmette.cli.label", "tag", "Add or remove a run's tags."),
     "note": ("palmette.cli.label", "note", "Write a note on a run."),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,8 @@ from palmette.store.database import FILE, Store
 
 #: Where unpacked bundles lie, in the home.
 BUNDLES: Final = "bundles"
+#: In the home, a line each: the servers whose runs need what lies here.
+DATABASES: Final = "databases"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,12 @@ class Home:
     def runs(self) -> Path:
         """Attempt directories: RUN/TASK/SERIAL."""
         return self.directory / "runs"
+
+    def databases(self) -> tuple[str, ...]:
+        """The servers that keep the records of what lies here, besides the database that may lie here too."""
+        with suppress(FileNotFoundError):
+            return tuple((self.directory / DATABASES).read_text(encoding="utf-8").splitlines())
+        return ()
 
 
 def open_home(project: Project) -> Home:
@@ -64,17 +73,22 @@ def make_home(project: Project) -> Home:
     """The project's home, made if it is not there."""
     store = database.open(project.database or project.home)
     if project.database:
-        _make_private(project.home)
+        _make_private(project.home, store.where)
     return Home(directory=project.home, project=project.name, store=store, blobs=Blobs(project.home / "blobs"))
 
 
-def _make_private(directory: Path) -> None:
-    """What a store in a directory sees to by itself: readable by its owner alone, and ignored by Git."""
+def _make_private(directory: Path, server: str) -> None:
+    """What a store in a directory sees to by itself: readable by its owner alone, and ignored by Git. Who collects
+    garbage here must know which server's runs need what lies here."""
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         ignore = directory / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
+        names = directory / DATABASES
+        if not names.exists() or server not in names.read_text(encoding="utf-8").splitlines():
+            with names.open("a", encoding="utf-8") as file:
+                file.write(f"{server}\n")
     except OSError as error:
         raise StoreError(f"{directory} cannot be made: {error.strerror}", "Set `home` in [tool.palmette].") from error
 
