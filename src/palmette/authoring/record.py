@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 from palmette.authoring.algorithms import AlgorithmDefinition, Metric
@@ -13,16 +14,16 @@ from palmette.authoring.components import component
 from palmette.authoring.configs import Leaf, differences, leaves
 from palmette.authoring.parameters import encode
 from palmette.authoring.placeholders import MARK, Called, Group, Output, Parameter, Placeholder, Unknown
-from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, parameter_in
+from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, kind_of, parameter_in
 from palmette.authoring.source import calling, place, reference
 from palmette.authoring.steps import Step, recording
 from palmette.authoring.wiring import mismatch
 from palmette.domain.fields import FULL, close
-from palmette.domain.graph import Algorithm, Constant, FromParameter, FromTask, MetricSpec, Reading, Task
+from palmette.domain.graph import Algorithm, Constant, FromFile, FromParameter, FromTask, MetricSpec, Reading, Task
 from palmette.domain.values import Json
 from palmette.errors import Problem
 
-Source: TypeAlias = FromParameter | FromTask | Constant
+Source: TypeAlias = FromParameter | FromTask | FromFile | Constant
 
 _PRESET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -246,6 +247,12 @@ class _Recorder:
             return {}
         if slot.group is not None or isinstance(given, Group):
             return self._wire_group(label, slot, given)
+        if (
+            isinstance(given, Parameter)
+            and given._kind.parameter
+            and given._kind.parameter.field.reading is Reading.FILE
+        ):
+            return self._file(label, step, slot, given)
         if isinstance(given, (Parameter, Output)):
             kind = self._kind(step, slot, given)
             why = mismatch(kind, given._kind) if kind else ""
@@ -253,6 +260,17 @@ class _Recorder:
                 self.report(f"{given._label} cannot be given for {label}: {why}")
             return {slot.name: given._source}
         return self._constant(label, step, slot, given)
+
+    def _file(self, label: str, step: Step[..., Any], slot: Slot, given: Parameter) -> dict[str, Source]:
+        """A config field that names a file: a step is given the file, not its name."""
+        wanted = slot.kind or kind_of(Path)
+        known = self.adopted.setdefault(step.name, {}).setdefault(slot.name, wanted)
+        if given._kind.optional:
+            self.report(f"{given._label} may be None, and {label} takes a file", "Give the field a default.")
+        elif wanted.format not in ("path", "reference") or known.artifact is None:
+            hint = "Annotate it with Path, and read the file in the step."
+            self.report(f"{given._label} is a file, and {label} is not", hint)
+        return {slot.name: FromFile(parameter=given._source.parameter)}
 
     def _kind(self, step: Step[..., Any], slot: Slot, given: Parameter | Output) -> Kind | None:
         """The kind of an input; that of what it is wired to first, where the annotation does not decide."""

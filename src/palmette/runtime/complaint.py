@@ -51,6 +51,6 @@ def _left_behind(error: FileNotFoundError, environment: Mapping[str, str]) -> st
     return (
         f"{path} is a file of the project, but a step runs in a directory of its own and sees only what was captured "
         "with it. Keep it beside the module that reads it and open it through importlib.resources or "
-        "Path(__file__).parent, so that it is captured; or use its absolute path, for instance in a config field of "
-        "type Path."
+        "Path(__file__).parent, so that it is captured; or, if it is data, name it in a config field: "
+        f'data: InputFile = InputFile("{path}").'
     )

@@ -49,6 +49,11 @@ _CLASSES: Final = {
 }
 
 
+def filename(name: str, kind: Kind) -> str:
+    """What a file of the kind is called."""
+    return name + (kind.custom.suffix.rstrip("/") if kind.custom else _SUFFIXES.get(kind.format, ""))
+
+
 def write(value: Any, path: Path, name: str, kind: Kind) -> dict[str, Json]:
     """Write a step's output to a path that does not exist; its metadata.
 
@@ -96,8 +101,8 @@ def _write_custom(value: Any, path: Path, name: str, custom: Format) -> tuple[st
     custom.write(value, path)
     if not path.exists():
         raise DefinitionError(f"{reference(custom.write)} wrote nothing to {path}, the path it was given")
-    filename = name + ("/" if path.is_dir() else custom.suffix.rstrip("/"))
-    return filename, {"reader": reference(custom.read)}
+    named = name + ("/" if path.is_dir() else custom.suffix.rstrip("/"))
+    return named, {"reader": reference(custom.read)}
 
 
 def _write(value: Any, path: Path, name: str, kind: Kind) -> tuple[str, dict[str, Json]]:
@@ -238,7 +243,9 @@ def _copy_file(source: Path, path: Path, directory: Path) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise ValueError(f"{source} is neither a file nor a directory")
     # What lies in the attempt's own directory is linked; the store must not share bytes with any other file.
-    if found.st_nlink == 1 and real.is_relative_to(directory.resolve() / "work"):
+    # What it was given lies in the store already, read-only, and is known there by its link.
+    own, given = (directory.resolve() / room for room in ("work", "inputs"))
+    if real.is_relative_to(own if found.st_nlink == 1 else given):
         try:
             os.link(real, path)
         except OSError:

@@ -98,4 +98,8 @@ def _placed(name: str, entry: Mapping[str, Any]) -> Placed:
 
 
 def _artifact(output: Placed, metadata: Mapping[str, Json]) -> Json:
-    return {"name": output.name, "uri": output.uri, "type": output.type, "metadata": metadata}
+    # Only of what is referred to do the metadata say where it is.
+    refers = metadata.get("format") == "reference"
+    plain = {key: value for key, value in metadata.items() if not refers or key != "uri"}
+    uri = metadata["uri"] if refers else output.uri
+    return {"name": output.name, "uri": uri, "type": output.type, "metadata": plain}
