@@ -58,6 +58,8 @@ class Request:
     note: str = ""
     #: "cli", "ci": how the run comes about; one from CI never reuses unasked what reads the outside world
     trigger: str = "cli"
+    #: the sweep that the run is a point of; empty for none
+    sweep: str = ""
     #: the run that this one is made from; its values, which take the place of the defaults, and its preset
     origin: str = ""
     before: tuple[Setting, ...] = ()
@@ -181,6 +183,7 @@ def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) ->
         environment=recorded.pinned.environment,
         trigger=request.trigger,
         origin=request.origin,
+        sweep=request.sweep,
         refresh=request.refresh,
         created=time.time(),
         tags=tuple(dict.fromkeys(request.tags)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.ports import Secrets
-from palmette.engine.world import World
+from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
 from palmette.operations import machine, reading, secrets
@@ -33,8 +33,9 @@ from palmette.store import leases, runs, tasks
 from palmette.store.ledger import RunLedger
 
 
-def drive(accepted: Accepted, watch: Watch) -> Detail:
-    """Execute the run to its end, whatever that is. Ctrl-C cancels it; a second one does not wait."""
+def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> Detail:
+    """Execute the run to its end, whatever that is. Ctrl-C cancels it; a second one does not wait. Whoever drives
+    several at once hears the signals and hands them on."""
     home, run = accepted.home, accepted.run
     host = run.host or machine.host(accepted.project.gpus)
     executors = Executors(
@@ -45,7 +46,7 @@ def drive(accepted: Accepted, watch: Watch) -> Detail:
         template=accepted.template,
     )
     try:
-        with Interrupts() as interrupts:
+        with nullcontext(signals) if signals else Interrupts() as interrupts:
             world = World(
                 ledger=RunLedger(home.store, accepted.lease, home.blobs.claim),
                 executor=executors,

@@ -46,6 +46,8 @@ class Filter:
     commit: str = ""
     preset: str = ""
     tags: tuple[str, ...] = ()
+    #: the sweep that they are points of
+    sweep: str = ""
     #: created at or after, seconds since the epoch
     since: float | None = None
 
@@ -200,6 +202,7 @@ def _filtered(where: Filter, dialect: str) -> Select[Any]:
         "algorithm": where.algorithm,
         "git_branch": where.branch,
         "preset": where.preset,
+        "sweep": where.sweep,
     }
     for name, value in exact.items():
         if value:

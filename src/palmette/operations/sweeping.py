@@ -1,0 +1,240 @@
+"""Drive a sweep: several runs at once, a thread each, every point once.
+
+A thread sleeps while its run's steps are executed, in processes of their own; so threads are as quick as processes
+here, and one more of them costs a fraction of the memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+from palmette.domain.run import TaskChanged
+from palmette.domain.states import RunState
+from palmette.domain.values import Json
+from palmette.errors import PalmetteError
+from palmette.operations import machine, running
+from palmette.operations.accepting import Accepted
+from palmette.operations.details import Detail
+from palmette.operations.interrupts import Interrupts
+from palmette.operations.sharing import Shared
+from palmette.operations.sweeps import Member, Opened, alone, members, point
+from palmette.operations.watching import Seen
+
+#: seconds after which somebody at the terminal is listened to, at the latest
+_PAUSE: Final = 0.1
+
+Values = tuple[Json, ...]
+
+
+class Display(Protocol):
+    """Whoever shows a sweep as it happens."""
+
+    def began(self, values: Values, accepted: Accepted) -> None:
+        """A point's run is driven now."""
+
+    def seen(self, values: Values, seen: Seen) -> None:
+        """Something happened in it."""
+
+    def ended(self, values: Values, detail: Detail) -> None:
+        """It is over."""
+
+    def crashed(self, values: Values, error: PalmetteError) -> None:
+        """It could not be driven to its end."""
+
+
+class Source(Protocol):
+    """Where points come from."""
+
+    def next(self, held: Callable[[Values], bool]) -> Values | None:
+        """A point that may be begun now, or None; those that are `held` back wait for another that shares a task."""
+
+    def told(self, values: Values, detail: Detail | None) -> None:
+        """What became of a point; None if it could not be driven."""
+
+
+@dataclass
+class Grid:
+    """Every point that needs something, in order."""
+
+    waiting: list[Values]
+
+    def next(self, held: Callable[[Values], bool]) -> Values | None:
+        """See `Source`."""
+        found = next((values for values in self.waiting if not held(values)), None)
+        if found is not None:
+            self.waiting.remove(found)
+        return found
+
+    def told(self, values: Values, detail: Detail | None) -> None:
+        """See `Source`."""
+
+
+class Channel:
+    """Hands one run's driver what was asked at the terminal. Implements `engine.world.Signals`."""
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._count = 0
+
+    @property
+    def wake(self) -> Sequence[int]:
+        """See the port."""
+        return (self._reader,)
+
+    def asked(self) -> int:
+        """See the port."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, 64):
+                pass
+        return self._count
+
+    def press(self) -> None:
+        """Ask for the end, once more."""
+        self._count += 1
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._writer, b"!")
+
+    def close(self) -> None:
+        """Let go of it."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+@dataclass
+class _Driven:
+    """A point that is being driven. `busy` are the shared tasks that are not over yet."""
+
+    values: Values
+    channel: Channel
+    busy: set[Shared]
+    future: Future[Detail | PalmetteError] = field(default_factory=Future)
+
+
+def drive(opened: Opened, source: Source, display: Display) -> tuple[Member, ...]:
+    """Drive the sweep until no point is left, or until somebody stops it; all its runs.
+
+    A point that fails does not stop the others. Ctrl-C cancels the runs that are going on and begins no other; a
+    second one does not wait for them.
+    """
+    with alone(opened), Interrupts() as interrupts, ThreadPoolExecutor(jobs(opened)) as pool:
+        _Sweeping(opened, source, display, interrupts, pool).to_the_end()
+    return members(opened.home, opened.sweep)
+
+
+def jobs(opened: Opened) -> int:
+    """How many runs are driven at once: as many as there are cores, if nothing else was said. Their steps wait for the
+    host's slots in any case."""
+    host = opened.model.host or machine.host(opened.project.gpus)
+    return opened.sweep.wish.jobs or min(host.cpus, opened.sweep.size)
+
+
+class _Sweeping:
+    def __init__(
+        self, opened: Opened, source: Source, display: Display, interrupts: Interrupts, pool: ThreadPoolExecutor
+    ) -> None:
+        self._opened, self._source, self._display = opened, source, display
+        self._interrupts, self._pool = interrupts, pool
+        self._most = jobs(opened)
+        self._driven: list[_Driven] = []
+        self._notices: queue.Queue[tuple[_Driven, Seen]] = queue.Queue()
+        self._asked = 0
+        self._stopped = False
+
+    def to_the_end(self) -> None:
+        """Drive until nothing is left; whatever is raised, no run is driven afterwards."""
+        try:
+            self._continue()
+            while self._begin() or self._driven:
+                self._listen()
+                self._finish()
+        finally:
+            for driven in self._driven:
+                driven.channel.press()
+                driven.channel.press()
+
+    def _continue(self) -> None:
+        """The run that was accepted with the sweep, or those that an earlier driver left."""
+        if self._opened.first is not None:
+            first = self._opened.first
+            self._submit(self._opened.sweep.at(first.run), contextlib.nullcontext(first))
+        for member in self._opened.members:
+            if member.interrupted:
+                again = running.reopen(self._opened.project, self._opened.environ, member.run.id)
+                self._submit(member.values, again)
+
+    def _begin(self) -> bool:
+        """Begin what can be begun; whether anything was."""
+        begun = False
+        while not self._stopped and len(self._driven) < self._most:
+            values = self._source.next(self._held)
+            if values is None:
+                break
+            self._submit(values, contextlib.nullcontext(point(self._opened, values)))
+            begun = True
+        return begun
+
+    def _held(self, values: Values) -> bool:
+        """Whether another point is at a task that this one needs too."""
+        wanted = self._opened.reach.tasks(values)
+        return any(wanted & driven.busy for driven in self._driven)
+
+    def _submit(self, values: Values, accepting: contextlib.AbstractContextManager[Accepted]) -> None:
+        driven = _Driven(values=values, channel=Channel(), busy=set(self._opened.reach.tasks(values)))
+        self._driven.append(driven)
+        driven.future = self._pool.submit(self._carry, driven, accepting)
+
+    def _carry(self, driven: _Driven, accepting: contextlib.AbstractContextManager[Accepted]) -> Detail | PalmetteError:
+        """In a thread: drive one run to its end."""
+        try:
+            with accepting as accepted:
+                self._display.began(driven.values, accepted)
+                return running.drive(accepted, lambda seen: self._notices.put((driven, seen)), driven.channel)
+        except PalmetteError as error:
+            return error
+
+    def _listen(self) -> None:
+        """Take in what happened, and what somebody at the terminal wants."""
+        with contextlib.suppress(queue.Empty):
+            self._see(*self._notices.get(timeout=_PAUSE))
+            while True:
+                self._see(*self._notices.get_nowait())
+        asked = self._interrupts.asked()
+        for _ in range(asked - self._asked):
+            self._stopped = True
+            for driven in self._driven:
+                driven.channel.press()
+        self._asked = asked
+
+    def _see(self, driven: _Driven, seen: Seen) -> None:
+        self._display.seen(driven.values, seen)
+        if isinstance(seen, TaskChanged) and seen.state.final:
+            driven.busy.discard(self._opened.reach.named(seen.task, driven.values) or ("", b""))
+
+    def _finish(self) -> None:
+        """Take leave of the runs that are over."""
+        for driven in [each for each in self._driven if each.future.done()]:
+            self._driven.remove(driven)
+            driven.channel.close()
+            result = driven.future.result()
+            good = isinstance(result, Detail)
+            self._source.told(driven.values, result if isinstance(result, Detail) else None)
+            if isinstance(result, Detail):
+                self._display.ended(driven.values, result)
+                good = result.run.state is RunState.SUCCEEDED
+            else:
+                self._display.crashed(driven.values, result)
+            self._stopped |= self._opened.sweep.wish.stop and not good
+
+
+def grid(opened: Opened) -> Grid:
+    """The points of the sweep that no run stands for yet."""
+    taken = [member.values for member in opened.members if member.over or member.interrupted]
+    if opened.first is not None:
+        taken.append(opened.sweep.at(opened.first.run))
+    return Grid([values for values in opened.sweep.points if values not in taken])

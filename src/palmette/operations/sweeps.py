@@ -1,0 +1,361 @@
+"""Sweeps: begin one, go on with one, look at one."""
+
+from __future__ import annotations
+
+import fcntl
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from palmette.domain import wire
+from palmette.domain.run import Run, Setting, Source
+from palmette.domain.states import RunState, TaskState
+from palmette.domain.values import Json, literal
+from palmette.engine import processes
+from palmette.engine.planning import plan as make_plan
+from palmette.errors import LeaseLost, NotFound, UsageError
+from palmette.ir import codec
+from palmette.ir.spec import PipelineDocument
+from palmette.operations import machine, secrets
+from palmette.operations.accepting import Accepted, Request, accept
+from palmette.operations.compiling import compile_recorded
+from palmette.operations.home import Home, interrupted, open_home
+from palmette.operations.points import Varied, grid, varied
+from palmette.operations.policy import policy
+from palmette.operations.preparing import Directories, Preparation, directories
+from palmette.operations.project import Project
+from palmette.operations.recording import finish
+from palmette.operations.sharing import Reach, reach
+from palmette.store import leases, runs
+from palmette.store import sweeps as stored
+from palmette.store.identity import new_run_id
+from palmette.store.sweeps import SweepRecord
+
+#: a sweep of more points is asked about
+MANY = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What someone wants of a sweep, beside what they want of its runs."""
+
+    seeds: int = 0
+    seed_field: str = "seed"
+    #: how many runs a search may make; 0 for every point of the grid
+    trials: int = 0
+    #: where the search's own dice begin
+    sampler: int = 0
+    #: how many runs at once; 0 for what the machine has cores for
+    jobs: int = 0
+    #: start no further point once one has failed
+    stop: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Trainings of one algorithm that differ in some fields of its config."""
+
+    id: str
+    project: str
+    algorithm: str
+    varied: tuple[Varied, ...]
+    wish: Wish = Wish()
+    #: every step is a fresh process
+    isolated: bool = False
+    #: the metric that decides, and which way; empty where the algorithm declares none
+    metric: str = ""
+    goal: str = "max"
+    note: str = ""
+    created: float = 0.0
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that vary."""
+        return tuple(each.name for each in self.varied)
+
+    @property
+    def points(self) -> list[tuple[Json, ...]]:
+        """The points of the grid; none, of a search."""
+        return [] if self.wish.trials else grid(self.varied)
+
+    @property
+    def size(self) -> int:
+        """How many runs it comes to."""
+        return self.wish.trials or math.prod(len(each.values) for each in self.varied)
+
+    def at(self, run: Run) -> tuple[Json, ...]:
+        """The point at which a run is."""
+        config = run.config
+        return tuple(config.get(name) for name in self.names)
+
+    def title(self, values: Sequence[Json]) -> str:
+        """A point in words: "C=0.1 penalty=l2"."""
+        return " ".join(f"{name}={short(value)}" for name, value in zip(self.names, values, strict=True))
+
+
+def short(value: Json) -> str:
+    """A value as a table shows it: numbers to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else literal(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A run of a sweep."""
+
+    run: Run
+    values: tuple[Json, ...]
+    metrics: Mapping[str, float]
+    tasks: Mapping[TaskState, int]
+    #: nobody drives it though it is not over
+    interrupted: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether its point needs nothing more: it succeeded, or it failed, which doing it again would not mend."""
+        return self.run.state in (RunState.SUCCEEDED, RunState.FAILED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drafted:
+    """A sweep before it is begun: what it comes to."""
+
+    sweep: Sweep
+    request: Request
+    #: steps of all its runs, and how many of them differ
+    steps: int = 0
+    different: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opened:
+    """A sweep that is driven by this process."""
+
+    sweep: Sweep
+    home: Home
+    project: Project
+    environ: Mapping[str, str]
+    directories: Directories
+    #: a run of it, of which the others are made
+    model: Run
+    document: PipelineDocument
+    reach: Reach
+    secrets: secrets.Secrets
+    members: tuple[Member, ...] = ()
+    #: the first point's run, if it was accepted just now
+    first: Accepted | None = None
+    notices: tuple[str, ...] = ()
+
+
+def draft(preparation: Preparation, request: Request, overrides: Sequence[str], wish: Wish) -> Drafted:
+    """Work out the points; ConfigError with every problem of any of them."""
+    with TemporaryDirectory(prefix="trial-", dir=preparation.directories.cache) as trial:
+        recorded = finish(preparation, Path(trial))
+    algorithm = recorded.algorithm
+    several, single = varied(
+        algorithm.config, overrides, seeds=wish.seeds, seed_field=wish.seed_field, search=bool(wish.trials)
+    )
+    primary = next(iter(sorted(algorithm.metrics, key=lambda each: not each.primary)), None)
+    sweep = Sweep(
+        id=new_run_id(),
+        project=preparation.project.name,
+        algorithm=algorithm.name,
+        varied=several,
+        wish=wish,
+        isolated=request.isolated,
+        metric=primary.name if primary else "",
+        goal=primary.goal if primary else "max",
+        note=request.note,
+    )
+    if wish.trials and primary is None:
+        raise UsageError(f"{algorithm.name} declares no metric", "A search needs one: @algorithm(metrics=[Metric(…)]).")
+    request = replace(request, overrides=single, sweep=sweep.id, trigger="sweep")
+    steps, different = _count(compile_recorded(recorded).document, sweep, reuse=request.reuse)
+    return Drafted(sweep=sweep, request=request, steps=steps, different=different)
+
+
+def _count(document: PipelineDocument, sweep: Sweep, *, reuse: bool) -> tuple[int, int]:
+    """The steps of all points, and how many are left if what several points share is carried out once. A group of
+    steps counts as one. Nobody knows what a search will share."""
+    dag = document.pipeline.root.dag
+    each = len(dag.tasks) if dag else 0
+    steps = sweep.size * each
+    if sweep.wish.trials or not reuse:
+        return steps, steps
+    reached = reach(document, sweep.names)
+    shared = frozenset(task for values in sweep.points for task in reached.tasks(values))
+    return steps, len(shared) + sweep.size * (each - len(reached.fields))
+
+
+def begin(preparation: Preparation, drafted: Drafted, first: Sequence[Json]) -> Opened:
+    """Accept the sweep and the run of its first point: from then on both are in the store."""
+    sweep, request = drafted.sweep, drafted.request
+    given = tuple(f"{name}={_given(value)}" for name, value in zip(sweep.names, first, strict=True))
+    accepted = accept(preparation, replace(request, overrides=(*request.overrides, *given)))
+    home = accepted.home
+    stored.create(home.store, _record(sweep))
+    document = _document(home, accepted.run)
+    return Opened(
+        sweep=sweep,
+        home=home,
+        project=accepted.project,
+        environ=accepted.environ,
+        directories=accepted.directories,
+        model=accepted.run,
+        document=document,
+        reach=reach(document, sweep.names),
+        secrets=accepted.secrets,
+        first=accepted,
+        notices=accepted.notices,
+    )
+
+
+def _given(value: Json) -> str:
+    return f'"{value}"' if isinstance(value, str) and '"' not in value else literal(value)
+
+
+def _document(home: Home, run: Run) -> PipelineDocument:
+    with home.blobs.open(run.spec) as file:
+        return codec.loads(file.read())
+
+
+def _record(sweep: Sweep) -> SweepRecord:
+    return SweepRecord(
+        id=sweep.id,
+        project=sweep.project,
+        algorithm=sweep.algorithm,
+        plan=wire.dump(replace(sweep, note="")),
+        note=sweep.note,
+        created=time.time(),
+    )
+
+
+def point(opened: Opened, values: Sequence[Json]) -> Accepted:
+    """Accept the run of a further point: the same code, environment and settings but those that vary."""
+    home, model = opened.home, opened.model
+    given = dict(zip(opened.sweep.names, values, strict=True))
+    run = replace(
+        model,
+        id=new_run_id(),
+        state=RunState.PENDING,
+        settings=tuple(_set(setting, given) for setting in model.settings),
+        # What reads the world was read again for the first point; the others have that.
+        refresh=False,
+        created=time.time(),
+        started=None,
+        ended=None,
+        message="",
+        lease=None,
+    )
+    plan = make_plan(opened.document, run.config)
+    host = model.host or machine.host(opened.project.gpus)
+    runs.create(home.store, run, plan.records())
+    me = processes.process_of(os.getpid())
+    return Accepted(
+        run=run,
+        tasks=plan.records(),
+        notices=(),
+        home=home,
+        plan=plan,
+        lease=leases.take(home.store, run.id, host.name, me, alive=processes.alive),
+        project=opened.project,
+        environ=opened.environ,
+        directories=opened.directories,
+        secrets=opened.secrets,
+        policy=policy(home, run, plan),
+        isolated=opened.sweep.isolated,
+    )
+
+
+def _set(setting: Setting, given: Mapping[str, Json]) -> Setting:
+    if setting.name not in given:
+        return setting
+    return Setting(name=setting.name, value=given[setting.name], source=Source.OVERRIDE)
+
+
+# Looking at them, and going on
+
+
+def find(home: Home, reference: str) -> Sweep | None:
+    """The sweep of that name; None if there is none."""
+    record = stored.find(home.store, reference, project=home.project)
+    return _sweep(record) if record else None
+
+
+def _sweep(record: SweepRecord) -> Sweep:
+    return replace(wire.load(Sweep, record.plan), note=record.note, created=record.created)
+
+
+def get(home: Home, reference: str) -> Sweep:
+    """The sweep of that name; NotFound if there is none."""
+    found = find(home, reference)
+    if found is None:
+        known = [each.id for each in page(home, 5)]
+        hint = f"The newest are: {', '.join(known)}." if known else "Begin one: palmette run ALGORITHM FIELD=1,2,3"
+        what = "there are no sweeps yet" if reference == "last" else f"there is no sweep {reference!r}"
+        raise NotFound(what, hint)
+    return found
+
+
+def page(home: Home, limit: int) -> list[Sweep]:
+    """The sweeps of the project, newest first."""
+    return [_sweep(record) for record in stored.page(home.store, project=home.project, limit=limit)]
+
+
+def members(home: Home, sweep: Sweep) -> tuple[Member, ...]:
+    """Its runs, in the order in which they were begun."""
+    listed = runs.page(home.store, runs.Filter(project=home.project, sweep=sweep.id), limit=100_000)
+    return tuple(
+        Member(
+            run=each.run,
+            values=sweep.at(each.run),
+            metrics=each.metrics,
+            tasks=each.tasks,
+            interrupted=interrupted(each.run),
+        )
+        for each in reversed(listed)
+    )
+
+
+@contextmanager
+def alone(opened: Opened) -> Iterator[None]:
+    """Drive the sweep, and nobody else on this machine at the same time; LeaseLost if someone does."""
+    path = opened.home.directory / "sweeps" / opened.sweep.id
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    with path.open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            hint = f"See how far it is: palmette sweep {opened.sweep.id}."
+            raise LeaseLost(f"sweep {opened.sweep.id} is driven by another process now", hint) from None
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def reopen(project: Project, environ: Mapping[str, str], sweep: Sweep) -> Opened:
+    """Take up a sweep where it was left, with the code that it was begun with."""
+    home = open_home(project)
+    known = members(home, sweep)
+    if not known:
+        raise NotFound(f"sweep {sweep.id} has no runs any more", f"Begin it anew: palmette run {sweep.algorithm} ….")
+    model = runs.get(home.store, known[0].run.id)
+    document = _document(home, model)
+    plan = make_plan(document, model.config)
+    return Opened(
+        sweep=sweep,
+        home=home,
+        project=project,
+        environ=environ,
+        directories=directories(environ),
+        model=model,
+        document=document,
+        reach=reach(document, sweep.names),
+        secrets=secrets.gather({each.name for task in plan.tasks for each in task.secrets}, project.root, environ),
+        members=known,
+    )
