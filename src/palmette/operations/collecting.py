@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Self
 
@@ -117,6 +116,8 @@ class Plan:
     rules: Rules = NO_RULES
     choice: Choice = Choice()
     leftovers: tuple[Leftover, ...] = ()
+    #: what nothing refers to, but was needed too short a time ago, or since a run began that goes on
+    waiting: tuple[Leftover, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -160,7 +161,12 @@ def survey(home: Home | None, user: User, rules: Rules = NO_RULES, *, now: float
         with _stores(home) as stores:
             choice = retention.choose(rules, rows.candidates(home.store, home.project), now)
             found = [*_of_home(home, stores, choice, used, now), *found]
-    return Plan(rules=rules, choice=choice, leftovers=tuple(found))
+    return Plan(
+        rules=rules,
+        choice=choice,
+        leftovers=tuple(one for one in found if not one.waits),
+        waiting=tuple(one for one in found if one.waits),
+    )
 
 
 def _of_home(home: Home, stores: Sequence[Store], choice: Choice, used: Used, now: float) -> Iterator[Leftover]:
@@ -224,11 +230,3 @@ def _stores(home: Home) -> Iterator[tuple[Store, ...]]:
     finally:
         local.close()
 
-
-def explain(home: Home, run: str) -> str:
-    """Why the bytes of a run are not there any more, if that was meant to be; else an empty text."""
-    found = rows.collection(home.store, run)
-    if found is None:
-        return ""
-    day = datetime.fromtimestamp(found.time, UTC).strftime("%Y-%m-%d")
-    return f"collected on {day} by palmette gc {found.rule}".rstrip()

@@ -64,6 +64,8 @@ class Leftover:
     size: int
     #: if it was needed since this time, it stays
     before: float
+    #: it was, so that it is for a later time
+    waits: bool = False
 
 
 class Used:
@@ -87,7 +89,7 @@ class Used:
 
 
 def blobs(stored: Blobs, needed: Iterable[str], *, before: float) -> Iterator[Leftover]:
-    """The stored files that belong to none of these digests, and were last needed before that time."""
+    """The stored files that belong to none of these digests; those that were needed since that time have to wait."""
     kept: set[str] = set()
     for digest in needed:
         # What lies elsewhere has another kind of digest; of what is damaged nothing can be used.
@@ -98,8 +100,8 @@ def blobs(stored: Blobs, needed: Iterable[str], *, before: float) -> Iterator[Le
             name = directory.name + path.name
             if _HEX.fullmatch(name) and name not in kept:
                 facts = path.lstat()
-                if facts.st_atime < before:
-                    yield Leftover(kind=Kind.BLOBS, path=path, size=facts.st_size, before=before)
+                waits = facts.st_atime >= before
+                yield Leftover(kind=Kind.BLOBS, path=path, size=facts.st_size, before=before, waits=waits)
 
 
 def incoming(stored: Blobs, *, before: float) -> Iterator[Leftover]:

@@ -17,7 +17,7 @@ from palmette.domain.states import RunState
 from palmette.errors import NotFound, UsageError
 from palmette.operations.details import Detail, Row, shown
 from palmette.operations.home import Home, interrupted
-from palmette.store import metrics, tasks
+from palmette.store import metrics, retention, tasks
 from palmette.store import runs as stored_runs
 
 #: seconds between two looks at a log that is followed
@@ -241,6 +241,7 @@ def fetch(
     `directory`; a destination that is a directory gets it inside.
     """
     entry = _named(artifacts(home, ref), name)
+    _refuse_collected(home, ref, entry)
     # A file's name comes from user code: only its last part counts, so that it cannot lead elsewhere.
     filename = Path(entry.artifact.filename).name or entry.output
     if filename in ("", ".", ".."):
@@ -252,6 +253,18 @@ def fetch(
         raise UsageError(f"{target} is there already", "Name another place with --output, or replace it with --force.")
     _export(home, entry.artifact.digest, target)
     return Fetched(path=target, size=entry.artifact.size)
+
+
+def _refuse_collected(home: Home, ref: str, entry: Stored) -> None:
+    """NotFound with when and why, if the bytes of the artifact were given up and are gone."""
+    run = stored_runs.get(home.store, ref, project=home.project)
+    found = retention.collection(home.store, run.id)
+    if found is not None and not entry.artifact.uri and not home.blobs.exists(entry.artifact.digest):
+        day = time.strftime("%Y-%m-%d", time.gmtime(found.time))
+        raise NotFound(
+            f"{entry.name} of run {run.id} was collected on {day} by palmette gc {found.rule}",
+            f"To make it again: palmette rerun {run.id}",
+        )
 
 
 def _export(home: Home, digest: str, target: Path) -> None:

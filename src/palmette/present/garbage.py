@@ -28,12 +28,29 @@ _WHAT: Final = {
 
 def preview(plan: Plan) -> RenderableType:
     """What would go, by kind."""
-    return Group(*_runs(plan, "would be deleted", "would give up what their steps made"), table(tally(plan.leftovers)))
+    return Group(*_runs(plan, "would be deleted", "would give up what their steps made"), *_parts(plan.leftovers, plan))
 
 
 def done(plan: Plan, gone: Sequence[Leftover]) -> RenderableType:
     """What went."""
-    return Group(*_runs(plan, "deleted", "gave up what their steps made"), table(tally(gone)))
+    return Group(*_runs(plan, "deleted", "gave up what their steps made"), *_parts(gone, plan))
+
+
+def nothing(plan: Plan) -> RenderableType:
+    """That there is nothing to do, and which runs stay that a rule would have let go."""
+    return Group(*_runs(plan, "", ""), Text("Nothing to collect."), *_waiting(plan))
+
+
+def _parts(found: Sequence[Leftover], plan: Plan) -> list[RenderableType]:
+    return [*([table(tally(found))] if found else []), *_waiting(plan)]
+
+
+def _waiting(plan: Plan) -> list[RenderableType]:
+    if not plan.waiting:
+        return []
+    files, size = words.count(len(plan.waiting), "more file"), words.size(tally(plan.waiting).size)
+    why = "needed minutes ago, or since a run began that goes on"
+    return [Text(f"{files} ({size}) for a later time: {why}", style="dim")]
 
 
 def _runs(plan: Plan, deleted: str, collected: str) -> list[RenderableType]:
@@ -46,11 +63,6 @@ def _runs(plan: Plan, deleted: str, collected: str) -> list[RenderableType]:
         why = ", ".join(f"{number:,} {reason}" for reason, number in choice.spared.items())
         lines.append(Text(f"{words.count(sum(choice.spared.values()), 'run')} kept: {why}", style="dim"))
     return [*lines, Text("")] if lines else []
-
-
-def nothing(plan: Plan) -> RenderableType:
-    """That there is nothing to do, and what a rule would have let go but for its own sake."""
-    return Group(*_runs(plan, "", ""), Text("Nothing to collect."))
 
 
 def table(found: Tally) -> RenderableType:
@@ -78,4 +90,5 @@ def plain(plan: Plan, gone: Sequence[Leftover] | None) -> dict[str, Json]:
             {"kind": kind.value, "count": number, "bytes": found.sizes[kind]} for kind, number in found.counts.items()
         ],
         "bytes": found.size,
+        "waiting_bytes": tally(plan.waiting).size,
     }
