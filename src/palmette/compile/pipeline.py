@@ -13,6 +13,7 @@ from palmette.compile.components import component, pipeline_parameter
 from palmette.compile.containers import Captured, container
 from palmette.compile.fields import GivenFields, constrained, given_fields
 from palmette.compile.groups import Dags
+from palmette.compile.importers import EXECUTOR, IMPORT, importing, unreachable
 from palmette.compile.naming import keys, pipeline_name
 from palmette.compile.sizes import too_large
 from palmette.domain import wire
@@ -72,7 +73,7 @@ def compile_algorithm(
         )
         captured = replace(captured, install=True)
     lowering = _Lowering(
-        algorithm=algorithm,
+        algorithm=importing(algorithm),
         captured=captured,
         dialect=dialect,
         name=pipeline_name(algorithm.name, prefix),
@@ -127,18 +128,7 @@ class _Lowering:
                 sdk_version="palmette",
                 root=root,
                 components={names[step.name]: self._component(step, given) for step in steps} | dags.components(),
-                executors={
-                    self.label(step): ExecutorSpec(
-                        container=container(
-                            step,
-                            self.captured,
-                            archive=archive,
-                            fields=constrained(given[step.name]),
-                            dialect=self.dialect,
-                        )
-                    )
-                    for step in steps
-                },
+                executors={self.label(step): self._executor(step, archive, given) for step in steps},
             ),
             platform=_platform(self),
         )
@@ -151,13 +141,24 @@ class _Lowering:
         }
         return component(step, self.label(step), absent)
 
+    def _executor(self, step: Step, archive: str, given: GivenFields) -> ExecutorSpec:
+        if step is IMPORT:
+            return EXECUTOR
+        fields = constrained(given[step.name])
+        return ExecutorSpec(
+            container=container(step, self.captured, archive=archive, fields=fields, dialect=self.dialect)
+        )
+
     def label(self, step: Step) -> str:
         """The label of a step's executor. Several calls share it: with the source in it, each costs its size."""
         return f"exec-{self.components[step.name]}"
 
     def warnings(self) -> list[str]:
         """What the dialect cannot say, and what the images must hold."""
-        said = self.captured.remarks(self.steps.values()) if self.dialect is not Dialect.PALMETTE else []
+        said: list[str] = []
+        if self.dialect is not Dialect.PALMETTE:
+            own = [step for step in self.steps.values() if step is not IMPORT]
+            said = [*self.captured.remarks(own), *unreachable(self.algorithm)]
         timed = [step.name for step in self.steps.values() if step.timeout is not None]
         if not timed or self.dialect.knows(Dialect.V2_14):
             return said
@@ -168,7 +169,7 @@ class _Lowering:
 
 
 def _platform(lowering: _Lowering) -> PlatformSpec:
-    steps = lowering.steps.values()
+    steps = [step for step in lowering.steps.values() if step is not IMPORT]
     kubernetes = {lowering.label(step): _kubernetes(step, lowering.dialect) for step in steps}
     return PlatformSpec(
         kubernetes={label: config for label, config in kubernetes.items() if config != KubernetesConfig()},
