@@ -206,6 +206,8 @@ class Run:
     #: digest of the bundle its steps are executed from
     bundle: str = ""
     environment: Environment = Environment()
+    #: those that steps name, by their names
+    environments: Mapping[str, Environment] = field(default_factory=dict)
     host: Host | None = None
     #: blob digest of the IR that is executed, platform document included
     spec: str = ""

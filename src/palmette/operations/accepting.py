@@ -15,7 +15,7 @@ from palmette.capture.bundle import adopt
 from palmette.domain.config import settle
 from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm, Fresh
-from palmette.domain.run import Host, Lease, Run, Setting, Source, TaskRecord
+from palmette.domain.run import Environment, Host, Lease, Run, Setting, Source, TaskRecord
 from palmette.domain.ticket import ticket
 from palmette.domain.values import literal
 from palmette.engine import processes
@@ -25,10 +25,10 @@ from palmette.engine.planning import plan as make_plan
 from palmette.engine.quantities import requested
 from palmette.engine.reuse import Policy, reads_world
 from palmette.engine.slots import HostSlots
-from palmette.errors import Problem, UsageError
+from palmette.errors import CaptureError, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, PipelineDocument
-from palmette.operations import configs, git, machine, originals, secrets
+from palmette.operations import configs, environments, git, machine, originals, secrets
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import BUNDLES, Home, make_home
 from palmette.operations.policy import FROM, policy
@@ -86,6 +86,8 @@ class Accepted:
     policy: Policy
     isolated: bool = False
     template: Template | None = field(default=None, repr=False)
+    #: what the templates of other environments import before they are forked
+    imports: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -115,6 +117,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         plan = make_plan(document, {setting.name: setting.value for setting in settings})
         host = machine.host(project.gpus)
         fits(plan, slots(preparation.directories, host))
+        built = _built(preparation, recorded)
         home = make_home(project)
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
     run = replace(
@@ -122,6 +125,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         ticket=ticket(repository.git.branch),
         git=replace(repository.git, diff=home.blobs.put_bytes(repository.diff) if repository.diff else ""),
         host=host,
+        environments=built,
         spec=home.blobs.put_bytes(codec.dumps(document).encode()),
         tokens={
             **{label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
@@ -145,7 +149,28 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         policy=policy(home, run, plan),
         isolated=request.isolated,
         template=None if request.isolated else preparation.template,
+        imports=preparation.imports,
     )
+
+
+def _built(preparation: Preparation, recorded: Recorded) -> dict[str, Environment]:
+    """The environments that steps name, built and held; refuses at once what lacks something to read or write the
+    values of its steps."""
+    python, root = preparation.python.executable, preparation.project.root
+    built = environments.built(preparation.held, recorded.environments, python, root)
+    problems = [
+        Problem(
+            where=f"{step.location}, {step.name}".removeprefix(", "),
+            what=f"its values need {module}, which the environment {step.environment} does not have",
+            hint="Add it to that group and lock again.",
+        )
+        for step in recorded.algorithm.steps
+        if step.environment
+        for module in environments.lacking(Path(built[step.environment].executable), step.imports)
+    ]
+    if problems:
+        raise CaptureError("an environment is not what its steps need", problems=problems)
+    return built
 
 
 def _settings(algorithm: Algorithm, request: Request, file: Mapping[str, Any] | None) -> tuple[Setting, ...]:

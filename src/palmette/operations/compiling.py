@@ -44,7 +44,9 @@ def compile_recorded(recorded: Recorded, *, image: str = "", dialect: Dialect = 
         archive=recorded.bundle.archive() if embed else None,
         closures={name: reached.digest for name, reached in recorded.reached.items()},
         environment=recorded.pinned.environment,
+        environments=recorded.environments,
         image=image or project.image,
+        images=project.images,
         install=project.install and embed,
     )
     return compile_algorithm(recorded.algorithm, captured, dialect=dialect)

@@ -32,7 +32,7 @@ from palmette.capture import uv
 from palmette.capture.groups import Groups
 from palmette.capture.installed import InterpreterFacts
 from palmette.capture.keeping import Keeping
-from palmette.domain.run import Pin
+from palmette.domain.run import Environment, Pin
 from palmette.domain.values import digest
 from palmette.errors import EnvironmentFailed, InterpreterError
 from palmette.operations.directories import cache_directory
@@ -119,6 +119,17 @@ class Shelf:
                 os.close(lock)
                 raise
             os.close(lock)
+
+    def keep(self, executable: Path) -> None:
+        """Hold the environment of this interpreter, if it is one of these; EnvironmentFailed if it is gone."""
+        if not executable.is_relative_to(self.directory):
+            return
+        place = self.directory / executable.relative_to(self.directory).parts[0]
+        lock = self._lock(place, "the environment")
+        self._held.append(lock)
+        if _changed(place) is not None:
+            raise EnvironmentFailed(f"the environment {place} was removed", "Run it anew: that builds it again.")
+        os.utime(lock)
 
     def _lock(self, place: Path, title: str) -> int:
         """The environment's lock, shared with others that use it; waits for whoever builds it."""
@@ -329,7 +340,7 @@ def remove(place: Path) -> None:
     shutil.rmtree(place)
 
 
-# Pythons
+# A project's
 
 
 def shelf(environ: Mapping[str, str]) -> Shelf:
@@ -351,6 +362,30 @@ def groups(project: Project, environ: Mapping[str, str]) -> Groups:
         named=project.environments,
         environ=environ,
     )
+
+
+def built(held: Shelf, wanted: Mapping[str, Environment], executable: Path, root: Path) -> dict[str, Environment]:
+    """The environments that steps name, each built for the Python behind this interpreter, and held."""
+    python = base(executable, held.environ) if wanted else None
+    return {
+        name: replace(each, executable=str(held.interpreter(each.pins, python, name=name, root=root)))
+        for name, each in wanted.items()
+        if python is not None
+    }
+
+
+def again(held: Shelf, own: Environment, named: Mapping[str, Environment], root: Path) -> dict[str, Environment]:
+    """The environments of a run that is continued, held, and built again where they are gone. Its own one is used as it
+    is; EnvironmentFailed if that was built here, and was removed."""
+    held.keep(Path(own.executable))
+    return built(held, named, Path(own.executable), root)
+
+
+def lacking(executable: Path, modules: Sequence[str]) -> list[str]:
+    """Those of the modules that an environment has not."""
+    sites = [*executable.parent.parent.glob("lib*/python3*/site-packages")]
+    tops = dict.fromkeys(module.partition(".")[0] for module in modules)
+    return [top for top in tops if not any((site / top).is_dir() or [*site.glob(f"{top}.*")] for site in sites)]
 
 
 def collect(environ: Mapping[str, str], older_than: float, *, dry_run: bool = False) -> tuple[Kept, ...]:

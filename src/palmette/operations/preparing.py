@@ -42,7 +42,8 @@ class Preparation:
         found: Found,
         python: Interpreter,
         directories: Directories,
-        held: Shelf,
+        *,
+        held: Shelf | None = None,
     ) -> None:
         self.project = project
         self.environ = environ
@@ -50,7 +51,7 @@ class Preparation:
         self.python = python
         self.directories = directories
         #: the environments that it uses, which nobody removes while it lasts
-        self.held = held
+        self.held = held or Shelf(directories.cache / "environments", environ)
         tree = SourceTree(project.root, project.roots)
         self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
         self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
@@ -110,7 +111,7 @@ def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparatio
     try:
         python = settled(project, environ, held)
         try:
-            return Preparation(project, environ, chosen(look(project), name), python, where, held)
+            return Preparation(project, environ, chosen(look(project), name), python, where, held=held)
         except (CaptureError, DefinitionError):
             # Source for a newer Python does not parse here: then that is what to say, not where it broke.
             template = Template.reach(python.executable, where.kit, where.templates, environ)

@@ -18,8 +18,10 @@ from palmette.capture.keeping import Keeping
 from palmette.capture.reach import Reached, reach
 from palmette.domain import wire
 from palmette.domain.graph import Algorithm, Step
+from palmette.domain.run import Environment
 from palmette.engine.executors.template import Call
-from palmette.errors import DefinitionError, Problem
+from palmette.errors import CaptureError, DefinitionError, Problem
+from palmette.operations import environments
 from palmette.operations.preparing import Preparation, refuse_newer
 from palmette.operations.project import Interpreter, Project, workspace
 from palmette.operations.surroundings import base, places
@@ -38,6 +40,8 @@ class Recorded:
     #: step → the definitions it reaches
     reached: Mapping[str, Reached]
     pinned: Pinned
+    #: those that steps name; nothing is built yet, so they have no executable
+    environments: Mapping[str, Environment] = field(default_factory=dict)
     #: step → what its `fresh` function said just now
     tokens: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,7 +69,8 @@ def pin(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence
         choice=preparation.project.lock,
         workspace=workspace(preparation.project.root),
     )
-    wanted = {*preparation.closure.third_party, *(module for step in steps for module in step.imports)}
+    own = [step for step in steps if not step.environment]
+    wanted = {*preparation.closure.third_party, *(module for step in own for module in step.imports)}
     return environment(
         preparation.project.root,
         interpreter,
@@ -75,6 +80,27 @@ def pin(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence
         optional=preparation.closure.optional_third_party,
         requires=preparation.project.requires,
     )
+
+
+def pin_named(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence[Step]) -> dict[str, Environment]:
+    """What each environment that steps name consists of, by its name; CaptureError with every problem at once."""
+    asked: dict[str, list[Step]] = {}
+    for step in steps:
+        if step.environment:
+            asked.setdefault(step.environment, []).append(step)
+    groups = environments.groups(preparation.project, preparation.environ)
+    found: dict[str, Environment] = {}
+    problems: list[Problem] = []
+    for name, users in asked.items():
+        try:
+            found[name] = groups.pin(name, interpreter, environments.keeping(preparation.environ))
+        except CaptureError as error:
+            where = f"{users[0].location}, {users[0].name}".removeprefix(", ")
+            problems += error.problems or [Problem(where=where, what=error.message, hint=error.hint)]
+    if problems:
+        count = "an environment" if len(problems) == 1 else "environments"
+        raise CaptureError(f"{count} that steps name cannot be made", problems=problems)
+    return found
 
 
 def finish(preparation: Preparation, bundles: Path) -> Recorded:
@@ -96,6 +122,7 @@ def finish(preparation: Preparation, bundles: Path) -> Recorded:
         for step in algorithm.steps
     }
     pinned = pin(preparation, interpreter, algorithm.steps)
+    named = pin_named(preparation, interpreter, algorithm.steps)
     preparation.template.finish_preload()
     prefix = f"{algorithm.name}/"
     own = {name.removeprefix(prefix): token for name, token in tokens.items() if name.startswith(prefix)}
@@ -106,6 +133,7 @@ def finish(preparation: Preparation, bundles: Path) -> Recorded:
         bundle=preparation.bundle,
         reached=reached,
         pinned=pinned,
+        environments=named,
         tokens=own,
     )
 

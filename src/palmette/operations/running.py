@@ -19,7 +19,7 @@ from palmette.engine.ports import Secrets
 from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
-from palmette.operations import machine, reading, secrets
+from palmette.operations import environments, machine, reading, secrets
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
 from palmette.operations.home import Home, interrupted, open_home
@@ -44,6 +44,7 @@ def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> D
         templates=None if accepted.isolated else accepted.directories.templates,
         environment=accepted.environ,
         template=accepted.template,
+        imports=accepted.imports,
     )
     try:
         with nullcontext(signals) if signals else Interrupts() as interrupts:
@@ -74,6 +75,7 @@ def _surroundings(accepted: Accepted) -> Surroundings:
         variables={name: accepted.environ[name] for name in declared if name in accepted.environ},
         project=project.root,
         sources=project.roots,
+        interpreters={name: Path(each.executable) for name, each in accepted.run.environments.items()},
     )
 
 
@@ -99,6 +101,13 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
     if run.state.final:
         hint = f"Run it anew: palmette run {run.algorithm}."
         raise UsageError(f"run {run.id} is over: it {became(run.state)}", hint)
+    with environments.shelf(environ) as held:
+        # Before the lease is taken: what cannot be built here leaves the run to whoever can.
+        built = environments.again(held, run.environment, run.environments, project.root)
+        yield _taken_over(home, replace(run, environments=built), project, environ)
+
+
+def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, str]) -> Accepted:
     me = processes.process_of(os.getpid())
     lease = leases.take(home.store, run.id, machine.host(project.gpus).name, me, alive=processes.alive)
     records = _settle_lost(home, run, lease)
@@ -106,8 +115,8 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
     plan = make_plan(document, run.config)
     hidden = secrets.gather({each.name for task in plan.tasks for each in task.secrets}, project.root, environ)
     done = sum(record.state.good for record in records)
-    yield Accepted(
-        run=runs.get(home.store, run.id),
+    return Accepted(
+        run=replace(runs.get(home.store, run.id), environments=run.environments),
         tasks=records,
         notices=(f"{done} of {len(records)} steps are done already",),
         home=home,
@@ -152,6 +161,6 @@ def cancel(project: Project, environ: Mapping[str, str], ref: str) -> str:
     leases.request_cancel(home.store, run.id)
     if not interrupted(run):
         return f"asked the driver of {run.id} to cancel it"
-    with reopen(project, environ, run.id) as accepted:
-        drive(accepted, lambda _: None)
+    # What is canceled needs no environments that would have to be built.
+    drive(_taken_over(home, run, project, environ), lambda _: None)
     return f"canceled {run.id}"

@@ -128,8 +128,8 @@ SETTINGS: Final = (
         kind=Kind.TABLE,
         default={},
         description="Environments with a lock of their own, for steps that name them with `environment=`: a "
-        'requirements file with hashes, a pylock.toml, or another lock file (torch = "requirements-torch.txt"). A group '
-        "or an extra of the project's own lock need not stand here.",
+        'requirements file with hashes, a pylock.toml, or another lock file (torch = "requirements-torch.txt"). A '
+        "group or an extra of the project's own lock need not stand here.",
     ),
     Option(
         name="images",

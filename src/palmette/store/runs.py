@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from palmette.domain import wire
 from palmette.domain.graph import MetricSpec
-from palmette.domain.run import Environment, Git, Host, Pin, Run, Setting, Source, TaskRecord
+from palmette.domain.run import Environment, Git, Host, Run, Setting, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import NotFound, StoreError
@@ -77,7 +77,8 @@ def create(store: Store, run: Run, records: Sequence[TaskRecord] = ()) -> None:
     try:
         with store.write() as connection:
             connection.execute(_KEEP_PROJECT, {"name": run.project, "created": created})
-            captures.keep_pins(connection, run.environment)
+            for environment in (run.environment, *run.environments.values()):
+                captures.keep_pins(connection, environment)
             connection.execute(insert(runs), {**_row(run), "created": created})
             texts.write(connection, run.id)
             if run.settings:
@@ -255,8 +256,26 @@ def _loaded(connection: Connection, rows: Sequence[Row[Any]], *, pins: bool) -> 
     marks: dict[str, list[str]] = {}
     for row in connection.execute(select(tags).where(tags.c.run.in_(ids)).order_by(tags.c.run, tags.c.tag)):
         marks.setdefault(row.run, []).append(row.tag)
-    known = captures.pins(connection, [row.environment for row in rows]) if pins else {}
-    return [_run(row, configs.get(row.id, []), marks.get(row.id, []), known.get(row.environment, ())) for row in rows]
+    found = [_run(row, configs.get(row.id, []), marks.get(row.id, [])) for row in rows]
+    return _pinned(connection, found) if pins else found
+
+
+def _pinned(connection: Connection, found: Sequence[Run]) -> list[Run]:
+    """The runs with the pins of their environments."""
+    digests = {each.digest for run in found for each in (run.environment, *run.environments.values())}
+    known = captures.pins(connection, digests)
+
+    def whole(environment: Environment) -> Environment:
+        return replace(environment, pins=known.get(environment.digest, ()))
+
+    return [
+        replace(
+            run,
+            environment=whole(run.environment),
+            environments={name: whole(each) for name, each in run.environments.items()},
+        )
+        for run in found
+    ]
 
 
 def _row(run: Run) -> dict[str, object]:
@@ -285,6 +304,7 @@ def _row(run: Run) -> dict[str, object]:
         "executable": plain(environment.executable),
         "lock": plain(environment.lock),
         "lock_digest": environment.lock_digest,
+        "environments": _named(run.environments),
         "host_name": host.name if host else "",
         "host": encode(wire.dump(host)) if host else None,
         "spec": run.spec,
@@ -303,7 +323,13 @@ def _row(run: Run) -> dict[str, object]:
     }
 
 
-def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str], pins: tuple[Pin, ...]) -> Run:
+def _named(environments: Mapping[str, Environment]) -> str:
+    """The environments that steps name, without their pins, which are kept once."""
+    bare = {name: replace(each, pins=()) for name, each in environments.items()}
+    return encode(wire.dump(bare)) if bare else ""
+
+
+def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str]) -> Run:
     return Run(
         id=row.id,
         project=row.project,
@@ -316,7 +342,8 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str], pins: t
         metrics=wire.load(tuple[MetricSpec, ...], decode(row.metrics)),
         git=_git(row),
         bundle=row.bundle,
-        environment=_environment(row, pins),
+        environment=_environment(row),
+        environments=wire.load(dict[str, Environment], decode(row.environments)) if row.environments else {},
         host=None if row.host is None else wire.load(Host, decode(row.host)),
         spec=row.spec,
         version=row.version,
@@ -348,14 +375,13 @@ def _git(row: Row[Any]) -> Git:
     )
 
 
-def _environment(row: Row[Any], pins: tuple[Pin, ...]) -> Environment:
+def _environment(row: Row[Any]) -> Environment:
     return Environment(
         digest=row.environment,
         python=row.python,
         implementation=row.implementation,
         platform=row.platform,
         executable=row.executable,
-        pins=pins,
         lock=row.lock,
         lock_digest=row.lock_digest,
     )

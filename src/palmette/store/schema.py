@@ -110,6 +110,8 @@ runs = Table(
     Column("lease_renewed", Double),
     #: when it was asked for, by the database's clock
     Column("cancel_requested", Double),
+    #: name → an environment that steps name, its pins left out, as JSON; empty for none
+    _added("environments"),
     #: the sweep it is a point of, the run it was made from, its branch's ticket; empty for none
     _added("sweep"),
     _added("origin"),

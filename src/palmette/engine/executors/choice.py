@@ -1,4 +1,4 @@
-"""All executors as one: a fork of the template where that is safe, a fresh process otherwise."""
+"""All executors as one: a fork of its interpreter's template where that is safe, a fresh process otherwise."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 import select
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -60,6 +60,20 @@ class _Attempt:
     deadline: float = float("inf")
     timed_out: bool = False
     process: Process | None = None
+    #: the stable from which it was forked
+    python: Path | None = None
+
+
+@dataclass
+class _Stable:
+    """The template of one interpreter, and what is known of it."""
+
+    python: Path
+    template: Template | None = None
+    deaths: int = 0
+    #: what this template was asked to import, and the pins that a step of it has found in order
+    imported: set[str] = field(default_factory=set)
+    proved: set[str] = field(default_factory=set)
 
 
 def obstacle(launch: Launch) -> str:
@@ -79,9 +93,11 @@ def obstacle(launch: Launch) -> str:
 class Executors:
     """Implements `engine.ports.Executor`. One driver's, used by one thread at a time.
 
-    `python` is the project's interpreter, which also stands in for a command's "python3". Without a `kit` and a
-    directory for `templates` there is no template, and every attempt is a fresh process. `environment` is the driver's
-    own, for templates that are started on the way; a `template` that is reached already is taken over.
+    `python` is the project's interpreter, for each attempt that names no other; an attempt's interpreter also stands
+    in for a command's "python3". Without a `kit` and a directory for `templates` there is no template, and every
+    attempt is a fresh process. `environment` is the driver's own, for templates that are started on the way; a
+    `template` of the project's that is reached already is taken over. Those of other interpreters first import
+    `imports`.
     """
 
     def __init__(
@@ -92,22 +108,23 @@ class Executors:
         templates: Path | None = None,
         environment: Mapping[str, str] | None = None,
         template: Template | None = None,
+        imports: Sequence[str] = (),
     ) -> None:
         self._python, self._kit, self._templates = python, kit, templates
         self._environment = environment or {}
-        self._template = template
+        self._imports = imports
+        self._stables: dict[Path, _Stable] = {}
+        if python is not None:
+            self._stables[python] = _Stable(python, template)
         self._commands: Commands | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._reports: list[Report] = []
-        self._deaths = 0
-        #: what this template was asked to import, and the pins that a step of it has found in order
-        self._imported: set[str] = set()
-        self._proved: set[str] = set()
 
     def start(self, launch: Launch) -> None:
         """See the port."""
-        why = obstacle(launch) or self._unreachable()
-        attempt = _Attempt(launch=launch, how=PROCESS if why else FORK, why=why)
+        python = launch.interpreter or self._python
+        why = obstacle(launch) or self._unreachable(python)
+        attempt = _Attempt(launch=launch, how=PROCESS if why else FORK, why=why, python=python)
         if launch.timeout is not None:
             attempt = replace(attempt, deadline=time.monotonic() + launch.timeout)
         self._begin(attempt)
@@ -115,7 +132,7 @@ class Executors:
     def end(self, id: str, grace: float) -> None:
         """See the port."""
         if attempt := self._attempts.get(id):
-            door = self._template if attempt.how == FORK else self._commands
+            door = self._template(attempt) if attempt.how == FORK else self._commands
             with contextlib.suppress(Disconnected):  # the next `wait` finds out
                 if door:
                     door.end(id, grace)
@@ -131,7 +148,7 @@ class Executors:
                 found, self._reports = self._reports, []
                 return found
             poll = select.poll()
-            for number in (*wake, *(door.fileno() for door in (self._template, self._commands) if door)):
+            for number in (*wake, *(door.fileno() for door in self._doors())):
                 poll.register(number, select.POLLIN)
             first = min([until, *(attempt.deadline for attempt in self._attempts.values())])
             ready = poll.poll(max(0.0, first - now) * 1000 + 1)
@@ -145,28 +162,44 @@ class Executors:
         deadline = time.monotonic() + processes.PATIENCE
         while self._attempts and time.monotonic() < deadline:
             self.wait(0.1)
-        for door in (self._template, self._commands):
-            if door:
-                door.close()
-        self._template = self._commands = None
+        for door in self._doors():
+            door.close()
+        self._stables.clear()
+        self._commands = None
 
-    def _unreachable(self) -> str:
-        """Why there is no template for this attempt; empty once there is one."""
-        if self._template is None:
-            if self._python is None or self._kit is None or self._templates is None:
+    def _doors(self) -> list[Template | Commands]:
+        """Everything that attempts were started over."""
+        templates = [stable.template for stable in self._stables.values() if stable.template]
+        return [*templates, *([self._commands] if self._commands else [])]
+
+    def _template(self, attempt: _Attempt) -> Template | None:
+        """The template that the attempt was forked from, while it lives."""
+        stable = self._stables.get(attempt.python) if attempt.python else None
+        return stable.template if stable else None
+
+    def _unreachable(self, python: Path | None) -> str:
+        """Why there is no template of this interpreter; empty once there is one."""
+        if python is None:
+            return "no template for this interpreter"
+        stable = self._stables.setdefault(python, _Stable(python))
+        if stable.template is None:
+            if self._kit is None or self._templates is None:
                 return "no template for this interpreter"
-            if self._deaths >= DEATHS:
-                return f"the template died {self._deaths} times"
-            self._imported, self._proved = set(), set()
+            if stable.deaths >= DEATHS:
+                return f"the template died {stable.deaths} times"
+            stable.imported, stable.proved = set(), set()
             try:
-                self._template = Template.reach(self._python, self._kit, self._templates, self._environment)
+                stable.template = Template.reach(python, self._kit, self._templates, self._environment)
             except InterpreterError as error:
                 return f"the template does not start: {error.message}"
+            if python != self._python and self._imports:
+                stable.imported.update(self._imports)
+                stable.template.begin_preload(self._imports)
         try:
-            self._template.hello()
+            stable.template.hello()
         except InterpreterError as error:
-            self._template.close()
-            self._template, self._deaths = None, DEATHS
+            stable.template.close()
+            stable.template, stable.deaths = None, DEATHS
             return f"the template does not start: {error.message}"
         return ""
 
@@ -177,27 +210,29 @@ class Executors:
         try:
             work.mkdir(exist_ok=True)
             if attempt.how == FORK:
-                self._fork(launch, work)
+                self._fork(attempt, work)
             else:
-                self._execute(launch, work)
+                self._execute(attempt, work)
         except OSError as error:
             del self._attempts[launch.id]
             self._reports.append(Lost(id=launch.id, why=f"its directory cannot be used: {error}"))
         except Disconnected:
             pass  # the next `wait` finds out, and reports it lost
 
-    def _fork(self, launch: Launch, work: Path) -> None:
-        assert self._template is not None
-        if new := [name for name in launch.imports if name not in self._imported]:
-            self._imported.update(new)
-            self._template.begin_preload(new)
+    def _fork(self, attempt: _Attempt, work: Path) -> None:
+        assert attempt.python is not None
+        launch, stable = attempt.launch, self._stables[attempt.python]
+        assert stable.template is not None
+        if new := [name for name in launch.imports if name not in stable.imported]:
+            stable.imported.update(new)
+            stable.template.begin_preload(new)
         arguments = list(launch.args)
         # Not worth the while: the bundle is unpacked already; the versions were compared by an earlier fork.
         if "PALMETTE_BUNDLES" in launch.environment:
             _drop(arguments, "--archive")
-        if _option(arguments, "--pins") in self._proved:
+        if _option(arguments, "--pins") in stable.proved:
             _drop(arguments, "--pins")
-        self._template.start(
+        stable.template.start(
             launch.id,
             Call(
                 entry=ENTRY,
@@ -209,25 +244,28 @@ class Executors:
             ),
         )
 
-    def _execute(self, launch: Launch, work: Path) -> None:
+    def _execute(self, attempt: _Attempt, work: Path) -> None:
+        launch = attempt.launch
         command = [*launch.command, *launch.args]
-        if self._python and command[0] in ("python", "python3"):
-            command[0] = str(self._python)
+        if attempt.python and command[0] in ("python", "python3"):
+            command[0] = str(attempt.python)
         if self._commands is None:
             self._commands = Commands(self._environment)
         self._commands.start(launch.id, command, environment=_environment(launch), directory=work, log=launch.log)
 
     def _gather(self) -> None:
         """Turn what came into reports."""
-        if self._template:
+        for stable in self._stables.values():
+            if stable.template is None:
+                continue
             try:
-                for message in self._template.messages():
+                for message in stable.template.messages():
                     self._note(message)
             except Disconnected:
-                self._template.close()
-                self._template = None
-                self._deaths += 1
-                self._lose(FORK, "the template died")
+                stable.template.close()
+                stable.template = None
+                stable.deaths += 1
+                self._lose(FORK, "the template died", stable.python)
         if self._commands:
             try:
                 for message in self._commands.messages():
@@ -254,10 +292,11 @@ class Executors:
                 self._begin(replace(attempt, how=PROCESS, why=message["why"]))
             case "exited":
                 del self._attempts[id]
-                if attempt.how == FORK:
-                    self._deaths = 0
+                if attempt.how == FORK and attempt.python in self._stables:
+                    stable = self._stables[attempt.python]
+                    stable.deaths = 0
                     if message["code"] == 0 and (pins := _option(launch.args, "--pins")):
-                        self._proved.add(pins)
+                        stable.proved.add(pins)
                 self._reports.append(
                     Exited(
                         id=id,
@@ -270,10 +309,10 @@ class Executors:
             case _:  # an answer to an older question
                 pass
 
-    def _lose(self, how: str, why: str) -> None:
+    def _lose(self, how: str, why: str, python: Path | None = None) -> None:
         """Report as lost what ran below something that is dead; nothing of it runs on."""
         for id, attempt in [*self._attempts.items()]:
-            if attempt.how == how:
+            if attempt.how == how and (how == PROCESS or attempt.python == python):
                 if attempt.process:
                     processes.end_tree(attempt.process)
                 processes.end_strays(attempt.launch.directory)

@@ -22,7 +22,7 @@ _LISTED_TOO: Final = ["trigger", "sweep", "started", "ended", "git_dirty"]
 
 def upgrade() -> None:
     """Add what the second release remembers, and work it out for the runs that are there."""
-    for table, names in {"runs": ("sweep", "origin", "ticket"), "artifacts": ("uri",)}.items():
+    for table, names in {"runs": ("environments", "sweep", "origin", "ticket"), "artifacts": ("uri",)}.items():
         for name in names:
             op.add_column(table, sa.Column(name, sa.Text, nullable=False, server_default=""))
     op.add_column("artifacts", sa.Column("rows", sa.BigInteger))
