@@ -157,7 +157,10 @@ def _built(preparation: Preparation, recorded: Recorded) -> dict[str, Environmen
     """The environments that steps name, built and held; refuses at once what lacks something to read or write the
     values of its steps."""
     python, root = preparation.python.executable, preparation.project.root
-    built = environments.built(preparation.held, recorded.environments, python, root)
+    if not recorded.environments:
+        return {}
+    held = preparation.held.enter_context(environments.shelf(preparation.environ))
+    built = environments.built(held, recorded.environments, python, root)
     problems = [
         Problem(
             where=f"{step.location}, {step.name}".removeprefix(", "),

@@ -364,6 +364,13 @@ def groups(project: Project, environ: Mapping[str, str]) -> Groups:
     )
 
 
+def of_lock(project: Project, environ: Mapping[str, str], held: contextlib.ExitStack) -> Path:
+    """The Python of an environment with the project's own dependencies, as its lock pins them; built and held."""
+    python = find_python("", environ, project.root)
+    pinned = groups(project, environ).pin("", python, keeping(environ))
+    return held.enter_context(shelf(environ)).interpreter(pinned.pins, python, root=project.root)
+
+
 def built(held: Shelf, wanted: Mapping[str, Environment], executable: Path, root: Path) -> dict[str, Environment]:
     """The environments that steps name, each built for the Python behind this interpreter, and held."""
     python = base(executable, held.environ) if wanted else None

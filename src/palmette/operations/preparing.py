@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -20,10 +22,8 @@ from palmette.capture.keeping import Keeping
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
 from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound, UsageError
-from palmette.operations import environments
 from palmette.operations.directories import cache_directory, runtime_directory
 from palmette.operations.discovery import Found, Surveyed
-from palmette.operations.environments import Shelf
 from palmette.operations.project import LOCKED, Interpreter, Project, interpreter, look
 
 #: what Palmette's carried part runs on
@@ -43,15 +43,15 @@ class Preparation:
         python: Interpreter,
         directories: Directories,
         *,
-        held: Shelf | None = None,
+        held: ExitStack | None = None,
     ) -> None:
         self.project = project
         self.environ = environ
         self.found = found
         self.python = python
         self.directories = directories
-        #: the environments that it uses, which nobody removes while it lasts
-        self.held = held or Shelf(directories.cache / "environments", environ)
+        #: what it lets go of in the end: the environments that it uses, which nobody removes before
+        self.held = held or ExitStack()
         tree = SourceTree(project.root, project.roots)
         self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
         self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
@@ -107,7 +107,7 @@ def directories(environ: Mapping[str, str]) -> Directories:
 def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparation:
     """Capture the algorithm's source and start to import what it needs."""
     where = directories(environ)
-    held = Shelf(where.cache / "environments", environ)
+    held = ExitStack()
     try:
         python = settled(project, environ, held)
         try:
@@ -125,14 +125,14 @@ def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparatio
         raise
 
 
-def settled(project: Project, environ: Mapping[str, str], held: Shelf) -> Interpreter:
+def settled(project: Project, environ: Mapping[str, str], held: ExitStack) -> Interpreter:
     """The Python that runs the project's code: the one that is there, or one that is built from the lock and held."""
     if project.python != LOCKED:
         return interpreter(project, environ)
-    python = environments.find_python("", environ, project.root)
-    pinned = environments.groups(project, environ).pin("", python, environments.keeping(environ))
-    executable = held.interpreter(pinned.pins, python, root=project.root)
-    return Interpreter(executable=executable, why=f'[tool.palmette] python = "{LOCKED}"')
+    # Who has an environment does not wait for the import of what reads locks.
+    locked: Callable[..., Path] = import_module("palmette.operations.environments").of_lock
+    why = f'[tool.palmette] python = "{LOCKED}"'
+    return Interpreter(executable=locked(project, environ, held), why=why)
 
 
 def chosen(surveyed: Surveyed, name: str) -> Found:
