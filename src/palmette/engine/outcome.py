@@ -19,7 +19,8 @@ from palmette.engine.attempt import tidy
 from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
 from palmette.engine.plan import PlannedTask
-from palmette.engine.ports import Bytes
+from palmette.engine.ports import Bytes, Importer, Nowhere, Referred
+from palmette.engine.references import remote
 from palmette.ir.spec import ArtifactSpec, ParameterSpec, SystemParameter
 
 #: A larger description is a mistake of the step's: values go into artifacts.
@@ -40,7 +41,14 @@ class Leaked(Spoiled):
     """What an attempt says of its outputs holds a secret."""
 
 
-def collect(task: PlannedTask, places: Places, files: Bytes, secrets: Mapping[str, str] | None = None) -> Outputs:
+def collect(
+    task: PlannedTask,
+    places: Places,
+    files: Bytes,
+    secrets: Mapping[str, str] | None = None,
+    *,
+    importer: Importer = Nowhere(),
+) -> Outputs:
     """The outputs of an attempt that ended with exit code 0, its files stored; Spoiled if something is not right.
 
     Leaked if a parameter or an artifact's metadata hold the value of one of the secrets, which are given by name.
@@ -59,9 +67,12 @@ def collect(task: PlannedTask, places: Places, files: Bytes, secrets: Mapping[st
     artifacts: dict[str, Artifact] = {}
     for name, (path, metadata) in found.items():
         spec = definitions.artifacts[name]
+        title = spec.artifact_type.schema_title or ArtifactType.ARTIFACT.value
+        if isinstance(path, str):
+            artifacts[name] = _referred(name, title, importer.refer(path), metadata, places)
+            continue
         filename = _filename(metadata.get("filename"), name, path)
         digest, size = files.put(path)
-        title = spec.artifact_type.schema_title or ArtifactType.ARTIFACT.value
         artifacts[name] = Artifact(type=title, digest=digest, size=size, filename=filename, metadata=metadata)
     return Outputs(parameters=parameters, artifacts=artifacts)
 
@@ -150,11 +161,14 @@ def _written(name: str, kind: ParameterType | SystemParameter, path: Path, *, re
 
 def _artifact(
     task: PlannedTask, name: str, spec: ArtifactSpec, said: Mapping[str, Any], places: Places
-) -> tuple[Path, dict[str, Json]]:
-    """Where the artifact's bytes are, and its metadata."""
+) -> tuple[Path | str, dict[str, Json]]:
+    """Where the artifact's bytes are, or the address of what was passed by reference; and its metadata."""
     entry = _entry(name, said)
     metadata = {**spec.metadata, **entry.get("metadata", {})}
-    path = _within(name, str(entry.get("uri") or places.artifact(name)), places)
+    uri = str(entry.get("uri") or places.artifact(name))
+    if metadata.get("format") == "reference" or remote(uri):
+        return uri, metadata
+    path = _within(name, uri, places)
     if path.is_symlink():
         raise Spoiled(f"output {name!r} is a symbolic link; write the file itself")
     if not path.exists():
@@ -166,6 +180,15 @@ def _artifact(
     elif not path.is_dir() and not path.is_file():
         raise Spoiled(f"output {name!r} is neither a file nor a directory")
     return path, metadata
+
+
+def _referred(name: str, title: str, found: Referred, metadata: Mapping[str, Json], places: Places) -> Artifact:
+    """The artifact of what lies elsewhere and stays there."""
+    if Path(found.uri).is_relative_to(places.directory):
+        raise Spoiled(f"output {name!r} refers into the directory of its task, which goes; return a Path to keep it")
+    return Artifact(
+        type=title, digest=found.digest, size=found.size, filename=found.filename, metadata=metadata, uri=found.uri
+    )
 
 
 def _entry(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,9 +205,7 @@ def _entry(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
 
 def _within(name: str, uri: str, places: Places) -> Path:
     """The path of an output; it may not leave the attempt's own directory, through links neither."""
-    if "://" in uri:
-        raise Spoiled(f"output {name!r} lies at {uri}: keeping artifacts elsewhere comes with a later version")
-    path = Path(uri)
+    path = Path(uri.removeprefix("file://"))
     real = path.parent.resolve() / path.name
     if path.name == ".." or not real.is_relative_to(places.directory.resolve()) or real == places.directory.resolve():
         raise Spoiled(f"output {name!r} lies outside the directory of its task")

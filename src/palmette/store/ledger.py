@@ -87,7 +87,7 @@ class RunLedger:
         with self._store.read() as connection:
             for row in connection.execute(_REUSABLE, key).all():
                 outputs = artifacts.read(connection, row.run, row.name)
-                if all(self._exists(artifact.digest) for artifact in outputs.artifacts.values()):
+                if all(artifact.uri or self._exists(artifact.digest) for artifact in outputs.artifacts.values()):
                     # A task that was itself cached points to the one that did the work.
                     run, task = (row.cached_from or f"{row.run}/{row.name}").split("/", 1)
                     logged = metrics.of_task(connection, run, task)

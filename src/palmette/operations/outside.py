@@ -1,0 +1,75 @@
+"""What lies outside of the store, for the engine and for whoever fetches an artifact."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from palmette.blobs.references import KeptDigests, References
+from palmette.domain.graph import Field, Reading
+from palmette.domain.run import Setting
+from palmette.engine.ports import Referred
+from palmette.errors import ConfigError, Problem
+from palmette.operations.directories import cache_directory
+
+
+class Outside:
+    """The engine's importer: addresses, and paths that begin at the project."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+
+    def refer(self, uri: str) -> Referred:
+        """What lies there now; PalmetteError if nothing does, or it cannot be read."""
+        found = self._references.content(uri)
+        return Referred(uri=found.uri, digest=found.digest, size=found.size, filename=found.filename)
+
+
+def references(root: Path, environ: Mapping[str, str]) -> References:
+    """What is outside, seen from a project."""
+    cache = cache_directory(environ)
+    cache.mkdir(parents=True, exist_ok=True)
+    return References(root, KeptDigests(cache / "digests.sqlite"))
+
+
+def importer(root: Path, environ: Mapping[str, str]) -> Outside:
+    """The engine's importer for a project."""
+    return Outside(references(root, environ))
+
+
+def placed(
+    fields: Sequence[Field], settings: Sequence[Setting], root: Path, typed: Mapping[str, Path]
+) -> tuple[Setting, ...]:
+    """The settings with the files that they name as paths below the project, else absolute; ConfigError for each that
+    is not there.
+
+    A path in the code, a preset or a config file begins at the project; one on the command line where that was typed:
+    `typed` says where by field.
+    """
+    files = {field.name for field in fields if field.reading is Reading.FILE}
+    problems: list[Problem] = []
+    found = tuple(
+        _placed(each, root, typed.get(each.name, root), problems)
+        if each.name in files and isinstance(each.value, str)
+        else each
+        for each in settings
+    )
+    if problems:
+        raise ConfigError("a file that the config names is not there", problems=problems)
+    return found
+
+
+def _placed(setting: Setting, root: Path, base: Path, problems: list[Problem]) -> Setting:
+    text = str(setting.value)
+    if "://" in text.removeprefix("file://"):
+        return setting
+    path = Path(base, Path(text.removeprefix("file://")).expanduser())
+    if not path.exists():
+        where = "the project" if base == root else "the current directory"
+        hint = "Check the path." if Path(text).is_absolute() else f"A path here begins at {where}, {base}."
+        problems.append(Problem(where=setting.name, what=f"{text} does not exist", hint=hint))
+        return setting
+    whole = Path(os.path.normpath(path.absolute()))
+    return replace(setting, value=(whole.relative_to(root) if whole.is_relative_to(root) else whole).as_posix())
