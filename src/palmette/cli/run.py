@@ -98,7 +98,8 @@ def resume(session: Session, run: str, as_json: bool) -> None:
     an algorithm's name for its newest run.
     """
     running = operation("running")
-    with running.reopen(session.project, session.environ, run) as accepted:
+    with patience() as waiting, running.reopen(session.project, session.environ, run) as accepted:
+        waiting.cancel()
         drive(running, accepted, as_json=as_json)
 
 

@@ -37,7 +37,7 @@ class CodeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentChange:
-    """A package, or "python", "platform", "host"."""
+    """A package, "python", "platform", "host"; of an environment that steps name "torch: PACKAGE", or its own name."""
 
     name: str
     before: str

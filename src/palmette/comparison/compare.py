@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from palmette.comparison.changes import (
@@ -17,7 +17,7 @@ from palmette.comparison.changes import (
 )
 from palmette.comparison.sides import Side
 from palmette.domain.artifact import Artifact
-from palmette.domain.run import TaskRecord
+from palmette.domain.run import Run, TaskRecord
 
 #: columns of a table that are listed before the rest is only counted
 MOST_COLUMNS = 12
@@ -78,9 +78,21 @@ def _environment(head: Side, baseline: Side) -> tuple[EnvironmentChange, ...]:
     facts = [("python", before.python, after.python), ("platform", before.platform, after.platform)]
     old, new = ({pin.name: pin.version for pin in side.pins} for side in (before, after))
     facts += [(name, old.get(name, ""), new.get(name, "")) for name in sorted({*old, *new})]
+    facts += _named(baseline.run, head.run)
     hosts = [side.run.host.name if side.run.host else "" for side in (baseline, head)]
     facts.append(("host", hosts[0], hosts[1]))
     return tuple(EnvironmentChange(name=name, before=was, after=now) for name, was, now in facts if was != now)
+
+
+def _named(baseline: Run, head: Run) -> Iterator[tuple[str, str, str]]:
+    """What differs between the environments that steps name: a package of one, or one that only one side has."""
+    for name in _union(head.environments, baseline.environments):
+        sides = (baseline.environments.get(name), head.environments.get(name))
+        old, new = ({pin.name: pin.version or pin.url for pin in side.pins} if side else {} for side in sides)
+        if None in sides:
+            yield name, *(f"{len(pins)} packages" if side else "" for side, pins in zip(sides, (old, new), strict=True))
+        else:
+            yield from ((f"{name}: {pin}", old.get(pin, ""), new.get(pin, "")) for pin in _union(old, new))
 
 
 def _data(head: Side, baseline: Side) -> tuple[DataChange, ...]:

@@ -12,7 +12,7 @@ from palmette.comparison.sides import Side
 from palmette.domain import fingerprint
 from palmette.domain.fingerprint import Parts
 from palmette.domain.graph import Freshness
-from palmette.domain.run import Run, TaskRecord
+from palmette.domain.run import Environment, Run, TaskRecord
 from palmette.domain.states import TaskState, became
 from palmette.domain.values import Json, literal
 from palmette.errors import NotFound
@@ -155,13 +155,14 @@ def _values(
     for name in changed:
         part, _, key = name.partition(".")
         if part == "environment":
-            old, new = ({pin.name: pin.version for pin in run.environment.pins} for run in (before_run, after_run))
+            environments = (_environment(before_run, before), _environment(after_run, after))
+            old, new = ({pin.name: pin.version or pin.url for pin in each.pins} for each in environments)
             found += [
                 (pin, old.get(pin, ""), new.get(pin, ""))
                 for pin in sorted({*old, *new})
                 if old.get(pin) != new.get(pin)
             ]
-            python = (before_run.environment.python, after_run.environment.python)
+            python = (environments[0].python, environments[1].python)
             found += [("python", *python)] if python[0] != python[1] else []
         elif part in ("parameters", "inputs") and before.parts and after.parts:
             was, now = (_short(part, getattr(parts, part).get(key)) for parts in (before.parts, after.parts))
@@ -169,6 +170,12 @@ def _values(
         elif part in ("secrets", "env"):
             found.append((key, "another value", "this value"))
     return found
+
+
+def _environment(run: Run, task: TaskRecord) -> Environment:
+    """The environment that the task was executed in."""
+    known = (each for each in run.environments.values() if task.parts and each.digest == task.parts.environment)
+    return next(known, run.environment)
 
 
 def _short(part: str, value: Json) -> str:

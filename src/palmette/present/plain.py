@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from palmette.domain.artifact import Artifact
-from palmette.domain.run import Attempt, Run, TaskRecord
+from palmette.domain.run import Attempt, Environment, Run, TaskRecord
 from palmette.domain.values import Json, literal
 from palmette.operations.details import Detail, Row, shown
 from palmette.present.words import instant
@@ -72,16 +72,21 @@ def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
             "dirty": run.git.dirty,
         },
         "bundle": run.bundle,
-        "environment": {
-            "digest": environment.digest,
-            "python": environment.python,
-            "platform": environment.platform,
-            "lock": environment.lock or None,
-            "packages": {pin.name: pin.version for pin in environment.pins},
-        },
+        "environment": _environment(environment),
+        "environments": {name: _environment(each) for name, each in run.environments.items()},
         "host": None if host is None else {"name": host.name, "cpus": host.cpus, "memory": host.memory},
         "tags": list(run.tags),
         "note": run.note or None,
+    }
+
+
+def _environment(environment: Environment) -> dict[str, Json]:
+    return {
+        "digest": environment.digest,
+        "python": environment.python,
+        "platform": environment.platform,
+        "lock": environment.lock or None,
+        "packages": {pin.name: pin.version or pin.url for pin in environment.pins},
     }
 
 

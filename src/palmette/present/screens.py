@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palmette.domain.artifact import Artifact
-from palmette.domain.run import Run, Source, TaskRecord
+from palmette.domain.run import Environment, Run, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import literal
 from palmette.operations.details import Detail, Row, shown
@@ -127,13 +127,13 @@ def _facts(detail: Detail, now: float) -> Table:
     took = "" if run.started is None else f", took {words.seconds((run.ended or now) - run.started)}"
     git = " ".join(filter(None, [run.git.branch, words.commit(run.git.commit, dirty=run.git.dirty), run.git.message]))
     environment = run.environment
-    pinned = f"{len(environment.pins)} packages from {environment.lock or 'what is installed'}"
     facts = {
         "started": f"{words.moment(run.started or run.created)}{'' if detail.interrupted else took}",
         "preset": run.preset,
         "code": git,
         "bundle": run.bundle[:12],
-        "environment": f"Python {environment.python}, {pinned}" if environment.python else "",
+        "environment": f"Python {environment.python}, {_pinned(environment)}" if environment.python else "",
+        **{f"  {name}": _pinned(each) for name, each in run.environments.items()},
         "host": run.host.name if run.host else "",
         "tags": " ".join(run.tags),
         "note": run.note,
@@ -142,6 +142,11 @@ def _facts(detail: Detail, now: float) -> Table:
         if value:
             table.add_row(name, Text(value))
     return table
+
+
+def _pinned(environment: Environment) -> str:
+    count = "1 package" if len(environment.pins) == 1 else f"{len(environment.pins)} packages"
+    return f"{count} from {environment.lock or 'what is installed'}"
 
 
 def _settings(run: Run) -> Table:
