@@ -13,6 +13,8 @@ VERBS: Final = {
     "init": ("palmette.cli.start", "init", "Make this directory a Palmette project."),
     "run": ("palmette.cli.run", "run", "Train an algorithm."),
     "rerun": ("palmette.cli.again", "rerun", "Execute a run again, with other settings or from a step on."),
+    "sweep": ("palmette.cli.sweeps", "sweep", "Show how the points of a sweep did."),
+    "sweeps": ("palmette.cli.sweeps", "list_sweeps", "List sweeps, newest first."),
     "resume": ("palmette.cli.run", "resume", "Continue a run that was interrupted."),
     "cancel": ("palmette.cli.run", "cancel", "Cancel a run."),
     "runs": ("palmette.cli.read", "runs", "List runs, newest first."),
@@ -38,6 +40,9 @@ _OPERATIONS: Final = {
     "outcome": "palmette.present.outcome",
     "plain": "palmette.present.plain",
     "console": "palmette.cli.console",
+    "sweep_verbs": "palmette.cli.sweeps",
+    "sweeps": "palmette.operations.sweeps",
+    "tuning": "palmette.operations.tuning",
     "metadata": "importlib.metadata",
 }
 

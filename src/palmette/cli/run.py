@@ -13,7 +13,9 @@ from palmette.cli.lazy import operation
 from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
-from palmette.operations import preparing
+from palmette.errors import UsageError
+from palmette.operations import points, preparing
+from palmette.operations.home import known_home
 
 #: how many of a failed step's last log lines are shown
 _TAIL = 20
@@ -34,11 +36,21 @@ _TAIL = 20
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
 @click.option("--tag", "tags", multiple=True, help="Tag the run; may be repeated.")
 @click.option("--note", default="", help="Write a note on the run.")
+@click.option("--seeds", type=click.IntRange(1), help="A run for each of so many seeds: the field `seed` is 0, 1, 2, …")
+@click.option("--seed-field", default="seed", show_default=True, help="The field that --seeds sets.")
+@click.option("--jobs", type=click.IntRange(1), help="So many runs of a sweep at once; by default one for each core.")
+@click.option("--stop-on-failure", is_flag=True, help="Begin no other run of a sweep once one has failed.")
+@click.option("--dry-run", is_flag=True, help="Show the points of a sweep, and run nothing.")
+@click.option("--yes", is_flag=True, help="Run a sweep of more than 100 runs.")
+@click.option("--search", type=click.Choice(["optuna"]), help="Let this choose the points; ranges need no count.")
+@click.option("--trials", type=click.IntRange(1), help="With --search: so many runs.")
+@click.option("--search-seed", default=0, show_default=True, help="With --search: where its dice begin.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @click.option("--announce", is_flag=True, hidden=True, help="Print the run's id first, as a JSON line.")
 @pass_session
 def run(
     session: Session,
+    /,
     algorithm: str | None,
     overrides: tuple[str, ...],
     preset: str | None,
@@ -50,6 +62,9 @@ def run(
     note: str,
     as_json: bool,
     announce: bool,
+    dry_run: bool,
+    yes: bool,
+    **sweep: Any,
 ) -> None:
     """Train an algorithm.
 
@@ -59,13 +74,19 @@ def run(
     A step that reads the outside world may be reused too, for as long as its @step(fresh=…) says; where it says
     nothing, it is, except in CI (CI=true).
 
+    Several values for a field make a sweep, a run for each combination: commas part values; a range is 1..5,
+    10..50by10, 0..1lin5 (equal distances) or 0.1..10log5 (equal ratios).
+
     \b
       palmette run tumour
       palmette run tumour C=0.1 --preset toy
       palmette run tumour --config experiment.toml
+      palmette run tumour C=0.1..10log5 penalty=l1,l2 --seeds 5
+      palmette run tumour C=0.01..100log --search optuna --trials 50
     """
     if algorithm is None:
         raise preparing.unnamed(session.project)
+    several = _several(overrides, announce=announce, dry_run=dry_run, **sweep)
     # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
     with patience() as waiting, preparing.begin(session.project, session.environ, algorithm) as preparation:
         accepting, *_ = [operation(name) for name in ("accepting", "running", "progress", "console", "outcome")]
@@ -80,6 +101,11 @@ def run(
             note=note,
             trigger=session.trigger,
         )
+        if several:
+            waiting.cancel()
+            wish = _wish(**sweep)
+            operation("sweep_verbs").begin(preparation, request, wish, dry=dry_run, agreed=yes, as_json=as_json)
+            return
         accepted = accepting.accept(preparation, request)
         waiting.cancel()
         if announce:
@@ -87,16 +113,46 @@ def run(
         drive(operation("running"), accepted, as_json=as_json)
 
 
+def _several(overrides: tuple[str, ...], *, announce: bool, dry_run: bool, **sweep: Any) -> bool:
+    """Whether a sweep was asked for; UsageError for what only a sweep has."""
+    searched = bool(sweep["search"])
+    several = searched or bool(sweep["seeds"]) or any(map(points.varies, overrides))
+    if searched != bool(sweep["trials"]):
+        raise UsageError("--search and --trials go together", "--search optuna --trials 50")
+    if searched and sweep["seeds"]:
+        raise UsageError("--search and --seeds exclude each other", "Give the seed as a field: seed=0.")
+    if searched and not any(map(points.varies, overrides)):
+        raise UsageError("there is nothing to search", "Give a field a range or several values: C=0.01..100log")
+    if not several and (sweep["jobs"] or sweep["stop_on_failure"] or dry_run):
+        raise UsageError("this is one run and no sweep", "Give a field several values: C=0.1,1,10")
+    return several and not announce
+
+
+def _wish(*, seeds: int | None, trials: int | None, jobs: int | None, **sweep: Any) -> Any:
+    return operation("sweeps").Wish(
+        seeds=seeds or 0,
+        seed_field=sweep["seed_field"],
+        trials=trials or 0,
+        sampler=sweep["search_seed"],
+        jobs=jobs or 0,
+        stop=sweep["stop_on_failure"],
+    )
+
+
 @click.command()
 @click.argument("run", default="last")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @pass_session
 def resume(session: Session, run: str, as_json: bool) -> None:
-    """Continue a run that was interrupted.
+    """Continue a run or a sweep that was interrupted.
 
     What was done is kept; what was running starts again. RUN is an id, its first four characters or more, `last`, or
-    an algorithm's name for its newest run.
+    an algorithm's name for its newest run; or the id of a sweep.
     """
+    home = known_home(session.project)
+    if home and run != "last" and (sweep := operation("sweeps").find(home, run)):
+        operation("sweep_verbs").resume(session, sweep, as_json=as_json)
+        return
     running = operation("running")
     with patience() as waiting, running.reopen(session.project, session.environ, run) as accepted:
         waiting.cancel()

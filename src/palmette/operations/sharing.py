@@ -23,9 +23,12 @@ class Reach:
     fields: Mapping[str, tuple[int, ...]]
 
     def tasks(self, values: Sequence[Json]) -> frozenset[Shared]:
-        """The tasks of a point; those that are equal for two points are the same task."""
+        """The tasks of a point; those that are equal for two points are the same task. Without values, those that are
+        the same for every point."""
         return frozenset(
-            (name, canonical([values[position] for position in positions])) for name, positions in self.fields.items()
+            (name, canonical([values[position] for position in positions]))
+            for name, positions in self.fields.items()
+            if values or not positions
         )
 
     def named(self, task: str, values: Sequence[Json]) -> Shared | None:

@@ -22,8 +22,9 @@ from palmette.operations import machine, running
 from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail
 from palmette.operations.interrupts import Interrupts
+from palmette.operations.project import Project
 from palmette.operations.sharing import Shared
-from palmette.operations.sweeps import Member, Opened, alone, members, point
+from palmette.operations.sweeps import Member, Opened, Sweep, alone, members, point
 from palmette.operations.watching import Seen
 
 #: seconds after which somebody at the terminal is listened to, at the latest
@@ -128,10 +129,14 @@ def drive(opened: Opened, source: Source, display: Display) -> tuple[Member, ...
 
 
 def jobs(opened: Opened) -> int:
-    """How many runs are driven at once: as many as there are cores, if nothing else was said. Their steps wait for the
+    """How many runs are driven at once."""
+    return opened.sweep.wish.jobs or usual(opened.project, opened.sweep)
+
+
+def usual(project: Project, sweep: Sweep) -> int:
+    """How many runs are driven at once if nothing was said: as many as there are cores. Their steps wait for the
     host's slots in any case."""
-    host = opened.model.host or machine.host(opened.project.gpus)
-    return opened.sweep.wish.jobs or min(host.cpus, opened.sweep.size)
+    return max(1, min(machine.host(project.gpus).cpus, sweep.size))
 
 
 class _Sweeping:

@@ -173,7 +173,9 @@ def draft(preparation: Preparation, request: Request, overrides: Sequence[str], 
     )
     if wish.trials and primary is None:
         raise UsageError(f"{algorithm.name} declares no metric", "A search needs one: @algorithm(metrics=[Metric(…)]).")
-    request = replace(request, overrides=single, sweep=sweep.id, trigger="sweep")
+    request = replace(
+        request, overrides=single, sweep=sweep.id, trigger="sweep" if request.trigger == "cli" else request.trigger
+    )
     steps, different = _count(compile_recorded(recorded).document, sweep, reuse=request.reuse)
     return Drafted(sweep=sweep, request=request, steps=steps, different=different)
 
