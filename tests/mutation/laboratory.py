@@ -23,6 +23,7 @@ from palmette.engine.inputs import Inputs, Job, resolve
 from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.planning import plan
 from palmette.engine.ports import Secrets
+from palmette.engine.values import Values
 from palmette.errors import PalmetteError
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.preparing import LEAST_PYTHON, Preparation, directories, named
@@ -134,7 +135,7 @@ class Laboratory:
             with self._prepared(way) as (_, planned, _):
                 made = {name: done.outputs or Outputs() for name, done in known.items()}
                 return {
-                    task.name: self._parts(task, resolve(task, made.__getitem__, Job(id="1"))) for task in planned.tasks
+                    task.name: self._parts(task, resolve(task, Values(made=made), Job(id="1"))) for task in planned.tasks
                 }
         finally:
             path.write_bytes(before)
@@ -166,7 +167,8 @@ class Laboratory:
                     if any(done[each].outputs is None for each in task.needs):
                         done[task.name] = Done()
                         continue
-                    inputs = resolve(task, lambda name: done[name].outputs or Outputs(), Job(id="1"))
+                    made = {name: each.outputs or Outputs() for name, each in done.items()}
+                    inputs = resolve(task, Values(made=made), Job(id="1"))
                     own, before = self._parts(task, inputs), known.get(task.name, Done())
                     if _untouched(own, before, inside):
                         done[task.name] = replace(before, parts=own)

@@ -16,10 +16,11 @@ from palmette.domain.run import Reused
 from palmette.domain.values import Json
 from palmette.engine.fingerprints import parts
 from palmette.engine.inputs import Filled, Inputs, Job, Places, UnusableInput, fill, resolve
-from palmette.engine.plan import Fixed, Plan, PlannedTask, Produced, SecretVariable
+from palmette.engine.plan import Fixed, Group, Plan, PlannedTask, Produced, SecretVariable
 from palmette.engine.planning import plan
 from palmette.engine.ports import Secrets
 from palmette.engine.reuse import Policy, stands
+from palmette.engine.values import Values
 from palmette.errors import CompileError, ConfigError, SpecError
 from palmette.ir.spec import (
     ArtifactInput,
@@ -32,7 +33,6 @@ from palmette.ir.spec import (
     DagSpec,
     Definitions,
     ExecutorSpec,
-    ImporterSpec,
     KeyToVar,
     KubernetesConfig,
     PalmetteConfig,
@@ -45,12 +45,11 @@ from palmette.ir.spec import (
     PlatformSpec,
     RetryPolicy,
     SecretAsEnv,
+    SystemParameter,
     TaskInputs,
     TaskOutputArtifact,
     TaskOutputParameter,
     TaskSpec,
-    TriggerPolicy,
-    TriggerStrategy,
 )
 
 TEXT = ParameterSpec(parameter_type=ParameterType.STRING)
@@ -146,35 +145,62 @@ def nested() -> Plan:
     return plan(document(tasks, components={"group": group}), {})
 
 
-def test_a_pipeline_within_a_pipeline_is_flattened() -> None:
+def test_the_tasks_of_a_pipeline_within_a_pipeline_know_where_their_inputs_come_from() -> None:
     made = nested()
     assert {entry.name for entry in made.tasks} == {"first", "group.one", "group.two", "group.three", "last"}
     assert made["group.one"].parameters == {"x": Produced(task="first", output="y")}
     assert made["group.three"].parameters == {"x": Fixed(value="d")}
-    assert made["last"].parameters == {"x": Produced(task="group.two", output="y")}
+    assert made["last"].parameters == {"x": Produced(task="group", output="out")}
 
 
-def test_what_needs_a_nested_pipeline_needs_all_of_it_and_all_of_it_needs_what_it_needs() -> None:
+def test_a_pipeline_within_a_pipeline_is_a_group_that_its_members_are_in() -> None:
     made = nested()
-    assert made["group.three"].needs == ("first",)
-    assert set(made["last"].needs) == {"group.one", "group.two", "group.three"}
+    assert [(node.name, node.parent, node.needs) for node in made.nodes()] == [
+        ("first", "", ()),
+        ("group", "", ("first",)),
+        ("group.one", "group", ()),
+        ("group.three", "group", ()),
+        ("group.two", "group", ("group.one",)),
+        ("last", "", ("group",)),
+    ]
+    assert [record.name for record in made.records() if record.group] == ["group"]
+
+
+def test_what_a_group_made_is_what_its_members_made() -> None:
+    made = nested()
+    values = Values(
+        made={"group.two": Outputs(parameters={"y": "v"})},
+        groups={each.name: each for each in made.planned if isinstance(each, Group)},
+    )
+    assert resolve(made["last"], values, JOB).parameters == {"x": "v"}
 
 
 def test_everything_that_comes_later_is_refused_at_once() -> None:
+    inner = ComponentSpec(dag=DagSpec(tasks={"t": task()}))
+    config = ParameterSpec(parameter_type=SystemParameter.TASK_CONFIG)
     tasks = {
-        "cond": task(trigger_policy=TriggerPolicy(condition="true")),
-        "exit": task(trigger_policy=TriggerPolicy(strategy=TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED)),
+        "again": task("inner", retry_policy=RetryPolicy(max_retry_count=1)),
         "loop": task(parameter_iterator=ParameterIterator(item_input="x", raw="[1]")),
-        "part": task(inputs={"x": ParameterInput(parameter_expression_selector="parseJson(string_value)")}),
-        "import": task("importer"),
+        "config": task("config"),
+        "list": task("list"),
     }
-    importing = ComponentSpec(executor_label="e")
-    found = problems(
-        document(tasks, components={"importer": importing}, executor=ExecutorSpec(importer=ImporterSpec())),
-        CompileError,
-    )
+    components = {
+        "inner": inner,
+        "config": replace(LEAF, input_definitions=Definitions(parameters={"c": config})),
+        "list": replace(LEAF, output_definitions=Definitions(artifacts={"l": replace(DATA, is_artifact_list=True)})),
+    }
+    found = problems(document(tasks, components=components), CompileError)
     assert {name for name in tasks if any(text.startswith(name) for text in found)} == set(tasks)
     assert all("a later version executes this" in text for text in found)
+
+
+def test_what_is_wrong_in_the_body_of_a_loop_is_known_before_the_run_begins() -> None:
+    body = ComponentSpec(
+        dag=DagSpec(tasks={"t": task(inputs={"x": from_task("ghost")})}),
+        input_definitions=Definitions(parameters={"item": TEXT}),
+    )
+    loop = task("body", parameter_iterator=ParameterIterator(item_input="item", raw="[]"))
+    assert problems(document({"l": loop}, components={"body": body}), SpecError)[0].startswith("l.0.t.x")
 
 
 def test_settings_of_a_pod_are_refused_or_noted_but_never_passed_over() -> None:
@@ -254,7 +280,7 @@ def filled(*args: str, inputs: Inputs | None = None, env: Mapping[str, str] | No
     return fill(planned(container=container), inputs or Inputs(), Places(directory=Path("/a")), JOB)
 
 
-GIVEN = Inputs(parameters={"x": "v", "n": 2.0, "flag": True, "list": [1, 2.5]}, artifacts={"data": ARTIFACT})
+GIVEN = Inputs(parameters={"x": "v", "n": 2.0, "flag": True, "list": [1, 2.5]}, artifacts={"data": (ARTIFACT,)})
 
 
 @pytest.mark.parametrize(
@@ -302,16 +328,16 @@ def test_placeholders_of_the_environment_are_replaced() -> None:
 
 
 def test_an_input_without_a_value_is_absent_or_the_default_or_an_error() -> None:
-    nothing = Outputs()
+    nothing = Values()
     optional = plan(document({"a": task(), "t": task(inputs={"x": from_task("a")})}), {})["t"]
-    assert resolve(optional, lambda _: nothing, JOB).parameters == {}
+    assert resolve(optional, nothing, JOB).parameters == {}
     for spec, expected in [(replace(TEXT, default_value="d", has_default=True), {"x": "d"}), (TEXT, None)]:
         strict = replace(optional, definition=replace(LEAF, input_definitions=Definitions(parameters={"x": spec})))
         if expected is not None:
-            assert resolve(strict, lambda _: nothing, JOB).parameters == expected
+            assert resolve(strict, nothing, JOB).parameters == expected
         else:
             with pytest.raises(UnusableInput, match="'x' has no value: a gave none as 'y'"):
-                resolve(strict, lambda _: nothing, JOB)
+                resolve(strict, nothing, JOB)
 
 
 def test_an_artifact_reaches_its_consumer() -> None:
@@ -323,7 +349,8 @@ def test_an_artifact_reaches_its_consumer() -> None:
         }
     )
     consumer = plan(document({"a": task(), "t": TaskSpec(name="", component="leaf", inputs=wired)}), {})["t"]
-    assert resolve(consumer, lambda _: Outputs(artifacts={"made": ARTIFACT}), JOB).artifacts == {"data": ARTIFACT}
+    made = Values(made={"a": Outputs(artifacts={"made": ARTIFACT})})
+    assert resolve(consumer, made, JOB).artifacts == {"data": (ARTIFACT,)}
 
 
 # Fingerprints
@@ -369,7 +396,7 @@ def test_of_a_foreign_container_command_arguments_and_image_count() -> None:
 
 def test_the_content_and_the_format_of_an_input_count_and_its_statistics_do_not() -> None:
     def given(**changes: Any) -> Inputs:
-        return Inputs(artifacts={"data": replace(ARTIFACT, **changes)})
+        return Inputs(artifacts={"data": (replace(ARTIFACT, **changes),)})
 
     base = key(captured(), given())
     assert key(captured(), given(digest="sha256:e")) != base

@@ -15,7 +15,8 @@ from typing import Final
 from palmette.domain.run import Attempt
 from palmette.engine.inputs import Inputs, Job, Places, UnusableInput, fill
 from palmette.engine.plan import PlannedTask
-from palmette.engine.ports import Bytes, Claim, Exited, Launch, Secrets
+from palmette.engine.ports import Bytes, Claim, Exited, Importer, Launch, Nowhere, Secrets
+from palmette.engine.references import bring
 
 #: The rooms of an attempt that are of no use to it once it is over.
 SCRATCH: Final = ("inputs", "outputs", "values", "work")
@@ -76,6 +77,7 @@ def prepare(
     secrets: Secrets,
     files: Bytes,
     claim: Claim,
+    importer: Importer = Nowhere(),
 ) -> Launch:
     """Make the attempt's directory, restore its inputs into it, and say how to start it."""
     places = Places(directory=where.home / attempt.directory)
@@ -83,10 +85,8 @@ def prepare(
     places.directory.mkdir(mode=0o700)
     for name in _rooms(task, inputs):
         (places.directory / name).mkdir()
-    for name, artifact in inputs.artifacts.items():
-        path = places.input(name, artifact)
-        path.parent.mkdir()
-        files.restore(artifact.digest, path)
+    for _, artifact, path in places.inputs(task, inputs):
+        bring(artifact, path, files, importer)
     filled = fill(task, inputs, places, job)
     (places.directory / "input.json").write_text(filled.input, encoding="utf-8")
     confidential = secret_values(task, secrets)
@@ -144,7 +144,7 @@ def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path) -> str
     if _full(log.parent):
         # What the step said of it had no place in its log.
         text += f", and no space is left in {log.parent}"
-    sensitive = task.config.sensitive or any(artifact.sensitive for artifact in inputs.artifacts.values())
+    sensitive = task.config.sensitive or any(each.sensitive for given in inputs.artifacts.values() for each in given)
     line = "" if sensitive else _headline(log)
     return f"{text}: {line}" if line else text
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from palmette.domain.artifact import Artifact
@@ -40,7 +40,7 @@ def parts(
         closure=task.container.env[CLOSURE] if task.captured else "",
         environment=task.container.env.get(ENVIRONMENT, "") if task.captured else "",
         parameters=inputs.parameters,
-        inputs={name: _content(artifact) for name, artifact in inputs.artifacts.items()},
+        inputs={name: tuple(_contents(artifacts)) for name, artifacts in inputs.artifacts.items()},
         outputs=_outputs(task),
         env=env,
         secrets={secret.name: secrets.versions.get(secret.name, "") for secret in task.secrets},
@@ -49,12 +49,13 @@ def parts(
     )
 
 
-def _content(artifact: Artifact) -> tuple[str, ...]:
-    """The digest of the bytes, and how a step reads them: one Parquet file is a pandas or an Arrow table, and a pickle
+def _contents(artifacts: tuple[Artifact, ...]) -> Iterator[str]:
+    """The digests of the bytes, and how a step reads them: one Parquet file is a pandas or an Arrow table, and a pickle
     runs code that its bytes only name."""
-    words = (artifact.metadata.get(key) for key in ("format", "reader", "code"))
-    reading = " ".join(word for word in words if isinstance(word, str))
-    return (artifact.digest, reading) if reading else (artifact.digest,)
+    for artifact in artifacts:
+        words = (artifact.metadata.get(key) for key in ("format", "reader", "code"))
+        yield artifact.digest
+        yield from filter(None, [" ".join(word for word in words if isinstance(word, str))])
 
 
 def _command(task: PlannedTask) -> str:

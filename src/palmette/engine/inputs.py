@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from palmette.domain.artifact import Artifact, Outputs
+from palmette.domain.artifact import Artifact
 from palmette.domain.values import Json
 from palmette.engine.parameters import fits, plain, text
-from palmette.engine.plan import Fixed, PlannedTask, Produced
-from palmette.ir.spec import ContainerSpec
+from palmette.engine.plan import Planned, PlannedTask
+from palmette.engine.ports import Unusable
+from palmette.engine.sources import Artifacts, Fixed, Source, origin
+from palmette.engine.values import Values
+from palmette.ir.spec import ContainerSpec, ParameterSpec
 
 _PLACEHOLDER: Final = re.compile(
     r"\{\{\$"
@@ -29,12 +32,16 @@ class UnusableInput(Exception):
     """A task cannot be executed with the inputs it was given."""
 
 
+class Omitted(Exception):
+    """A task is left out, since nothing makes one of its inputs: what would have was skipped."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """What a task is given; parameters without a value are absent."""
+    """What a task is given; parameters without a value are absent. An input that is no list has one artifact."""
 
     parameters: Mapping[str, Json] = field(default_factory=dict)
-    artifacts: Mapping[str, Artifact] = field(default_factory=dict)
+    artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,44 +73,59 @@ class Job:
         }
 
 
-def resolve(task: PlannedTask, made: Callable[[str], Outputs], job: Job) -> Inputs:
-    """The task's inputs, all that it needs being good; UnusableInput if one has no value or is of another type."""
+def resolve(task: Planned, values: Values, job: Job) -> Inputs:
+    """The inputs of a task, or of a group, all that it needs being over.
+
+    UnusableInput if one has no value or is of another type, Omitted if a task that would have made it was skipped.
+    """
     parameters: dict[str, Json] = {}
     constants = job.constants(task.name)
-    for name, spec in task.definition.input_definitions.parameters.items():
+    definitions = task.definition.input_definitions
+    for name, spec in definitions.parameters.items():
         source = task.parameters.get(name)
-        match source:
-            case Fixed():
-                value = _with_constants(source.value, constants)
-            case Produced():
-                found = made(source.task).parameters.get(source.output)
-                value = source.default if found is None else found
-            case _:
-                value = None
+        try:
+            value = values.value(source)
+        except Unusable as error:
+            raise UnusableInput(f"input {name!r}: {error}") from None
+        value = _with_constants(value, constants) if isinstance(source, Fixed) else value
         if value is None and spec.has_default:
             value = spec.default_value
-        if value is None:
-            if not spec.is_optional:
-                raise UnusableInput(f"input {name!r} has no value{_blame(source)}")
-        elif not fits(spec.parameter_type, value):
-            raise UnusableInput(f"input {name!r} is not a {spec.parameter_type}{_blame(source)}")
-        else:
+        if value is not None:
+            _check(name, spec, value, source)
             parameters[name] = plain(value)
-    return Inputs(parameters=parameters, artifacts=dict(_artifacts(task, made)))
-
-
-def _artifacts(task: PlannedTask, made: Callable[[str], Outputs]) -> Iterator[tuple[str, Artifact]]:
-    for name, spec in task.definition.input_definitions.artifacts.items():
-        source = task.artifacts.get(name)
-        found = made(source.task).artifacts.get(source.output) if source is not None else None
-        if found is not None:
-            yield name, found
         elif not spec.is_optional:
-            raise UnusableInput(f"input {name!r} has no artifact{_blame(source)}")
+            raise _absent(task, name, "value", source, values)
+    artifacts = {}
+    for name, wanted in definitions.artifacts.items():
+        given = task.artifacts.get(name)
+        found = values.artifacts(given)
+        if found or (wanted.is_artifact_list and given is not None):
+            artifacts[name] = found if wanted.is_artifact_list else found[:1]
+        elif not wanted.is_optional:
+            raise _absent(task, name, "artifact", given, values)
+    return Inputs(parameters=parameters, artifacts=artifacts)
 
 
-def _blame(source: Fixed | Produced | None) -> str:
-    return f": {source.task} gave none as {source.output!r}" if isinstance(source, Produced) else ""
+def _check(name: str, spec: ParameterSpec, value: Json, source: Source | None) -> None:
+    if not fits(spec.parameter_type, value):
+        raise UnusableInput(f"input {name!r} is not a {spec.parameter_type}{_blame(source)}")
+    if spec.literals and plain(value) not in [plain(literal) for literal in spec.literals]:
+        allowed = ", ".join(text(literal) for literal in spec.literals)
+        raise UnusableInput(f"input {name!r} is {text(value)}, and only {allowed} are allowed")
+
+
+def _absent(
+    task: Planned, name: str, kind: str, source: Source | Artifacts | None, values: Values
+) -> UnusableInput | Omitted:
+    made = origin(source)
+    if made is not None and not task.regardless and values.omitted(made.task, made.output):
+        return Omitted(f"{made.task} was skipped")
+    return UnusableInput(f"input {name!r} has no {kind}{_blame(source)}")
+
+
+def _blame(source: Source | Artifacts | None) -> str:
+    made = origin(source)
+    return "" if made is None else f": {made.task} gave none as {made.output!r}"
 
 
 def _with_constants(value: Json, constants: Mapping[str, str]) -> Json:
@@ -118,9 +140,20 @@ class Places:
 
     directory: Path
 
-    def input(self, name: str, artifact: Artifact) -> Path:
-        """Where an input artifact is restored."""
-        return self.directory / "inputs" / name / artifact.filename.rstrip("/")
+    def input(self, name: str, artifact: Artifact, index: int | None = None) -> Path:
+        """Where an input artifact is restored, or lies where it was passed by reference; with an index, one of a
+        list."""
+        if artifact.uri:
+            return Path(artifact.uri)
+        room = self.directory / "inputs" / name
+        return (room if index is None else room / str(index)) / artifact.filename.rstrip("/")
+
+    def inputs(self, task: Planned, inputs: Inputs) -> Iterator[tuple[str, Artifact, Path]]:
+        """Every input artifact of a task by the input's name, and where it is restored."""
+        for name, artifacts in inputs.artifacts.items():
+            many = task.definition.input_definitions.artifacts[name].is_artifact_list
+            for index, artifact in enumerate(artifacts):
+                yield name, artifact, self.input(name, artifact, index if many else None)
 
     def artifact(self, name: str) -> Path:
         """Where an output artifact must be written."""
@@ -139,19 +172,18 @@ class Places:
 def executor_input(task: PlannedTask, inputs: Inputs, places: Places) -> dict[str, Json]:
     """KFP's ``ExecutorInput``, with absolute local paths as URIs."""
     definitions = task.definition.output_definitions
-    given = task.definition.input_definitions.artifacts
+    given: dict[str, list[Json]] = {name: [] for name in inputs.artifacts}
+    for name, artifact, path in places.inputs(task, inputs):
+        given[name].append(_entry(name, artifact.type, path, artifact))
     return {
         "inputs": {
             "parameterValues": dict(inputs.parameters),
-            "artifacts": {
-                name: _entry(name, given[name].artifact_type.schema_title, places.input(name, artifact), artifact)
-                for name, artifact in inputs.artifacts.items()
-            },
+            "artifacts": {name: {"artifacts": entries} for name, entries in given.items()},
         },
         "outputs": {
             "parameters": {name: {"outputFile": str(places.value(name))} for name in definitions.parameters},
             "artifacts": {
-                name: _entry(name, spec.artifact_type.schema_title, places.artifact(name), None)
+                name: {"artifacts": [_entry(name, spec.artifact_type.schema_title, places.artifact(name), None)]}
                 for name, spec in definitions.artifacts.items()
             },
             "outputFile": str(places.output),
@@ -159,11 +191,11 @@ def executor_input(task: PlannedTask, inputs: Inputs, places: Places) -> dict[st
     }
 
 
-def _entry(name: str, declared: str, path: Path, artifact: Artifact | None) -> Json:
-    title = artifact.type if artifact is not None else declared
+def _entry(name: str, title: str, path: Path, artifact: Artifact | None) -> Json:
     metadata: Json = dict(artifact.metadata) if artifact is not None else {}
     kind: Json = {"schemaTitle": title}
-    return {"artifacts": [{"name": name, "type": kind, "uri": str(path), "metadata": metadata}]}
+    uri = artifact.uri if artifact is not None and artifact.uri else str(path)
+    return {"name": name, "type": kind, "uri": uri, "metadata": metadata}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,10 +297,10 @@ class _Filling:
                 found = self._inputs.parameters.get(name)
                 return None if found is None else text(found)
             case "inputs", "artifacts", field_name:
-                artifact = self._inputs.artifacts.get(name)
-                if artifact is None:
-                    return None
-                return _of_artifact(artifact, self._places.input(name, artifact), field_name, match)
+                given = self._places.inputs(self._task, self._inputs)
+                # Of a list the first one is meant, as on a cluster.
+                found_at = next(((artifact, path) for key, artifact, path in given if key == name), None)
+                return None if found_at is None else _of_artifact(*found_at, field_name, match)
             case "outputs", "parameters", "output_file" if name in self._task.definition.output_definitions.parameters:
                 return str(self._places.value(name))
             case "outputs", "artifacts", "uri" | "path" if name in self._task.definition.output_definitions.artifacts:
@@ -289,7 +321,7 @@ class _Filling:
 def _of_artifact(artifact: Artifact, path: Path, wanted: str | None, match: re.Match[str]) -> str | None:
     match wanted:
         case "uri" | "path":
-            return str(path)
+            return artifact.uri or str(path)
         case "name":
             return match["name"]
         case "metadata":

@@ -5,12 +5,14 @@ from __future__ import annotations
 import heapq
 import time as clocks
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
+from palmette.domain.artifact import Outputs
 from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.engine import outcome
@@ -24,6 +26,8 @@ from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.ports import Claim, Exited, Lost, Report, Started
 from palmette.engine.progress import restore
 from palmette.engine.reuse import Library, Policy
+from palmette.engine.tree import Tree
+from palmette.engine.values import Values
 from palmette.engine.vocabulary import (
     AttemptLost,
     Began,
@@ -78,8 +82,7 @@ class _Drive:
     """One driver of one run."""
 
     def __init__(self, plan: Plan, run: Run, records: Sequence[TaskRecord], world: World, policy: Policy) -> None:
-        self._plan, self._run, self._world, self._policy = plan, run, world, policy
-        self._progress = restore(plan.nodes(), records, run.state)
+        self._run, self._world, self._policy = run, world, policy
         self._job = Job(
             id=run.id,
             name=run.name or run.id,
@@ -88,8 +91,16 @@ class _Drive:
             root=str(world.where.home),
         )
         self._journal = Journal(world.ledger, world.watch)
-        self._library = Library(run, self._job, world, policy)
-        self._library.made |= {record.name: record.outputs for record in records if record.state.good}
+        self._values = Values(
+            made={record.name: record.outputs for record in records if record.state.good},
+            expressions=world.expressions,
+            told=self._told,
+            job=self._job.constants("")["pipeline_job_resource_name"],
+        )
+        self._tree = Tree(plan=plan, values=self._values, job=self._job)
+        self._tree.restore({record.name: record.state for record in records})
+        self._progress = restore(self._tree.nodes(), records, run.state)
+        self._library = Library(run, world, policy, self._tree)
         self._lookups: deque[str] = deque()
         self._line = Line(world.slots)
         self._due: list[tuple[float, str]] = []
@@ -115,6 +126,11 @@ class _Drive:
         finally:
             self._let_go()
 
+    def _told(self, task: str) -> tuple[TaskState, str]:
+        """The state of a task, and why it is in it."""
+        status = self._progress[task]
+        return status.state, status.message
+
     def _tell(self, event: Event) -> None:
         """Let the machine decide what follows; nothing of it is durable yet."""
         decision = advance(self._progress, event)
@@ -122,13 +138,13 @@ class _Drive:
         self._journal.note(decision.changes)
         for change in decision.changes:
             if isinstance(change, TaskChanged) and change.outputs is not None:
-                self._library.made[change.task] = change.outputs
+                self._values.made[change.task] = change.outputs
         for command in decision.commands:
             match command:
                 case LookUp(task=task):
                     self._lookups.append(task)
                 case Queue(task=task):
-                    self._line.add(task, self._library.given(self._plan[task])[1])
+                    self._line.add(task, self._library.given(self._tree.tasks[task])[1])
                 case WaitUntil(task=task, time=time):
                     heapq.heappush(self._due, (time, task))
                 case Start() | End() | Finish():
@@ -140,7 +156,7 @@ class _Drive:
         """Do all that can be done without waiting. What is durable together is written in one transaction."""
         while True:
             while self._lookups:
-                self._look_up(self._plan[self._lookups.popleft()])
+                self._look_up(self._lookups.popleft())
                 if self._journal.long:
                     self._journal.write()
             self._claim()
@@ -154,16 +170,19 @@ class _Drive:
         if self._journal.patience() == 0.0:
             self._journal.write()
 
-    def _look_up(self, task: PlannedTask) -> None:
-        """See whether the task was done before; tell the machine."""
-        if self._progress[task.name].state is not TaskState.PENDING:
+    def _look_up(self, name: str) -> None:
+        """See whether the task was done before, or whether the group opens; tell the machine."""
+        if self._progress[name].state is not TaskState.PENDING:
             return
-        now = self._world.clock()
-        answer = self._library.look_up(task, now)
+        now, group = self._world.clock(), self._tree.groups.get(name)
+        if group is not None:
+            self._tell(self._tree.enter(group, now))
+            return
+        answer = self._library.look_up(self._tree.tasks[name], now)
         self._tell(answer)
         if isinstance(answer, Hit):
             # The run has the metrics of what it reuses. There is no attempt; 0 stands for it.
-            self._journal.note_points(task.name, 0, outcome.inherited(answer.reused, now), 1)
+            self._journal.note_points(name, 0, outcome.inherited(answer.reused, now), 1)
 
     # Starting
 
@@ -180,7 +199,7 @@ class _Drive:
     def _carry_out(self, command: Start | End | Finish) -> None:
         match command:
             case Start():
-                self._start(self._plan[command.task], command)
+                self._start(self._tree.tasks[command.task], command)
             case End(task=task, serial=serial):
                 self._world.executor.end(f"{task}#{serial}", 0 if self._asked > 1 else self._policy.grace)
             case Finish(state=state):
@@ -201,6 +220,7 @@ class _Drive:
                 secrets=world.secrets,
                 files=world.files,
                 claim=self._claims[task.name],
+                importer=world.importer,
             )
         except (OSError, PalmetteError) as error:
             self._release(task.name)
@@ -310,7 +330,11 @@ class _Drive:
     def _collected(self, live: _Live) -> Succeeded | Failed:
         confidential = hidden(live.task, self._world.secrets)
         try:
-            outputs = outcome.collect(live.task, live.places, self._world.files, confidential)
+            outputs = self._meanwhile(
+                lambda: outcome.collect(
+                    live.task, live.places, self._world.files, confidential, importer=self._world.importer
+                )
+            )
         except (outcome.Spoiled, OSError, PalmetteError) as error:
             if isinstance(error, outcome.Leaked):
                 outcome.withdraw(live.places, confidential.values())
@@ -320,6 +344,16 @@ class _Drive:
         points = outcome.metrics(outputs, self._world.clock())
         self._journal.note_points(live.task.name, live.serial, points, live.tail.position + 1)
         return Succeeded(outputs=outputs)
+
+    def _meanwhile(self, act: Callable[[], Outputs]) -> Outputs:
+        """Do what may take long, such as hashing what is huge, and keep the lease on the run."""
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(act)
+            while not wait([future], timeout=_BEAT).done:
+                self._next_beat = clocks.monotonic() + _BEAT
+                if self._world.ledger.beat():
+                    self._tell(CancelAsked(time=self._world.clock()))
+            return future.result()
 
     def _listen(self) -> None:
         """Read what running attempts say of themselves."""

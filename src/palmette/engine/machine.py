@@ -7,29 +7,31 @@ An event that comes too late (for an attempt that is over, or a task that was ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Final, assert_never
 
-from palmette.domain.run import Attempt, AttemptEnded, AttemptStarted, Change, RunChanged, TaskChanged
+from palmette.domain.run import Attempt, AttemptEnded, AttemptStarted, TaskChanged
 from palmette.domain.states import AttemptState, RunState, TaskState
+from palmette.engine.draft import Draft
 from palmette.engine.progress import Progress, Status, next_attempt, retry_time
 from palmette.engine.vocabulary import (
+    Answer,
     AttemptLost,
     Began,
     Begin,
+    Bypassed,
     CancelAsked,
     Claimed,
-    Command,
     Decision,
     Due,
     End,
     Ended,
+    Entered,
     Event,
     Failed,
     Finish,
     Hit,
-    LookUp,
+    Imported,
     Missed,
     Queue,
     Refused,
@@ -44,16 +46,17 @@ LOSSES: Final = 10
 
 def advance(progress: Progress, event: Event) -> Decision:
     """Apply one event. The cost follows the tasks it reaches, not the size of the run."""
-    draft = _Draft(progress)
+    draft = Draft(progress)
     match event:
         case Begin():
             _begin(draft, event.time)
-        case Hit() | Missed() | Refused():
+        case Hit() | Missed() | Refused() | Entered() | Bypassed() | Imported():
             _looked_up(draft, event)
         case Claimed():
             _claimed(draft, event)
         case Began():
             _began(draft, event)
+            return draft.decision()
         case Ended():
             _ended(draft, event)
         case AttemptLost():
@@ -67,101 +70,33 @@ def advance(progress: Progress, event: Event) -> Decision:
             _cancel(draft, event.time)
         case _:
             assert_never(event)
+    draft.settle(event.time)
     return draft.decision()
 
 
-class _Draft:
-    """A progress while one event is applied to it."""
-
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
-        self._touched: dict[int, Status] = {}
-        self._open = progress.open
-        self._failed = progress.failed
-        self.state = progress.state
-        self.changes: list[Change] = []
-        self.commands: list[Command] = []
-
-    def __getitem__(self, task: str) -> Status:
-        return self.at(self._progress.places[task])
-
-    def at(self, place: int) -> Status:
-        """The task at this place."""
-        touched = self._touched.get(place)
-        return self._progress.tasks[place] if touched is None else touched
-
-    def all(self) -> Iterable[Status]:
-        """Every task, in the order of the plan, each as it is when its turn comes."""
-        return (self.at(place) for place in range(len(self._progress.tasks)))
-
-    def put(self, status: Status) -> None:
-        """Replace what is known of the task."""
-        self._touched[self._progress.places[status.node.name]] = status
-
-    def feeds(self, task: str) -> tuple[int, ...]:
-        """The places of the tasks that need this one."""
-        return self._progress.feeds[self._progress.places[task]]
-
-    def move(self, status: Status, change: TaskChanged) -> None:
-        """Let the task take the state of the change, and write it down."""
-        if change.state.final and not status.state.final:
-            self._open -= 1
-        if change.state is TaskState.FAILED:
-            self._failed = (*self._failed, change.task)
-        self.put(replace(status, state=change.state))
-        self.changes.append(change)
-
-    def move_run(self, state: RunState, time: float, message: str = "") -> None:
-        """Let the run take this state."""
-        self.state = state
-        self.changes.append(RunChanged(state=state, time=time, message=message))
-
-    def finish(self, time: float) -> None:
-        """End the run if nothing is open."""
-        if self._open or self.state.final:
-            return
-        if self.state is RunState.CANCELING:
-            self.move_run(RunState.CANCELED, time)
-        elif self._failed:
-            self.move_run(RunState.FAILED, time, f"{', '.join(self[task].node.shown for task in self._failed)} failed")
-        else:
-            self.move_run(RunState.SUCCEEDED, time)
-        self.commands.append(Finish(state=self.state))
-
-    def decision(self) -> Decision:
-        """The outcome."""
-        progress = replace(
-            self._progress,
-            state=self.state,
-            tasks=self._progress.tasks.updated(self._touched) if self._touched else self._progress.tasks,
-            open=self._open,
-            failed=self._failed,
-        )
-        return Decision(progress=progress, changes=tuple(self.changes), commands=tuple(self.commands))
-
-
-def _begin(draft: _Draft, time: float) -> None:
+def _begin(draft: Draft, time: float) -> None:
     if draft.state.final:
         draft.commands.append(Finish(state=draft.state))
         return
     if draft.state is RunState.PENDING:
         draft.move_run(RunState.RUNNING, time)
     for status in draft.all():
-        if status.state is TaskState.RUNNING:
+        if status.state is TaskState.RUNNING and not status.node.group:
             _give_up_attempt(draft, status, AttemptState.LOST, time, "its driver died")
     if draft.state is RunState.CANCELING:
         _cancel_open(draft, time)
     for status in draft.all():
-        if status.state in (TaskState.FAILED, TaskState.SKIPPED):
-            _skip_what_needs(draft, status.node.name, time)
-        elif status.state is TaskState.PENDING and not status.missing:
-            draft.commands.append(LookUp(task=status.node.name))
+        if status.state is TaskState.PENDING and not status.missing:
+            draft.ready(status, time)
         elif status.state is TaskState.QUEUED:
             _queue(draft, status, time)
-    draft.finish(time)
+        elif status.state is TaskState.RUNNING and status.node.group:
+            draft.admit(status, time)
+        else:
+            draft.spread(status, time)
 
 
-def _give_up_attempt(draft: _Draft, status: Status, state: AttemptState, time: float, message: str) -> None:
+def _give_up_attempt(draft: Draft, status: Status, state: AttemptState, time: float, message: str) -> None:
     """Close the attempt of a running task without an outcome; the task waits again."""
     attempt = status.attempt
     if attempt is not None and attempt.state is AttemptState.RUNNING:
@@ -171,7 +106,7 @@ def _give_up_attempt(draft: _Draft, status: Status, state: AttemptState, time: f
     draft.move(replace(status, attempt=attempt, ending=False), change)
 
 
-def _queue(draft: _Draft, status: Status, time: float) -> None:
+def _queue(draft: Draft, status: Status, time: float) -> None:
     """Let a queued task wait for a slot, or first for the time of its retry."""
     due = retry_time(status)
     if due > time:
@@ -181,7 +116,7 @@ def _queue(draft: _Draft, status: Status, time: float) -> None:
         draft.commands.append(Queue(task=status.node.name))
 
 
-def _looked_up(draft: _Draft, event: Hit | Missed | Refused) -> None:
+def _looked_up(draft: Draft, event: Answer) -> None:
     status = draft[event.task]
     # A queued task, too, may turn out to be impossible: it asks for more than there is.
     waits = status.state is TaskState.QUEUED and isinstance(event, Refused)
@@ -199,7 +134,6 @@ def _looked_up(draft: _Draft, event: Hit | Missed | Refused) -> None:
                 reused=event.reused,
             )
             draft.move(status, change)
-            _release_what_needs(draft, event.task)
         case Missed():
             change = TaskChanged(
                 task=event.task,
@@ -210,14 +144,30 @@ def _looked_up(draft: _Draft, event: Hit | Missed | Refused) -> None:
             )
             draft.move(replace(status, queued=event.time), change)
             draft.commands.append(Queue(task=event.task))
+        case Imported():
+            change = TaskChanged(
+                task=event.task,
+                state=TaskState.SUCCEEDED,
+                time=event.time,
+                fingerprint=event.fingerprint,
+                parts=event.parts,
+                outputs=event.outputs,
+            )
+            draft.move(status, change)
+        case Entered():
+            if event.nodes:
+                draft.grow(event.task, event.nodes, event.records)
+            draft.open(draft[event.task], event.time)
+        case Bypassed():
+            change = TaskChanged(task=event.task, state=TaskState.SKIPPED, time=event.time, message=event.message)
+            draft.move(status, change)
         case Refused():
             _fail(draft, status, event.time, event.message)
         case _:
             assert_never(event)
-    draft.finish(event.time)
 
 
-def _claimed(draft: _Draft, event: Claimed) -> None:
+def _claimed(draft: Draft, event: Claimed) -> None:
     status = draft[event.task]
     if status.state is not TaskState.QUEUED:
         return
@@ -237,7 +187,7 @@ def _claimed(draft: _Draft, event: Claimed) -> None:
     draft.commands.append(Start(task=event.task, attempt=attempt))
 
 
-def _running(draft: _Draft, task: str, serial: int) -> tuple[Status, Attempt] | None:
+def _running(draft: Draft, task: str, serial: int) -> tuple[Status, Attempt] | None:
     """The task and its attempt, if it is the one that runs."""
     status = draft[task]
     attempt = status.attempt
@@ -246,7 +196,7 @@ def _running(draft: _Draft, task: str, serial: int) -> tuple[Status, Attempt] | 
     return status, attempt
 
 
-def _began(draft: _Draft, event: Began) -> None:
+def _began(draft: Draft, event: Began) -> None:
     found = _running(draft, event.task, event.serial)
     if found is None:
         return
@@ -259,7 +209,7 @@ def _began(draft: _Draft, event: Began) -> None:
         draft.commands.append(End(task=event.task, serial=event.serial))
 
 
-def _ended(draft: _Draft, event: Ended) -> None:
+def _ended(draft: Draft, event: Ended) -> None:
     found = _running(draft, event.task, event.serial)
     if found is None:
         return
@@ -277,15 +227,13 @@ def _ended(draft: _Draft, event: Ended) -> None:
             _close(draft, status, replace(attempt, state=AttemptState.SUCCEEDED))
             change = TaskChanged(task=event.task, state=TaskState.SUCCEEDED, time=event.time, outputs=outputs)
             draft.move(draft[event.task], change)
-            _release_what_needs(draft, event.task)
         case Failed():
             _failed(draft, status, attempt, event.outcome, event.time)
         case _:
             assert_never(event.outcome)
-    draft.finish(event.time)
 
 
-def _failed(draft: _Draft, status: Status, attempt: Attempt, outcome: Failed, time: float) -> None:
+def _failed(draft: Draft, status: Status, attempt: Attempt, outcome: Failed, time: float) -> None:
     task = status.node.name
     if status.ending:
         _close(draft, status, replace(attempt, state=AttemptState.CANCELED))
@@ -300,12 +248,12 @@ def _failed(draft: _Draft, status: Status, attempt: Attempt, outcome: Failed, ti
         _queue(draft, draft[task], time)
 
 
-def _close(draft: _Draft, status: Status, attempt: Attempt) -> None:
+def _close(draft: Draft, status: Status, attempt: Attempt) -> None:
     draft.changes.append(AttemptEnded(task=status.node.name, attempt=attempt))
     draft.put(replace(status, attempt=attempt, losses=0))
 
 
-def _lost(draft: _Draft, event: AttemptLost) -> None:
+def _lost(draft: Draft, event: AttemptLost) -> None:
     found = _running(draft, event.task, event.serial)
     if found is None:
         return
@@ -322,51 +270,21 @@ def _lost(draft: _Draft, event: AttemptLost) -> None:
         status = replace(status, losses=status.losses + 1)
         _give_up_attempt(draft, status, AttemptState.LOST, event.time, event.why)
         _queue(draft, draft[event.task], event.time)
-    draft.finish(event.time)
 
 
-def _release_what_needs(draft: _Draft, task: str) -> None:
-    """Look up every task for which this one was the last that it needed."""
-    for place in draft.feeds(task):
-        status = draft.at(place)
-        status = replace(status, missing=status.missing - 1)
-        draft.put(status)
-        if not status.missing and status.state is TaskState.PENDING:
-            draft.commands.append(LookUp(task=status.node.name))
-
-
-def _fail(draft: _Draft, status: Status, time: float, message: str) -> None:
+def _fail(draft: Draft, status: Status, time: float, message: str) -> None:
     change = TaskChanged(task=status.node.name, state=TaskState.FAILED, time=time, message=message)
     draft.move(status, change)
-    _skip_what_needs(draft, status.node.name, time)
 
 
-def _skip_what_needs(draft: _Draft, task: str, time: float) -> None:
-    """Skip all that directly or indirectly needs this task; the message names the one that it needs directly."""
-    causes = [task]
-    while causes:
-        cause = causes.pop()
-        for place in draft.feeds(cause):
-            status = draft.at(place)
-            if status.state is TaskState.PENDING:
-                name = status.node.name
-                word = "failed" if draft[cause].state is TaskState.FAILED else "was skipped"
-                change = TaskChanged(
-                    task=name, state=TaskState.SKIPPED, time=time, message=f"{draft[cause].node.shown} {word}"
-                )
-                draft.move(status, change)
-                causes.append(name)
-
-
-def _cancel(draft: _Draft, time: float) -> None:
+def _cancel(draft: Draft, time: float) -> None:
     if draft.state not in (RunState.PENDING, RunState.RUNNING):
         return
     draft.move_run(RunState.CANCELING, time)
     _cancel_open(draft, time)
-    draft.finish(time)
 
 
-def _cancel_open(draft: _Draft, time: float) -> None:
+def _cancel_open(draft: Draft, time: float) -> None:
     for status in draft.all():
         name = status.node.name
         if status.state in (TaskState.PENDING, TaskState.QUEUED):

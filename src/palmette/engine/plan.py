@@ -1,4 +1,4 @@
-"""A plan: every task of a pipeline, flat, with the sources of its inputs and all it needs to be executed."""
+"""A plan: the tasks of a pipeline and the groups that they are in, and all they need to be executed."""
 
 from __future__ import annotations
 
@@ -11,28 +11,22 @@ from palmette.domain.graph import Fresh, Retry
 from palmette.domain.run import TaskRecord
 from palmette.domain.values import Json
 from palmette.engine.progress import Node
+from palmette.engine.sources import Artifacts, Fixed, Produced, Source
 from palmette.errors import Problem
-from palmette.ir.spec import ComponentSpec, ContainerSpec, PalmetteConfig
+from palmette.ir.spec import (
+    ArtifactIterator,
+    ComponentSpec,
+    ContainerSpec,
+    DagSpec,
+    ImporterSpec,
+    PalmetteConfig,
+    ParameterIterator,
+    PipelineDocument,
+)
 
+__all__ = ["Fixed", "Group", "Iterator", "Plan", "PlannedTask", "Produced", "SecretVariable", "Source", "records"]
 
-@dataclass(frozen=True, kw_only=True)
-class Fixed:
-    """An input whose value is known before the run begins: a constant, or a parameter of the pipeline."""
-
-    value: Json
-
-
-@dataclass(frozen=True, kw_only=True)
-class Produced:
-    """An input that another task makes."""
-
-    task: str
-    output: str
-    #: of a parameter: what stands in where the producer made none
-    default: Json = None
-
-
-Source: TypeAlias = Fixed | Produced
+Iterator: TypeAlias = ParameterIterator | ArtifactIterator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,21 +40,36 @@ class SecretVariable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedTask:
-    """One container to be executed once."""
+class Planned:
+    """What tasks and groups have in common."""
 
-    #: its key in the IR; within nested pipelines "outer.inner"
+    #: its key in the IR; within groups "outer.inner", within a loop "for-loop-1.0.fit"
     name: str
-    #: the display name
+    #: the display name; within a loop with the numbers of the items, "fit[0]"
     title: str
     #: the component's key in the IR
     component: str
     definition: ComponentSpec
-    executor: str
-    container: ContainerSpec
+    #: the group it is in; empty for none
+    parent: str = ""
     parameters: Mapping[str, Source] = field(default_factory=dict)
-    artifacts: Mapping[str, Produced] = field(default_factory=dict)
+    artifacts: Mapping[str, Artifacts] = field(default_factory=dict)
+    #: tasks and groups beside it that must be over before it begins
     needs: tuple[str, ...] = ()
+    #: it begins even if what it needs did not succeed
+    regardless: bool = False
+    #: CEL over its own inputs; empty for none
+    condition: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedTask(Planned):
+    """One container to be executed once, or one artifact to be imported."""
+
+    executor: str
+    container: ContainerSpec = ContainerSpec(image="")
+    #: what to import; None for a container
+    importer: ImporterSpec | None = None
     retry: Retry = Retry()
     #: seconds; None for no limit
     timeout: float | None = None
@@ -85,17 +94,84 @@ class PlannedTask:
         args = self.container.args
         return args[args.index("--step") + 1] if "--step" in args[:-1] else ""
 
+    def node(self) -> Node:
+        """What the machine needs to know of it."""
+        return Node(
+            name=self.name,
+            title=self.title,
+            needs=self.needs,
+            retry=self.retry,
+            parent=self.parent,
+            regardless=self.regardless,
+        )
+
+    def record(self) -> TaskRecord:
+        """The task as a run has it before it begins."""
+        return TaskRecord(name=self.name, executor=self.executor, component=self.title, needs=self.needs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group(Planned):
+    """A pipeline within the pipeline: a nested one, a branch, the body of an exit handler, a loop, one iteration."""
+
+    dag: DagSpec
+    #: of a loop: what it runs over
+    iterator: Iterator | None = None
+    #: of a loop: at most so many iterations at once; 0 for any number
+    limit: int = 0
+    #: the numbers of the items of the loops around it, as titles show them: "[2][0]"
+    suffix: str = ""
+    #: components around it
+    within: tuple[str, ...] = ()
+
+    def node(self) -> Node:
+        """What the machine needs to know of it."""
+        return Node(
+            name=self.name,
+            title=self.title,
+            needs=self.needs,
+            parent=self.parent,
+            regardless=self.regardless,
+            group=True,
+            asks=bool(self.condition) or self.iterator is not None,
+            limit=self.limit,
+        )
+
+    def record(self) -> TaskRecord:
+        """The group as a run has it before it begins."""
+        return TaskRecord(name=self.name, component=self.title, needs=self.needs)
+
+
+def records(planned: tuple[PlannedTask | Group, ...]) -> tuple[TaskRecord, ...]:
+    """These as a run has them before they begin."""
+    return tuple(each.record() for each in planned)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
     """A pipeline and its parameters, ready to be driven."""
 
     name: str
-    #: in an order in which each comes after what it needs
-    tasks: tuple[PlannedTask, ...]
+    #: tasks and groups that are known before the run begins; each group before its members, and in an order in which
+    #: each comes after what it needs
+    planned: tuple[PlannedTask | Group, ...]
+    #: tasks in the bodies of loops, as they would be for a first item
+    patterns: tuple[PlannedTask, ...] = ()
     parameters: Mapping[str, Json] = field(default_factory=dict)
     #: what the document asks for and this engine does without
     notes: tuple[Problem, ...] = ()
+    #: what was planned, for the loops whose items become known only while the run is driven
+    document: PipelineDocument
+
+    @cached_property
+    def tasks(self) -> tuple[PlannedTask, ...]:
+        """The tasks that are known before the run begins."""
+        return tuple(each for each in self.planned if isinstance(each, PlannedTask))
+
+    @cached_property
+    def every_task(self) -> tuple[PlannedTask, ...]:
+        """The tasks that there are, and those that loops will make, each once."""
+        return (*self.tasks, *self.patterns)
 
     @cached_property
     def _by_name(self) -> dict[str, PlannedTask]:
@@ -106,11 +182,8 @@ class Plan:
 
     def nodes(self) -> tuple[Node, ...]:
         """What the machine needs to know."""
-        return tuple(Node(name=task.name, title=task.title, needs=task.needs, retry=task.retry) for task in self.tasks)
+        return tuple(each.node() for each in self.planned)
 
     def records(self) -> tuple[TaskRecord, ...]:
-        """The tasks as a run has them before it begins."""
-        return tuple(
-            TaskRecord(name=task.name, executor=task.executor, component=task.title, needs=task.needs)
-            for task in self.tasks
-        )
+        """The tasks and groups as a run has them before it begins."""
+        return records(self.planned)

@@ -80,6 +80,18 @@ class Unusable(Exception):
     """An expression cannot be evaluated."""
 
 
+class NoExpressions:
+    """Evaluates none."""
+
+    def holds(self, expression: str, parameters: Mapping[str, Json]) -> bool:
+        """Never."""
+        raise Unusable(f"nothing here evaluates {expression!r}")
+
+    def part(self, expression: str, value: Json) -> Json:
+        """Never."""
+        raise Unusable(f"nothing here evaluates {expression!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Launch:
     """One attempt, ready to be started."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
 from palmette.domain.graph import Retry
@@ -49,16 +49,39 @@ class Sheet(Generic[T]):
         )
         return result
 
+    def extended(self, entries: Sequence[T]) -> Sheet[T]:
+        """The same with more entries at its end."""
+        size = 1 << _BITS
+        rest = [*(self._pages[-1] if self._length & _MASK else ()), *entries]
+        result: Sheet[T] = Sheet()
+        result._length = self._length + len(entries)
+        more = (tuple(rest[at : at + size]) for at in range(0, len(rest), size))
+        result._pages = (*self._pages[: self._length >> _BITS], *more)
+        return result
+
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """All that the machine knows of a task: its names, what it waits for, how often it may be tried again."""
+    """All that the machine knows of a task: its names, what it waits for, how often it may be tried again.
+
+    A group executes nothing. It opens when what it needs is over, its members begin then, and it is over when they are.
+    """
 
     name: str
     #: the name by which people know it; empty for the same
     title: str = ""
+    #: tasks and groups of the same parent
     needs: tuple[str, ...] = ()
     retry: Retry = Retry()
+    #: the group it is in; empty for none
+    parent: str = ""
+    #: it begins once what it needs is over, whether that succeeded or not
+    regardless: bool = False
+    group: bool = False
+    #: of a group: whether it opens, and with which members, is for the driver to say
+    asks: bool = False
+    #: of a group: at most so many of its members at once, in their order; 0 for any number
+    limit: int = 0
 
     @property
     def shown(self) -> str:
@@ -72,7 +95,7 @@ class Status:
 
     node: Node
     state: TaskState = TaskState.PENDING
-    #: how many of the tasks it needs are not good yet
+    #: how much it waits for: the tasks it needs, and the opening of the group it is in
     missing: int = 0
     #: its latest attempt, running or over
     attempt: Attempt | None = None
@@ -82,6 +105,11 @@ class Status:
     losses: int = 0
     #: its processes were told to end
     ending: bool = False
+    #: why it is as it is
+    message: str = ""
+    #: of a group: how many of its members are not over, and how many were let begin
+    open: int = 0
+    admitted: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,11 +120,12 @@ class Progress:
     tasks: Sheet[Status]
     #: task name → place in `tasks`
     places: Mapping[str, int]
-    #: for each task the places of those that need it
-    feeds: tuple[tuple[int, ...], ...]
+    #: for each task the places of those that need it, and for each group those of its members
+    feeds: Sheet[tuple[int, ...]]
+    members: Sheet[tuple[int, ...]]
     #: how many tasks are not over
     open: int
-    #: names of the tasks that failed, in the order in which they did
+    #: names of the tasks that failed, in the order in which they did; of the groups those that could not even begin
     failed: tuple[str, ...] = ()
 
     def __getitem__(self, task: str) -> Status:
@@ -114,28 +143,64 @@ def restore(nodes: Sequence[Node], records: Sequence[TaskRecord] = (), state: Ru
     """
     places = {node.name: place for place, node in enumerate(nodes)}
     known = {record.name: record for record in records}
-    feeds: list[list[int]] = [[] for _ in nodes]
-    for place, node in enumerate(nodes):
-        for need in node.needs:
-            feeds[places[need]].append(place)
-    good = {record.name for record in records if record.state.good}
-    statuses = [_status(node, known.get(node.name), good) for node in nodes]
+    feeds, members = links(nodes, places)
+    limited = {node.name for node in nodes if node.limit}
+    statuses = [_status(node, known, limited) for node in nodes]
+    statuses = [
+        _group(status, [statuses[place] for place in members[at]]) if status.node.group else status
+        for at, status in enumerate(statuses)
+    ]
+    own = [status for at, status in enumerate(statuses) if not any(_is_failed(statuses[on]) for on in members[at])]
     return Progress(
         state=state,
         tasks=Sheet(statuses),
         places=places,
-        feeds=tuple(tuple(entry) for entry in feeds),
+        feeds=Sheet([tuple(entry) for entry in feeds]),
+        members=Sheet([tuple(entry) for entry in members]),
         open=sum(not status.state.final for status in statuses),
-        failed=tuple(status.node.name for status in statuses if status.state is TaskState.FAILED),
+        failed=tuple(status.node.name for status in own if _is_failed(status)),
     )
 
 
-def _status(node: Node, record: TaskRecord | None, good: set[str]) -> Status:
-    missing = sum(need not in good for need in node.needs)
+def links(nodes: Sequence[Node], places: Mapping[str, int], first: int = 0) -> tuple[list[list[int]], list[list[int]]]:
+    """For each of these nodes, which lie at `first` and after it, who needs it and who is in it. Those that are in a
+    group which is not among them are left out."""
+    feeds: list[list[int]] = [[] for _ in nodes]
+    members: list[list[int]] = [[] for _ in nodes]
+    for place, node in enumerate(nodes, first):
+        for need in node.needs:
+            feeds[places[need] - first].append(place)
+        if node.parent and places[node.parent] >= first:
+            members[places[node.parent] - first].append(place)
+    return feeds, members
+
+
+def _is_failed(status: Status) -> bool:
+    return status.state is TaskState.FAILED
+
+
+def _status(node: Node, known: Mapping[str, TaskRecord], limited: Collection[str]) -> Status:
+    met = sum(_met(node, known[need].state) for need in node.needs if need in known)
+    around, record = known.get(node.parent), known.get(node.name)
+    waits = around is None or around.state is not TaskState.RUNNING
+    # A limited group lets its members begin one by one, and those that it let in have begun.
+    waits |= node.parent in limited and (record is None or record.state is TaskState.PENDING)
+    missing = len(node.needs) - met + (bool(node.parent) and waits)
     if record is None:
         return Status(node=node, missing=missing)
     last = max(record.attempts, key=lambda attempt: attempt.serial, default=None)
-    return Status(node=node, state=record.state, missing=missing, attempt=last)
+    return Status(node=node, state=record.state, missing=missing, attempt=last, message=record.message)
+
+
+def _met(node: Node, need: TaskState) -> bool:
+    return need.final if node.regardless else need.good
+
+
+def _group(status: Status, members: Sequence[Status]) -> Status:
+    # Those that were let begin are the first ones: members of a limited group begin in their order.
+    begun = len(members) if not status.node.limit else sum(member.state is not TaskState.PENDING for member in members)
+    still = sum(not member.state.final for member in members)
+    return replace(status, open=still, admitted=0 if status.state is TaskState.PENDING else begun)
 
 
 def next_attempt(status: Status) -> tuple[int, int]:

@@ -14,13 +14,11 @@ from palmette.errors import Problem
 from palmette.ir.spec import (
     ComponentSpec,
     ContainerSpec,
-    DagSpec,
     ExecutorSpec,
     KubernetesConfig,
     PlatformSpec,
     SystemParameter,
     TaskSpec,
-    TriggerStrategy,
 )
 
 #: Settings of a pod that mean nothing on one machine. Everything else that Kubernetes knows is refused.
@@ -55,36 +53,18 @@ def later(where: str, what: str) -> Problem:
 
 def of_task(name: str, task: TaskSpec) -> Iterator[Problem]:
     """What the task's own settings ask for."""
-    policy = task.trigger_policy
-    if policy is not None and policy.condition:
-        yield later(name, "a condition")
-    if policy is not None and policy.strategy is TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED:
-        yield later(name, "a task that also runs after a failure (an exit handler, ignore_upstream_failure)")
-    if task.parameter_iterator is not None or task.artifact_iterator is not None:
-        yield later(name, "a loop")
     for key, entry in task.inputs.parameters.items():
-        if entry.task_final_status:
-            yield later(f"{name}.{key}", "the final status of a task as an input")
-        if entry.parameter_expression_selector:
-            yield later(f"{name}.{key}", "a part of a value as an input")
         if entry.has_constant and isinstance(entry.constant, str):
             yield from _of_text(f"{name}.{key}", entry.constant)
 
 
-def of_outputs(prefix: str, dag: DagSpec) -> Iterator[Problem]:
-    """What a pipeline's outputs ask for."""
-    for key, selectors in (*dag.outputs.parameters.items(), *dag.outputs.artifacts.items()):
-        if len(selectors) > 1:
-            yield later(f"{prefix}{key}", "one of several outputs")
-
-
 def of_component(name: str, component: ComponentSpec) -> Iterator[Problem]:
     """What the component's interface asks for."""
-    for key, spec in (*component.input_definitions.artifacts.items(), *component.output_definitions.artifacts.items()):
+    for key, spec in component.output_definitions.artifacts.items():
         if spec.is_artifact_list:
-            yield later(f"{name}.{key}", "a list of artifacts")
+            yield later(f"{name}.{key}", "a list of artifacts as an output")
     for key, parameter in component.input_definitions.parameters.items():
-        if isinstance(parameter.parameter_type, SystemParameter):
+        if parameter.parameter_type is SystemParameter.TASK_CONFIG:
             yield later(f"{name}.{key}", f"an input of type {parameter.parameter_type}")
     if component.task_config_passthroughs:
         yield later(name, "the task's own configuration as an input")
@@ -100,7 +80,8 @@ def file_names(component: ComponentSpec) -> Iterator[str]:
 def of_executor(name: str, executor: ExecutorSpec) -> Iterator[Problem]:
     """What the executor asks for."""
     if executor.importer is not None:
-        yield later(name, "an importer")
+        if executor.importer.download_to_workspace:
+            yield later(name, "an importer into a workspace")
     elif executor.container is None:
         yield later(name, f"an executor that is no container ({', '.join(sorted(executor.extra)) or 'empty'})")
     else:

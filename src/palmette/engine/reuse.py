@@ -6,16 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
-from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import fingerprint
 from palmette.domain.graph import Freshness, Resources
 from palmette.domain.run import Reused, Run
 from palmette.engine.attempt import secret_values
 from palmette.engine.fingerprints import parts
-from palmette.engine.inputs import Inputs, Job, UnusableInput, parameter_text, resolve
-from palmette.engine.plan import PlannedTask, Produced
+from palmette.engine.importing import imported
+from palmette.engine.inputs import Inputs, Omitted, UnusableInput, parameter_text, resolve
+from palmette.engine.plan import PlannedTask
 from palmette.engine.quantities import requested
-from palmette.engine.vocabulary import Hit, Missed, Refused
+from palmette.engine.references import standing
+from palmette.engine.sources import outside
+from palmette.engine.tree import Tree
+from palmette.engine.vocabulary import Answer, Bypassed, Hit, Missed, Refused
 from palmette.engine.world import World
 
 
@@ -41,7 +44,7 @@ class Policy:
 
 def reads_world(task: PlannedTask) -> bool:
     """Whether what the task makes comes from outside: nothing of another task's goes into it."""
-    return not task.artifacts and not any(isinstance(source, Produced) for source in task.parameters.values())
+    return not task.artifacts and all(outside(source) for source in task.parameters.values())
 
 
 def stands(task: PlannedTask, policy: Policy, token: str, reused: Reused | None, now: float) -> bool:
@@ -70,17 +73,16 @@ def stands(task: PlannedTask, policy: Policy, token: str, reused: Reused | None,
 class Library:
     """Knows what the tasks of a run are given, and whether they were done before."""
 
-    def __init__(self, run: Run, job: Job, world: World, policy: Policy) -> None:
-        self._run, self._job, self._world, self._policy = run, job, world, policy
+    def __init__(self, run: Run, world: World, policy: Policy, tree: Tree) -> None:
+        self._run, self._world, self._policy, self._tree = run, world, policy, tree
         self._given: dict[str, tuple[Inputs, Resources]] = {}
-        #: what the tasks of this run have made so far
-        self.made: dict[str, Outputs] = {}
 
     def given(self, task: PlannedTask) -> tuple[Inputs, Resources]:
-        """What the task is given and asks for; UnusableInput if either makes no sense."""
+        """What the task is given and asks for; UnusableInput if either makes no sense, Omitted if the task is left
+        out."""
         known = self._given.get(task.name)
         if known is None:
-            inputs = resolve(task, lambda name: self.made.get(name, Outputs()), self._job)
+            inputs = resolve(task, self._tree.values, self._tree.job)
             try:
                 resources = requested(task.container.resources, lambda text: parameter_text(inputs, text))
             except ValueError as error:
@@ -88,13 +90,23 @@ class Library:
             known = self._given[task.name] = inputs, resources
         return known
 
-    def look_up(self, task: PlannedTask, now: float) -> Hit | Missed | Refused:
-        """Whether the task was done before, and its outputs stand."""
+    def look_up(self, task: PlannedTask, now: float) -> Answer:
+        """Whether the task was done before, and its outputs stand; or whether it is left out, or executes nothing."""
         try:
             inputs, resources = self.given(task)
             secret_values(task, self._world.secrets)
+            hurdle = self._tree.hurdle(task, inputs)
+            if hurdle:
+                return Bypassed(task=task.name, time=now, message=hurdle)
+            if task.importer is not None and task.name not in self._policy.adopted:
+                return imported(task, task.importer, inputs, self._world.importer, job=self._tree.job, now=now)
+        except Omitted as omitted:
+            return Bypassed(task=task.name, time=now, message=str(omitted))
         except UnusableInput as error:
             return Refused(task=task.name, time=now, message=str(error))
+        return self._found(task, inputs, resources, now)
+
+    def _found(self, task: PlannedTask, inputs: Inputs, resources: Resources, now: float) -> Hit | Missed:
         token = self._run.tokens.get(task.executor, "")
         known = parts(
             task,
@@ -115,6 +127,7 @@ class Library:
         key = fingerprint(known)
         worth = stands(task, self._policy, token, None, now)
         reused = self._world.ledger.reusable(key) if worth else None
-        if reused is None or not stands(task, self._policy, token, reused, now):
+        good = reused is not None and standing(reused.outputs, self._world.importer)
+        if reused is None or not good or not stands(task, self._policy, token, reused, now):
             return Missed(task=task.name, time=now, fingerprint=key, parts=known)
         return Hit(task=task.name, time=now, reused=reused, fingerprint=key, parts=known)

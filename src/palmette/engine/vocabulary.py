@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import Parts
-from palmette.domain.run import Attempt, Change, Process, Reused
+from palmette.domain.run import Attempt, Change, Process, Reused, TaskRecord
 from palmette.domain.states import RunState
-from palmette.engine.progress import Progress
+from palmette.engine.progress import Node, Progress
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +47,36 @@ class Refused:
     task: str
     time: float
     message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entered:
+    """The group opens. A loop's items are known by now: these are the tasks and groups that they come to."""
+
+    task: str
+    time: float
+    nodes: tuple[Node, ...] = ()
+    records: tuple[TaskRecord, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bypassed:
+    """The task or group is left out, and nothing is wrong with that: its condition does not hold."""
+
+    task: str
+    time: float
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What the task refers to was found; there is nothing to execute."""
+
+    task: str
+    time: float
+    outputs: Outputs
+    fingerprint: str
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,12 +154,15 @@ class CancelAsked:
     time: float
 
 
-Event: TypeAlias = Begin | Hit | Missed | Refused | Claimed | Began | Ended | AttemptLost | Due | CancelAsked
+#: What the look-up of a task, or of a group, may come to.
+Answer: TypeAlias = Hit | Missed | Refused | Entered | Bypassed | Imported
+
+Event: TypeAlias = Begin | Answer | Claimed | Began | Ended | AttemptLost | Due | CancelAsked
 
 
 @dataclass(frozen=True, kw_only=True)
 class LookUp:
-    """All inputs are known: see whether the task was done before. Answer: `Hit`, `Missed` or `Refused`."""
+    """All inputs are known: see whether the task was done before, or whether the group opens. Answer: an `Answer`."""
 
     task: str
 

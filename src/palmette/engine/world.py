@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from palmette.domain.values import Json
 from palmette.engine.attempt import Surroundings
 from palmette.engine.ports import (
     Bytes,
@@ -15,10 +14,10 @@ from palmette.engine.ports import (
     Expressions,
     Importer,
     Ledger,
+    NoExpressions,
     Nowhere,
     Secrets,
     Slots,
-    Unusable,
     Watch,
 )
 
@@ -42,18 +41,6 @@ class Undisturbed:
     def asked(self) -> int:
         """Never."""
         return 0
-
-
-class NoExpressions:
-    """Evaluates none."""
-
-    def holds(self, expression: str, parameters: Mapping[str, Json]) -> bool:
-        """Never."""
-        raise Unusable(f"nothing here evaluates {expression!r}")
-
-    def part(self, expression: str, value: Json) -> Json:
-        """Never."""
-        raise Unusable(f"nothing here evaluates {expression!r}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,8 +27,8 @@ from palmette.engine.reuse import Policy, reads_world
 from palmette.engine.slots import HostSlots
 from palmette.errors import CaptureError, Problem, UsageError
 from palmette.ir import codec
-from palmette.ir.spec import CachingOptions, PipelineDocument
-from palmette.operations import configs, environments, git, machine, originals, secrets
+from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
+from palmette.operations import configs, environments, git, machine, originals, outside, secrets
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import BUNDLES, Home, make_home
 from palmette.operations.policy import FROM, policy
@@ -48,6 +48,8 @@ class Request:
     config: Path | None = None
     #: "C=0.1"
     overrides: tuple[str, ...] = ()
+    #: where the overrides were typed: the files that they name begin there; the project's root where nothing is said
+    directory: Path | None = None
     #: read the outside world again
     refresh: bool = False
     #: outputs of earlier runs may be used
@@ -109,7 +111,12 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         known = project.home / BUNDLES
         # Where nothing was ever run nothing is made before all is known to be right.
         recorded = finish(preparation, known if known.exists() else Path(trial))
-        settings = _settings(recorded.algorithm, request, file)
+        settings = outside.placed(
+            recorded.algorithm.config,
+            _settings(recorded.algorithm, request, file),
+            project.root,
+            typed={text.partition("=")[0].strip(): request.directory or project.root for text in request.overrides},
+        )
         names = (name for step in recorded.algorithm.steps for name in step.secrets)
         hidden = secrets.gather(names, project.root, environ)
         compiled = compile_recorded(recorded)
@@ -230,13 +237,17 @@ def _notices(
 
 def _without_reuse(document: PipelineDocument) -> PipelineDocument:
     """The same pipeline, of which every task is executed, also by whoever continues the run."""
-    root = document.pipeline.root
-    if root.dag is None:
-        return document
+    pipeline = document.pipeline
+    components = {name: _uncached(component) for name, component in pipeline.components.items()}
+    return replace(document, pipeline=replace(pipeline, root=_uncached(pipeline.root), components=components))
+
+
+def _uncached(component: ComponentSpec) -> ComponentSpec:
+    if component.dag is None:
+        return component
     off = CachingOptions(enable_cache=False)
-    uncached = {name: replace(task, caching_options=off) for name, task in root.dag.tasks.items()}
-    root = replace(root, dag=replace(root.dag, tasks=uncached))
-    return replace(document, pipeline=replace(document.pipeline, root=root))
+    tasks = {name: replace(task, caching_options=off) for name, task in component.dag.tasks.items()}
+    return replace(component, dag=replace(component.dag, tasks=tasks))
 
 
 def slots(where: Directories, host: Host) -> HostSlots:
@@ -246,7 +257,7 @@ def slots(where: Directories, host: Host) -> HostSlots:
 
 def _asked_by_ci(plan: Plan) -> str:
     """What a run from CI does otherwise, where that concerns one of its steps; else nothing."""
-    sources = [task for task in plan.tasks if task.fresh and reads_world(task)]
+    sources = [task for task in plan.every_task if task.fresh and reads_world(task)]
     unsaid = [task for task in sources if task.fresh == Fresh()]
     names = ", ".join(task.title for task in unsaid)
     return f"started by CI, so what reads the outside world is read again: {names} (@step(fresh=…))" if unsaid else ""
@@ -255,7 +266,7 @@ def _asked_by_ci(plan: Plan) -> str:
 def fits(plan: Plan, slots: HostSlots) -> None:
     """Refuse at once what this machine can never give."""
     problems: list[Problem] = []
-    for task in plan.tasks:
+    for task in plan.every_task:
         asked = requested(task.container.resources)
         problems += slots.check(task.title, asked.memory, asked.gpu)
     if problems:

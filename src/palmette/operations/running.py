@@ -19,9 +19,10 @@ from palmette.engine.ports import Secrets
 from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
-from palmette.operations import environments, machine, reading, secrets
+from palmette.operations import environments, machine, outside, reading, secrets
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
+from palmette.operations.expressions import Deferred
 from palmette.operations.home import Home, interrupted, open_home
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.policy import policy
@@ -53,6 +54,8 @@ def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> D
                 executor=executors,
                 slots=slots(accepted.directories, host),
                 files=home.blobs,
+                expressions=Deferred(),
+                importer=outside.importer(accepted.project.root, accepted.environ),
                 where=_surroundings(accepted),
                 secrets=Secrets(values=accepted.secrets.values, versions=accepted.secrets.versions),
                 watch=watch,
@@ -67,7 +70,7 @@ def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> D
 
 def _surroundings(accepted: Accepted) -> Surroundings:
     project = accepted.project
-    declared = {name for task in accepted.plan.tasks for name in task.config.env}
+    declared = {name for task in accepted.plan.every_task for name in task.config.env}
     return Surroundings(
         home=accepted.home.directory,
         bundles=accepted.home.bundles,
@@ -81,11 +84,11 @@ def _surroundings(accepted: Accepted) -> Surroundings:
 
 def tails(accepted: Accepted, detail: Detail, count: int) -> dict[str, list[str]]:
     """The last lines of the log of each failed task; one that may quote what is sensitive is only pointed to."""
-    sensitive = {task.name for task in accepted.plan.tasks if task.config.sensitive}
+    sensitive = {task.executor for task in accepted.plan.every_task if task.config.sensitive}
     failed = [task for task in detail.tasks if task.state is TaskState.FAILED]
     unquoted = ["(its log is not quoted, because it deals with what is sensitive)"]
     return {
-        task.name: unquoted if task.name in sensitive else reading.last_lines(accepted.home, task, count)
+        task.name: unquoted if task.executor in sensitive else reading.last_lines(accepted.home, task, count)
         for task in failed
     }
 
@@ -113,12 +116,12 @@ def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, st
     records = _settle_lost(home, run, lease)
     document = codec.loads(_stored(home, run.spec))
     plan = make_plan(document, run.config)
-    hidden = secrets.gather({each.name for task in plan.tasks for each in task.secrets}, project.root, environ)
-    done = sum(record.state.good for record in records)
+    hidden = secrets.gather({each.name for task in plan.every_task for each in task.secrets}, project.root, environ)
+    done = sum(record.state.good for record in records if not record.group)
     return Accepted(
         run=replace(runs.get(home.store, run.id), environments=run.environments),
         tasks=records,
-        notices=(f"{done} of {len(records)} steps are done already",),
+        notices=(f"{done} of {sum(not record.group for record in records)} steps are done already",),
         home=home,
         plan=plan,
         lease=lease,
