@@ -47,11 +47,14 @@ class User:
 
     environ: Mapping[str, str]
     directories: Directories
+    #: where everybody's temporary files are
+    temporary: Path
 
     @classmethod
     def of(cls, environ: Mapping[str, str]) -> Self:
         """Whoever has this environment."""
-        return cls(environ=environ, directories=directories(environ))
+        temporary = Path(environ.get("TMPDIR") or tempfile.gettempdir())
+        return cls(environ=environ, directories=directories(environ), temporary=temporary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,7 +158,7 @@ def survey(home: Home | None, user: User, rules: Rules = NO_RULES, *, now: float
     kits = leftovers.unpacked(Kind.KITS, where.cache / "kits", {where.kit.name}, before=now - _UNUSED)
     found = [kit for kit in kits if kit.path not in used]
     found += _environments(user, dry_run=True)
-    found += leftovers.temporary(where.cache, Path(tempfile.gettempdir()), used, before=now - _FRESH)
+    found += leftovers.temporary(where.cache, user.temporary, used, before=now - _FRESH)
     choice = Choice()
     if home is not None:
         with _stores(home) as stores:
