@@ -308,6 +308,9 @@ class _Walk:
     def _import(self, parsed: Parsed, each: Import, first: set[str], third: set[str]) -> None:
         top = each.module.partition(".")[0]
         why = Why(by=self.tree.show(parsed.file.path), line=each.line)
+        if each.program and (each.script or self.tree.find(each.module) is not None):
+            self._program(parsed, each, why, first)
+            return
         if top == "palmette":
             self._palmette(parsed, each)
             return
@@ -331,6 +334,16 @@ class _Walk:
         for name in self._names(each):
             if self._module(f"{each.module}.{name}", why):
                 first.add(f"{each.module}.{name}")
+
+    def _program(self, parsed: Parsed, each: Import, why: Why, first: set[str]) -> None:
+        """Take what a command step runs; a package runs its `__main__`."""
+        found = self.tree.find(each.module)
+        if found is None or (each.script and found.relative != each.script):
+            hint = "Name it as a module below a source root: python -m package.module."
+            what = f"the command runs {each.script}, which is not found below a source root under that path"
+            self.problems.append(self.tree.problem(parsed.file.path, each.line, what, hint))
+            return
+        first |= {name for name in (each.module, f"{each.module}.__main__") if self._module(name, why)}
 
     def _names(self, each: Import) -> Iterable[str]:
         if "*" not in each.names:

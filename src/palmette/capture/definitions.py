@@ -309,7 +309,7 @@ def _counted(node: ast.stmt, palmette: frozenset[str]) -> ast.stmt:
             node.decorator_list = kept
     elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Call) and is_palmette(node.value, palmette):
         chain = dotted(node.value.func)
-        if chain[-1] == "step" and node.value.args:
+        if chain[-1] in ("step", "command") and node.value.args:
             node = copy.copy(node)
             value = copy.copy(node.value)
             assert isinstance(value, ast.Call)

@@ -7,11 +7,12 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
 from palmette.capture.nodes import children, statements
+from palmette.capture.programs import module_of
 from palmette.capture.sources import Parsed
 
 #: The three ways out of an import that cannot be read. Every message about one ends in it.
@@ -72,6 +73,10 @@ class Import:
     optional: bool = False
     #: by `import_module` or the like
     dynamic: bool = False
+    #: it is run as a program by a command step
+    program: bool = False
+    #: the path of that program, where it is named by one
+    script: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +190,7 @@ class _Reader:
         #: calls are judged once all the names are known
         self._dynamic = any(word in parsed.text for word in _DYNAMIC)
         #: without such words, only statements can import
-        self._calls = self._dynamic or "include" in parsed.text
+        self._calls = self._dynamic or "include" in parsed.text or "command" in parsed.text
         for node in statements(parsed.tree):
             if isinstance(node, ast.Import):
                 for alias in node.names:
@@ -272,6 +277,8 @@ class _Reader:
         origin = self._origin(node.func)
         if origin.startswith("palmette.") and origin.endswith((".step", ".command")):
             self._include(node)
+            if origin.endswith(".command"):
+                self._program(node)
         if not self._dynamic or not origin:
             self._children(node)
             return
@@ -334,6 +341,20 @@ class _Reader:
                 return None if any(part is None for part in parts) else "".join(part or "" for part in parts)
             case _:
                 return None
+
+    def _program(self, node: ast.Call) -> None:
+        """Note what a command runs; the words of a command are literal."""
+        given = node.args[0] if node.args else None
+        whole = self._text(given) if given is not None else None
+        texts = [self._text(each) for each in given.elts] if isinstance(given, ast.List | ast.Tuple) else [whole]
+        words = [text for text in texts if text is not None]
+        if len(words) < len(texts):
+            self.unreadable.append(Unreadable(line=node.lineno, call=ast.unparse(node)[:60]))
+            return
+        module, script = module_of(words if whole is None else whole)
+        if module:
+            made = self._made(module, (), node, dynamic=True)
+            self.found.append(replace(made, lazy=True, program=True, script=script))
 
     def _include(self, node: ast.Call) -> None:
         given = next((each.value for each in node.keywords if each.arg == "include"), None)

@@ -252,7 +252,9 @@ class _Walk:
         said = imports(own.parsed)
         first, last = fragment.span
         for each in said.found:
-            if each.dynamic and first <= each.line <= last:
+            if each.program and first <= each.line <= last:
+                self._program(each.module)
+            elif each.dynamic and first <= each.line <= last:
                 self._module(each.module, (), f"{own.module} imports it by its name as a text")
         if any(first <= each.line <= last for each in said.unreadable):
             for module in self.closure.included:
@@ -260,6 +262,20 @@ class _Walk:
         for declared in said.declared:
             if declared.comment and first <= declared.line <= last:
                 self.include(declared.globs, f"a comment in {own.module} names it")
+
+    def _program(self, module: str) -> None:
+        """Count whole what runs as a program, and what it imports: its main block uses that too."""
+        for name in (module, f"{module}.__main__"):
+            found = self.closure.tree.find(name)
+            if found is None or found.kind is Kind.NAMESPACE:
+                continue
+            self._whole(name, "a command runs it")
+            for each in imports(self.closure.tree.read(found)).found:
+                if self.closure.tree.find(each.module) is not None:
+                    for inner in each.names:
+                        self._later(_Name(each.module, inner, foreign=True))
+                    if not each.names:
+                        self._whole(each.module, f"{name} runs as a program, and imports it")
 
     def _play(self, module: str) -> None:
         """Note that a module is imported, with its parents and all that it imports at once."""
