@@ -90,7 +90,8 @@ def _named(baseline: Run, head: Run) -> Iterator[tuple[str, str, str]]:
         sides = (baseline.environments.get(name), head.environments.get(name))
         old, new = ({pin.name: pin.version or pin.url for pin in side.pins} if side else {} for side in sides)
         if None in sides:
-            yield name, *(f"{len(pins)} packages" if side else "" for side, pins in zip(sides, (old, new), strict=True))
+            before, after = (f"{len(side.pins)} packages" if side else "" for side in sides)
+            yield name, before, after
         else:
             yield from ((f"{name}: {pin}", old.get(pin, ""), new.get(pin, "")) for pin in _union(old, new))
 

@@ -34,13 +34,13 @@ from palmette.capture.installed import InterpreterFacts
 from palmette.capture.keeping import Keeping
 from palmette.domain.run import Environment, Pin
 from palmette.domain.values import digest
+from palmette.engine.executors.berth import BUILT
 from palmette.errors import EnvironmentFailed, InterpreterError
 from palmette.operations.directories import cache_directory
 from palmette.operations.project import Project, workspace
 
 #: Raised when an environment is built in another way, so that older ones are left to be collected.
 _SCHEMA: Final = 1
-_MARKER: Final = "palmette.json"
 #: as the template says it of itself
 _PROBE: Final = """
 import json, os, sys
@@ -272,13 +272,13 @@ def _finish(place: Path, about: Mapping[str, Any]) -> None:
     for path in (*(place / name for name in stamps), *_directories(place)):
         path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222, follow_symlinks=True)
     place.chmod(0o700)  # for the marker
-    temporary = place / f".{_MARKER}"
+    temporary = place / f".{BUILT}"
     with temporary.open("w", encoding="utf-8") as file:
         json.dump({**about, "schema": _SCHEMA, "files": stamps}, file)
         file.flush()
         os.fsync(file.fileno())
     temporary.chmod(0o400)
-    temporary.replace(place / _MARKER)
+    temporary.replace(place / BUILT)
     place.chmod(0o500)
 
 
@@ -288,12 +288,12 @@ def _changed(place: Path) -> str | None:
     if not isinstance(files, dict) or not (place / "bin" / "python").exists():
         return ""
     now = dict(_stamps(place))
-    return next((name for name in {**files, **now} if files.get(name) != now.get(name) and name != _MARKER), None)
+    return next((name for name in {**files, **now} if files.get(name) != now.get(name) and name != BUILT), None)
 
 
 def _marker(place: Path) -> Mapping[str, Any]:
     try:
-        found = json.loads((place / _MARKER).read_bytes())
+        found = json.loads((place / BUILT).read_bytes())
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
@@ -334,7 +334,7 @@ def remove(place: Path) -> None:
     if not place.exists():
         return
     place.chmod(0o700)
-    (place / _MARKER).unlink(missing_ok=True)
+    (place / BUILT).unlink(missing_ok=True)
     for directory in _directories(place):
         directory.chmod(0o700)
     shutil.rmtree(place)

@@ -41,6 +41,7 @@ Source: TypeAlias = "tuple[int, int, Callable[[], object]]"
 LIBC = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36
 NEW_PID, NEW_MOUNTS = 0x20000000, 0x00020000
+BIND, READ_ONLY = 0x1000 | 0x4000, 0x20 | 0x1
 RECURSIVE_SLAVE, NO_SUID_DEV_EXEC = 0x4000 | 0x80000, 0x2 | 0x4 | 0x8
 #: The kernel's PF_EXITING, in the flags of /proc/PID/stat.
 EXITING = 0x4
@@ -65,6 +66,12 @@ def own_proc() -> None:
     checked(LIBC.unshare(NEW_MOUNTS))
     checked(LIBC.mount(b"none", b"/", None, RECURSIVE_SLAVE, None))
     checked(LIBC.mount(b"proc", b"/proc", b"proc", NO_SUID_DEV_EXEC, None))
+
+
+def protect(path: bytes) -> None:
+    """Mount a directory read-only over itself, for this process and its children only, if the system lets it."""
+    if not LIBC.mount(path, path, None, BIND, None):
+        LIBC.mount(None, path, None, BIND | READ_ONLY, None)
 
 
 def started_at(pid: int) -> int:
@@ -399,6 +406,8 @@ class Keeper:
             os.close(number)
         if self.nursery:
             own_proc()
+            for path in message.get("protected", ()):
+                protect(os.fsencode(path))
             os.close(init)
             os.close(self.nursery.own)
         else:

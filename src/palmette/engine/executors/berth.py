@@ -20,6 +20,8 @@ from palmette.runtime import threads
 KEPT: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", "PATH", "TMPDIR", "USER")
 #: For tests only: seconds after which an unused template leaves.
 IDLE: Final = "PALMETTE_IDLE"
+#: A file that stands in an environment which Palmette has built, and in which no step may write.
+BUILT: Final = "palmette.json"
 #: Those of them that make it another template.
 TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", IDLE)
 
@@ -31,6 +33,12 @@ def identity(python: Path, kit: Path, environment: Mapping[str, str]) -> str:
     stamps: list[Json] = [[str(place), place.stat().st_mtime_ns] for place in places if place.exists()]
     told: list[Json] = [environment.get(name, "") for name in TELLING]
     return digest([str(python), str(kit), stamps, told])[:16]
+
+
+def protected(python: Path | None) -> list[str]:
+    """The directories in which no step of this interpreter may write."""
+    prefix = python.parent.parent if python else Path()
+    return [str(prefix)] if (prefix / BUILT).is_file() else []
 
 
 class Berth:

@@ -14,6 +14,7 @@ from typing import Final
 
 from palmette.domain.run import Process
 from palmette.engine import processes
+from palmette.engine.executors.berth import protected
 from palmette.engine.executors.connection import Disconnected, Message
 from palmette.engine.executors.process import Commands
 from palmette.engine.executors.template import Call, Template
@@ -241,6 +242,7 @@ class Executors:
                 log=launch.log,
                 environment=_environment(launch),
                 threads=launch.threads,
+                protected=protected(attempt.python),
             ),
         )
 
@@ -251,7 +253,14 @@ class Executors:
             command[0] = str(attempt.python)
         if self._commands is None:
             self._commands = Commands(self._environment)
-        self._commands.start(launch.id, command, environment=_environment(launch), directory=work, log=launch.log)
+        self._commands.start(
+            launch.id,
+            command,
+            environment=_environment(launch),
+            directory=work,
+            log=launch.log,
+            protected=protected(attempt.python),
+        )
 
     def _gather(self) -> None:
         """Turn what came into reports."""

@@ -31,9 +31,17 @@ class Commands:
         self._connection = Connection(ours)
 
     def start(
-        self, id: str, command: Sequence[str], *, environment: Mapping[str, str], directory: Path, log: Path
+        self,
+        id: str,
+        command: Sequence[str],
+        *,
+        environment: Mapping[str, str],
+        directory: Path,
+        log: Path,
+        protected: Sequence[str] = (),
     ) -> None:
-        """Start a command; `messages` tells of it. Raises Disconnected if the keeper is dead."""
+        """Start a command; `messages` tells of it. Raises Disconnected if the keeper is dead. It sees the directories
+        in `protected` read-only, where the system allows that."""
         self._connection.send(
             {
                 "op": "start",
@@ -42,6 +50,7 @@ class Commands:
                 "environment": dict(environment),
                 "directory": str(directory),
                 "log": str(log),
+                "protected": list(protected),
                 **surroundings(),
             }
         )

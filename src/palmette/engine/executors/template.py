@@ -63,6 +63,8 @@ class Call:
     environment: Mapping[str, str] = field(default_factory=dict)
     #: that numerical libraries may use
     threads: int = 1
+    #: directories that it sees read-only, where the system allows that
+    protected: Sequence[str] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,6 +174,7 @@ class Template:
                 "directory": str(call.directory),
                 "log": str(call.log),
                 "threads": call.threads,
+                "protected": list(call.protected),
                 **surroundings(),
             }
         )
