@@ -12,7 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from palmette.authoring.algorithms import Metric, algorithm
     from palmette.authoring.annotations import Format, Range, Sensitive
+    from palmette.authoring.commands import command
     from palmette.authoring.events import log_metric, progress, track
+    from palmette.authoring.references import InputFile, Reference
     from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
     from palmette.authoring.steps import step
     from palmette.client.runs import get, run, runs
@@ -22,13 +24,16 @@ __all__ = [
     "Evaluation",
     "Format",
     "Image",
+    "InputFile",
     "Markdown",
     "Metric",
     "Metrics",
     "Range",
+    "Reference",
     "Sensitive",
     "Text",
     "algorithm",
+    "command",
     "get",
     "log_metric",
     "progress",
@@ -41,7 +46,9 @@ __all__ = [
 _HOMES = {
     "authoring.algorithms": ("Metric", "algorithm"),
     "authoring.annotations": ("Format", "Range", "Sensitive"),
+    "authoring.commands": ("command",),
     "authoring.events": ("log_metric", "progress", "track"),
+    "authoring.references": ("InputFile", "Reference"),
     "authoring.results": ("HTML", "Evaluation", "Image", "Markdown", "Metrics", "Text"),
     "authoring.steps": ("step",),
     "client.runs": ("get", "run", "runs"),
