@@ -36,14 +36,16 @@ SCHEMA: Final = 1
 TIME: Final = 315532800
 MANIFEST: Final = "manifest.json"
 
+_RECORDING: Final = ("blocks", "components", "functions", "groups", "placeholders", "record", "recorder", "wiring")
 #: What records an algorithm, and what starts processes: needed where the tool is, and nowhere else.
 _AT_HOME: Final = frozenset(
     f"palmette/{name}.py"
     for name in (
-        *(f"authoring/{name}" for name in ("components", "placeholders", "record", "wiring")),
+        *(f"authoring/{name}" for name in _RECORDING),
         *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states")),
-        *(f"domain/{name}" for name in ("ticket", "wire")),
+        *(f"domain/{name}" for name in ("grammar", "moments", "query", "ticket", "wire")),
         *(f"runtime/{name}" for name in ("bootstrap", "delivery", "describe", "keeper", "template", "threads")),
+        *(f"runtime/{name}" for name in ("contrast", "debug", "trial")),
     )
 )
 
@@ -259,7 +261,7 @@ def _usable(bundle: Bundle, target: Path) -> bool:
     """Whether the bundle is there and complete; if so it is known to have been needed now."""
     if not _complete(bundle, target):
         return False
-    with contextlib.suppress(PermissionError):  # a kit or a bundle of somebody else's
+    with contextlib.suppress(OSError):  # gone by now, or of somebody else
         os.utime(target)
     return target.exists()
 

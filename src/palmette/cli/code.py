@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from palmette.cli.console import show
+from palmette.cli.lazy import operation
 from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.ir.dialects import Dialect
@@ -16,7 +18,17 @@ from palmette.present import sources
 
 
 @click.command()
-@click.argument("algorithms", nargs=-1)
+@click.argument("algorithms", nargs=-1, metavar="[ALGORITHM]... [STEP]...")
+@click.option("--determinism", is_flag=True, help="Execute steps twice instead, and compare what they give.")
+@click.option("--run", "run", help="With --determinism: take this run's inputs and code.")
+@click.option("--preset", help="With --determinism: take the inputs of a run of this preset.")
+@click.option(
+    "--times",
+    type=click.IntRange(2, 100),
+    default=2,
+    show_default=True,
+    help="With --determinism: execute each step so often.",
+)
 @click.option(
     "--pipeline",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -31,12 +43,36 @@ from palmette.present import sources
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def check(session: Session, algorithms: tuple[str, ...], pipeline: Path | None, dialect: str, as_json: bool) -> None:
+def check(
+    session: Session,
+    algorithms: tuple[str, ...],
+    determinism: bool,
+    run: str | None,
+    preset: str | None,
+    times: int,
+    pipeline: Path | None,
+    dialect: str,
+    as_json: bool,
+) -> None:
     """Check the project's algorithms without running them.
 
     Definitions, configs, presets, the code that each step takes along, its packages, and the pipeline they compile to.
     Every problem is reported at once.
+
+    With --determinism each step is executed twice on the inputs of a recorded run, in fresh processes with another hash
+    seed, number of threads, time and directory. Where its outputs differ, what makes the difference is found by
+    changing one of these at a time. Without a run of the code as it is now there is one first, of the preset "toy".
+
+    \b
+      palmette check
+      palmette check --determinism tumour build_and_fit
     """
+    if determinism:
+        _determinism(session, operation("determinism").Chosen(names=algorithms, run=run, preset=preset, times=times),
+                     as_json=as_json)  # fmt: skip
+        return
+    if run is not None or preset is not None:
+        raise click.UsageError("--run and --preset belong to --determinism")
     if pipeline is not None:
         found = checking.check_file(pipeline, dialect)
     else:
@@ -47,6 +83,19 @@ def check(session: Session, algorithms: tuple[str, ...], pipeline: Path | None, 
     else:
         show(sources.check(found))
     if found.problems:
+        sys.exit(1)
+
+
+def _determinism(session: Session, wanted: Any, *, as_json: bool) -> None:
+    """Print what was found; leave with 1 if a step does not give the same."""
+    screen = operation("determined")
+    with operation("console").steps() as told:
+        found = operation("determinism").test(session.project, session.environ, wanted, told)
+    if as_json:
+        print_json(screen.plain(found))
+    else:
+        show(screen.determinism(found))
+    if not all(tested.good for tested in found):
         sys.exit(1)
 
 

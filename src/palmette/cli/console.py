@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 
 #: columns of what is piped: no line is broken
 _ENDLESS = 10_000
@@ -27,3 +30,21 @@ def show(renderable: RenderableType, *, err: bool = False) -> None:
     text = io.StringIO()
     Console(file=text, width=_ENDLESS, highlight=False, soft_wrap=True, color_system=None).print(renderable)
     stream.write("\n".join(line.rstrip() for line in text.getvalue().split("\n")))
+
+
+@contextmanager
+def steps() -> Iterator[Callable[[str, str], None]]:
+    """Say on standard error what is being done, (step, what): in a terminal as one line that is gone afterwards, else a
+    line for each step."""
+    err, before = console(err=True), [""]
+
+    def line(step: str, what: str) -> None:
+        if step != before[0]:
+            sys.stderr.write(f"{step} …\n")
+            before[0] = step
+
+    if not err.is_terminal:
+        yield line
+        return
+    with err.status("") as status:
+        yield lambda step, what: status.update(f"{escape(step)}  {escape(what)}")

@@ -36,6 +36,8 @@ _OPERATIONS: Final = {
     "accepting": "palmette.operations.accepting",
     "running": "palmette.operations.running",
     "rerunning": "palmette.operations.rerunning",
+    "determinism": "palmette.operations.determinism",
+    "determined": "palmette.present.determinism",
     "progress": "palmette.present.progress",
     "outcome": "palmette.present.outcome",
     "plain": "palmette.present.plain",
