@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from palmette.authoring.annotations import Format, Range, Sensitive
     from palmette.authoring.commands import command
     from palmette.authoring.events import log_metric, progress, track
+    from palmette.authoring.flow import collect, each, elsewhen, on_exit, one_of, otherwise, when
     from palmette.authoring.references import InputFile, Reference
     from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
+    from palmette.authoring.status import FinalStatus
     from palmette.authoring.steps import step
     from palmette.client.runs import get, run, runs
 
 __all__ = [
     "HTML",
     "Evaluation",
+    "FinalStatus",
     "Format",
     "Image",
     "InputFile",
@@ -33,14 +36,21 @@ __all__ = [
     "Sensitive",
     "Text",
     "algorithm",
+    "collect",
     "command",
+    "each",
+    "elsewhen",
     "get",
     "log_metric",
+    "on_exit",
+    "one_of",
+    "otherwise",
     "progress",
     "run",
     "runs",
     "step",
     "track",
+    "when",
 ]
 
 _HOMES = {
@@ -48,8 +58,10 @@ _HOMES = {
     "authoring.annotations": ("Format", "Range", "Sensitive"),
     "authoring.commands": ("command",),
     "authoring.events": ("log_metric", "progress", "track"),
+    "authoring.flow": ("collect", "each", "elsewhen", "on_exit", "one_of", "otherwise", "when"),
     "authoring.references": ("InputFile", "Reference"),
     "authoring.results": ("HTML", "Evaluation", "Image", "Markdown", "Metrics", "Text"),
+    "authoring.status": ("FinalStatus",),
     "authoring.steps": ("step",),
     "client.runs": ("get", "run", "runs"),
 }

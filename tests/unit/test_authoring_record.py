@@ -341,9 +341,9 @@ MISUSES = {
     "config.rows + 1": "arithmetic is done with",
     "2 ** config.rows": "arithmetic is done with",
     "-config.rows": "arithmetic is done with",
-    "config.rows > 3": "a comparison is made with",
-    "config.penalty == 'l1'": "a comparison is made with",
-    "3 in [config.rows]": "a comparison is made with",
+    "if config.rows > 3: pass": "a condition is made of",
+    "config.model > 3": "a comparison is made with",
+    "3 in [config.rows]": "a condition is made of",
     "f'{config.rows}'": "a text is made of",
     "str(config.rows)": "a text is made of",
     "'%s' % config.rows": "a text is made of",
@@ -358,8 +358,18 @@ MISUSES = {
     "config.rows.bit_length()": "`.bit_length` is asked of",
     "config.rows = 3": "`.rows` is set on",
     "not config.rows": "a condition is made of",
-    "max(config.rows, 3)": "a comparison is made with",
+    "max(config.rows, 3)": "a condition is made of",
     "with config.rows: pass": "`with` is used on",
+}
+
+
+#: what is blamed, where it is not config.rows
+SUBJECTS = {
+    "config.rows = 3": "config",
+    "if config.rows > 3: pass": "config.rows > 3",
+    "config.model > 3": "config.model",
+    "3 in [config.rows]": "config.rows == 3",
+    "max(config.rows, 3)": "config.rows < 3",
 }
 
 
@@ -367,7 +377,7 @@ MISUSES = {
 def test_a_placeholder_used_as_a_value_is_a_problem_and_recording_goes_on(line: str, module: Write) -> None:
     text = f"@algorithm(config=Config)\ndef tumour(config):\n    {line}\n    config.nowhere\n"
     found = problems(module(text))
-    subject = "config" if line == "config.rows = 3" else "config.penalty" if "penalty" in line else "config.rows"
+    subject = SUBJECTS.get(line, "config.rows")
     assert found[0] == f"3, tumour: {MISUSES[line]} {subject}, which has no value before the pipeline runs"
     # An unpacking into two is the one misuse that nothing can be given back for.
     rest = [] if line.startswith("a, b") else ["4, tumour: there is no config field 'nowhere'"]
@@ -439,7 +449,7 @@ def test_names_are_unique(module: Write) -> None:
     assert problems(written) == [
         f"6, tumour: two steps are named 'Fetch': {written.fetch.location} and builtins:len",
         f"8, tumour: {written.first.location} defines an algorithm 'tumour' too",
-        "11, tumour: the algorithm 'tumour' is called within another",
+        f"11, tumour: two algorithms are named 'tumour': {written.tumour.location} and {written.first.location}",
     ]
 
 

@@ -14,7 +14,7 @@ from palmette.authoring.parameters import encode
 from palmette.authoring.signatures import NOTHING, Kind, Slot
 from palmette.authoring.source import reference
 from palmette.authoring.steps import Step as Written
-from palmette.domain.graph import Fresh, Freshness, Input, Output, Resources, Retry, Step
+from palmette.domain.graph import Fresh, Freshness, Input, Output, ParameterType, Resources, Retry, Step
 from palmette.errors import Problem
 
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -112,6 +112,7 @@ def component(step: Written[..., Any], adopted: Mapping[str, Kind]) -> tuple[Ste
         hint = "Define it at the top level of a module, or assign the step to a name there."
         wrong.append(("it cannot be found again by its name", hint))
     wrong += step.signature.problems
+    wrong += _command(step)
     said = _options(step, wrong)
     fresh, functions = _fresh(step.options.get("fresh"), wrong)
     kinds = {**{slot.name: slot.kind for slot in step.signature.slots if slot.kind}, **adopted}
@@ -129,7 +130,7 @@ def component(step: Written[..., Any], adopted: Mapping[str, Kind]) -> tuple[Ste
         wrapper=step.wrapper,
         description=inspect.getdoc(step.function) or "",
         inputs=tuple(_inputs(step.signature.slots, kinds)),
-        outputs=tuple(_output(name, kind) for name, kind in step.signature.outputs.items()),
+        outputs=tuple(declared_output(name, kind) for name, kind in step.signature.outputs.items()),
         resources=Resources(cpu=said["cpu"], memory=said["memory"], gpu=said["gpu"]),
         retry=Retry(retries=said["retries"], backoff=said["backoff"]),
         timeout=said["timeout"],
@@ -140,9 +141,21 @@ def component(step: Written[..., Any], adopted: Mapping[str, Kind]) -> tuple[Ste
         include=said["include"],
         reaches=tuple(sorted({reference(function) for function in functions} - {""})),
         imports=tuple(sorted({module for kind in used for module in kind.imports})),
+        command=getattr(step.function, "words", ()),
         location=step.location,
     )
     return made, tuple(Problem(where=where, what=what, hint=hint) for what, hint in wrong)
+
+
+def _command(step: Written[..., Any]) -> Iterator[tuple[str, str]]:
+    """What is wrong with a step that is a command."""
+    if not hasattr(step.function, "words"):
+        return
+    yield from getattr(step.function, "problems", ())
+    for slot in step.signature.slots:
+        if slot.group is not None or (slot.kind is not None and slot.kind.optional):
+            wrong = "a group of fields" if slot.group else "one that may be None"
+            yield (f"input {slot.name!r} of a command is {wrong}, which has no text", "Name each value.")
 
 
 def _options(step: Written[..., Any], wrong: list[tuple[str, str]]) -> dict[str, Any]:
@@ -185,9 +198,11 @@ def _inputs(slots: Sequence[Slot], kinds: Mapping[str, Kind]) -> Iterator[Input]
                     ),
                     optional=optional or leaf.field.optional,
                 )
+        elif slot.status:
+            yield Input(name=slot.name, parameter=ParameterType.STRUCT, optional=True, status=True)
         elif slot.name in kinds:
             kind = kinds[slot.name]
-            entry = Input(name=slot.name, optional=optional or kind.optional, declared=kind.declared)
+            entry = Input(name=slot.name, optional=optional or kind.optional, declared=kind.declared, many=kind.many)
             if kind.parameter is None:
                 yield replace(entry, artifact=kind.artifact)
                 continue
@@ -196,6 +211,7 @@ def _inputs(slots: Sequence[Slot], kinds: Mapping[str, Kind]) -> Iterator[Input]
             yield replace(entry, parameter=kind.parameter.field.type, default=default)
 
 
-def _output(name: str, kind: Kind) -> Output:
+def declared_output(name: str, kind: Kind) -> Output:
+    """An output of that kind."""
     parameter = kind.parameter.field.type if kind.parameter else None
     return Output(name=name, parameter=parameter, artifact=kind.artifact, format=kind.format, sensitive=kind.sensitive)

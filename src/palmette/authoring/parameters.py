@@ -13,6 +13,7 @@ from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Final, Literal, Union
 
 from palmette.authoring.annotations import Format, Range
+from palmette.authoring.references import InputFile
 from palmette.domain.fields import accept
 from palmette.domain.graph import Field, ParameterType, Reading
 from palmette.domain.values import Json
@@ -47,6 +48,7 @@ _SCALARS: Final[Mapping[Any, tuple[ParameterType, Reading]]] = {
     datetime: (ParameterType.STRING, Reading.DATETIME),
     Path: (ParameterType.STRING, Reading.PATH),
     PurePath: (ParameterType.STRING, Reading.PATH),
+    InputFile: (ParameterType.STRING, Reading.FILE),
 }
 
 
@@ -119,6 +121,11 @@ def _of(kind: ParameterType, python: Any, item: Parameter | None = None, **more:
     return Parameter(field=field, python=python, item=item)
 
 
+def listed(item: Parameter | None, declared: str = "") -> Parameter:
+    """A list of such parameters."""
+    return _of(ParameterType.LIST, list, item, declared=declared)
+
+
 def _scalar(bare: Any) -> Parameter | None:
     if isinstance(bare, type) and issubclass(bare, Enum):
         return _of(ParameterType.STRING, bare, reading=Reading.ENUM, choices=tuple(bare.__members__))
@@ -165,6 +172,8 @@ def _item(bare: Any, declared: Any) -> Parameter | None:
     item = parameter(declared)
     if item is None:
         raise Unsupported(f"{named(bare)} holds {named(declared)}, which is no parameter type")
+    if item.field.reading is Reading.FILE:
+        raise Unsupported(f"{named(bare)} holds files, and a field is one file", "Name a directory.")
     if item.field.optional:
         raise Unsupported(f"{named(bare)} may hold None, which a parameter cannot")
     return item
@@ -199,7 +208,7 @@ def _plain(kind: Parameter | None, value: Any) -> Any:
     if kind.python is dict:
         entries = value if isinstance(value, Mapping) else _wrong(kind, value)
         return {key: _plain(kind.item, entry) for key, entry in entries.items()}
-    if kind.field.reading is Reading.PATH:
+    if kind.field.reading in (Reading.PATH, Reading.FILE):
         return str(value) if isinstance(value, (str, PurePath)) else _wrong(kind, value)
     return _unboxed(kind.python, value)
 
@@ -237,4 +246,4 @@ def _python(kind: Parameter | None, value: Any) -> Any:
         return kind.python[value]
     if kind.python in (date, datetime):
         return kind.python.fromisoformat(value)
-    return kind.python(value) if kind.field.reading is Reading.PATH else value
+    return kind.python(value) if kind.field.reading in (Reading.PATH, Reading.FILE) else value

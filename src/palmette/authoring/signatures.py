@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path, PurePath
@@ -16,9 +16,21 @@ from typing import Any, Final
 
 from palmette.authoring.annotations import Format, Sensitive
 from palmette.authoring.configs import build, group, leaves
-from palmette.authoring.parameters import Parameter, Unsupported, decode, encode, evaluated, members, named, parameter
+from palmette.authoring.parameters import (
+    Parameter,
+    Unsupported,
+    decode,
+    encode,
+    evaluated,
+    listed,
+    members,
+    named,
+    parameter,
+)
 from palmette.authoring.parameters import plain as stripped
+from palmette.authoring.references import Reference
 from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
+from palmette.authoring.status import FinalStatus
 from palmette.domain.graph import ArtifactType
 
 #: Stands where nothing was said.
@@ -36,6 +48,8 @@ class Kind:
     sensitive: bool = False
     #: None is allowed
     optional: bool = False
+    #: a list of such artifacts
+    many: bool = False
     #: modules that the format imports when it reads or writes
     imports: tuple[str, ...] = ()
     #: the classes that were declared, of an artifact
@@ -56,6 +70,8 @@ class Slot:
     default: Any = NOTHING
     #: it cannot be given by name
     positional: bool = False
+    #: the backend fills it in
+    status: bool = False
     why: str = ""
 
 
@@ -100,6 +116,10 @@ class Signature:
     def _argument(self, slot: Slot, parameters: Mapping[str, Any], artifacts: Mapping[str, Any]) -> tuple[bool, Any]:
         if slot.name in artifacts:
             return True, artifacts[slot.name]
+        if slot.status:
+            return True, FinalStatus.read(parameters.get(slot.name) or {})
+        if slot.kind and slot.kind.many and slot.name not in parameters and slot.default is NOTHING:
+            return True, []  # of a loop without items
         if slot.group is not None:
             values = {name: parameters.get(f"{slot.name}.{name}") for name in _names(slot.group)}
             given = slot.default is NOTHING or any(value is not None for value in values.values())
@@ -137,7 +157,16 @@ def _names(config: type) -> list[str]:
 
 def parameter_in(kind: Kind) -> Parameter | None:
     """How a value of the kind travels as a parameter, if it can: a `Path` that is given as a text is a path too."""
-    return kind.parameter or (parameter(Path) if kind.format == "path" else None)
+    return kind.parameter or (parameter(list[Path] if kind.many else Path) if kind.format == "path" else None)
+
+
+def collected(kind: Kind) -> Kind:
+    """The kind of a list of such values."""
+    declared = f"list[{kind.declared}]"
+    if kind.parameter is None:
+        return replace(kind, many=True, declared=declared)
+    item = replace(kind.parameter, field=replace(kind.parameter.field, optional=False))
+    return replace(kind, parameter=listed(item, declared), optional=False, declared=declared)
 
 
 _OWN: Final[Mapping[type, tuple[str, ArtifactType, tuple[str, ...]]]] = {
@@ -149,6 +178,7 @@ _OWN: Final[Mapping[type, tuple[str, ArtifactType, tuple[str, ...]]]] = {
     Image: ("image", ArtifactType.ARTIFACT, ()),
     PurePath: ("path", ArtifactType.ARTIFACT, ()),
     bytes: ("bytes", ArtifactType.ARTIFACT, ()),
+    Reference: ("reference", ArtifactType.ARTIFACT, ()),
 }
 #: by top-level module and name of a class or one of its bases
 _FOREIGN: Final[Mapping[tuple[str, str], tuple[str, ArtifactType, tuple[str, ...]]]] = {
@@ -271,11 +301,13 @@ def _typed(slot: Slot, annotation: Any, namespace: Mapping[str, Any], problems: 
         declared = evaluated(annotation, namespace)
         if declared is Any or declared is object:
             return slot
-        nested = group(declared)
+        nested = group(declared) if declared is not FinalStatus else None
         if nested is not None and _artifact(nested) is None and not _formatted(declared):
             problems += [(f"parameter {slot.name!r}: {problem}", "") for problem in leaves(nested)[1]]
             return replace(slot, group=nested)
-        kind = kind_of(declared)
+        if declared is FinalStatus:
+            return replace(slot, status=True)
+        kind = _many(declared) or kind_of(declared)
         if slot.default is None:
             kind = replace(kind, optional=True)
         elif kind.optional and slot.default is not NOTHING:
@@ -286,6 +318,17 @@ def _typed(slot: Slot, annotation: Any, namespace: Mapping[str, Any], problems: 
     except (Unsupported, ValueError) as error:
         problems.append((f"parameter {slot.name!r}: {error}", getattr(error, "hint", "")))
         return replace(slot, why=str(error))
+
+
+def _many(declared: Any) -> Kind | None:
+    """The kind of a list of artifacts; None for anything else."""
+    bare, _ = stripped(declared)
+    arguments = typing.get_args(bare)
+    if typing.get_origin(bare) not in (list, Sequence) or not arguments:
+        return None
+    if not _formatted(arguments[0]) and _artifact(arguments[0]) is None:
+        return None
+    return replace(kind_of(arguments[0]), many=True, declared=named(declared))
 
 
 def _formatted(declared: Any) -> bool:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final, Generic, ParamSpec, Protocol, Type
 from palmette.authoring.source import reference, resolve, standing
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from palmette.authoring.signatures import Signature
 
 P = ParamSpec("P")
@@ -55,8 +57,23 @@ class Options(TypedDict, total=False):
     outputs: Any
 
 
+class Flow(Protocol):
+    """Whoever takes note of conditions, loops and exit tasks; see `palmette.authoring.flow`."""
+
+    def when(self, test: object) -> AbstractContextManager[Any]: ...
+    def elsewhen(self, test: object) -> AbstractContextManager[Any]: ...
+    def otherwise(self) -> AbstractContextManager[Any]: ...
+    def each(self, items: Any, parallel: int) -> Any: ...
+    def collect(self, value: Any) -> Any: ...
+    def one_of(self, values: tuple[Any, ...]) -> Any: ...
+    def on_exit(self, task: object) -> AbstractContextManager[Any]: ...
+
+
 class Recorder(Protocol):
     """Whoever wants to know of calls instead of having them made."""
+
+    @property
+    def flow(self) -> Flow: ...
 
     def call(self, callee: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Take note of a call, and give what stands for its result."""
@@ -74,8 +91,6 @@ class Step(Generic[P, R]):
         functools.update_wrapper(self, function)
         self.function = function
         self.options = options
-        #: the step's name in a pipeline
-        self.name: str = options.get("name", getattr(function, "__name__", ""))
         # Where a step stands that was made of a function of another module.
         self._home: str = sys._getframe(2).f_globals.get("__name__", "")
 
@@ -84,6 +99,12 @@ class Step(Generic[P, R]):
         if recorder is None:
             return self.function(*args, **kwargs)
         return cast("R", recorder.call(self, args, kwargs))
+
+    @functools.cached_property
+    def name(self) -> str:
+        """The step's name in a pipeline; that under which it stands, for what has none of its own."""
+        own = self.options.get("name", getattr(self.function, "__name__", ""))
+        return own or self.wrapper.rpartition(":")[2]
 
     def __repr__(self) -> str:
         return f"<step {self.name}>"
@@ -94,8 +115,9 @@ class Step(Generic[P, R]):
 
     @property
     def target(self) -> str:
-        """ "module:qualname" of the function; empty for one that is not found by name."""
-        return reference(self) or reference(self.function)
+        """ "module:qualname" of the function, or of the step that is a command; empty if it is not found by name."""
+        found = reference(self) or reference(self.function)
+        return found or (self.wrapper if hasattr(self.function, "words") else "")
 
     @property
     def wrapper(self) -> str:
@@ -108,7 +130,7 @@ class Step(Generic[P, R]):
     @property
     def location(self) -> str:
         """ "algorithms/tumour.py:41"."""
-        return standing(self.function)
+        return getattr(self.function, "location", "") or standing(self.function)
 
     @functools.cached_property
     def signature(self) -> Signature:

@@ -25,7 +25,10 @@ def mismatch(wanted: Kind, given: Kind) -> str:
         return "" if _fits(parameter, given.parameter) else types
     if wanted.parameter is not None:
         return f"{types}: it is an artifact, and a parameter is wanted"
-    if wanted.format == "path" or {wanted.format, given.format} <= TABLES:
+    if wanted.many != given.many:
+        return f"{types}: {'one artifact' if given.many else 'a list, such as collect(x),'} is wanted"
+    formats = {wanted.format, given.format}
+    if wanted.format == "path" or formats == {"reference", "path"} or formats <= TABLES:
         return ""
     if wanted.format != given.format or wanted.custom != given.custom:
         return types

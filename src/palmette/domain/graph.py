@@ -409,7 +409,7 @@ def sources(nodes: tuple[Node, ...]) -> Iterator[Source]:
                 yield from arguments.values()
             case When(cases=cases):
                 for case in cases:
-                    yield from _tested(case.test) if case.test else ()
+                    yield from tested(case.test) if case.test else ()
                     yield from sources(case.body)
             case Each(items=items, body=body):
                 yield items
@@ -419,16 +419,17 @@ def sources(nodes: tuple[Node, ...]) -> Iterator[Source]:
                 yield from task.arguments.values()
 
 
-def _tested(test: Test) -> Iterator[Source]:
+def tested(test: Test) -> Iterator[Source]:
+    """Everything that a test looks at."""
     match test:
         case Comparison(left=left, right=right):
             yield left
             yield right
         case Not(test=inner):
-            yield from _tested(inner)
+            yield from tested(inner)
         case All(tests=tests) | Any(tests=tests):
             for each in tests:
-                yield from _tested(each)
+                yield from tested(each)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,12 +12,13 @@ import logging
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
 from palmette.authoring import events
 from palmette.authoring.parameters import encode
+from palmette.authoring.references import Reference
 from palmette.authoring.signatures import Kind, Signature, signature_of
 from palmette.authoring.source import resolve
 from palmette.authoring.steps import Step
@@ -25,7 +26,7 @@ from palmette.domain.fields import Refused, accept
 from palmette.domain.graph import Field, ParameterType
 from palmette.domain.values import Json
 from palmette.errors import ConfigError, DefinitionError, PalmetteError, Problem
-from palmette.runtime import finder, formats, pickles, request
+from palmette.runtime import finder, formats, pickles, program, request
 from palmette.runtime.complaint import complain
 from palmette.runtime.redaction import redact
 from palmette.runtime.request import Placed, Request
@@ -42,14 +43,15 @@ def main(arguments: Sequence[str]) -> int:
     directory, fields, *_ = [*rest, "", ""]
     redact(os.environ)
     try:
-        _prepare(directory or os.environ.get("PALMETTE_BUNDLE", ""))
+        bundle = _prepare(directory or os.environ.get("PALMETTE_BUNDLE", ""))
         asked = request.parse(text)
         if fields:
             _check(json.loads(fields), asked.parameters)
-        return _carry_out(target, asked)
+        return _carry_out(target, asked, bundle)
     except PalmetteError as error:
         print(f"palmette: {error}", file=sys.stderr)
-        return 1
+        # A command's own, where it is that which failed.
+        return int(vars(error).get("exit_code", 1))
     except KeyboardInterrupt:
         return 130
     except SystemExit as leaving:
@@ -63,9 +65,11 @@ def main(arguments: Sequence[str]) -> int:
             stream.flush()
 
 
-def _prepare(bundle: str) -> None:
+def _prepare(bundle: str) -> str:
+    """Serve the bundle's modules; where they are."""
     directory = Path(bundle) if bundle else Path(__file__).parents[2]
-    if bundle or (directory / "manifest.json").is_file():
+    served = bool(bundle) or (directory / "manifest.json").is_file()
+    if served:
         finder.install(directory, os.environ)
     if path := os.environ.get("PALMETTE_EVENTS"):
         events.open(path)
@@ -75,6 +79,7 @@ def _prepare(bundle: str) -> None:
     logging.lastResort = handler
     if not logging.root.handlers and logging.root.level == logging.WARNING:
         logging.root.setLevel(logging.INFO)
+    return str(directory) if served else ""
 
 
 def _check(fields: Mapping[str, Mapping[str, Any]], given: Mapping[str, Json]) -> None:
@@ -91,9 +96,13 @@ def _check(fields: Mapping[str, Mapping[str, Any]], given: Mapping[str, Json]) -
         raise ConfigError("the config cannot be used", problems=problems)
 
 
-def _carry_out(target: str, asked: Request) -> int:
+def _carry_out(target: str, asked: Request, bundle: str) -> int:
     function, signature = _step(target)
     name = target.partition(":")[2]
+    if hasattr(function, "words"):
+        made = program.carry_out(function, signature, dict(_texts(name, asked)), bundle)
+        _deliver(name, signature, made, asked)
+        return 0
     positional, by_name = _bind(name, signature, asked)
     try:
         result = function(*positional, **by_name)
@@ -124,12 +133,22 @@ def _step(target: str) -> tuple[Callable[..., Any], Signature]:
     return found, signature_of(found)
 
 
+def _texts(name: str, asked: Request) -> Iterator[tuple[str, str]]:
+    """What stands in a command's words for its inputs."""
+    for each, value in asked.parameters.items():
+        yield each, program.text(value)
+    for each, placed in asked.artifacts.items():
+        whole = placed[0].metadata.get("format") == "reference" and "://" in placed[0].uri
+        yield each, placed[0].uri if whole else str(_read(name, each, placed[0], Kind(format="path")))
+
+
 def _bind(name: str, signature: Signature, asked: Request) -> tuple[list[Any], dict[str, Any]]:
     kinds = {slot.name: slot.kind for slot in signature.slots}
     artifacts = {}
     for each, placed in asked.artifacts.items():
         found = [_read(name, each, one, kinds.get(each)) for one in placed]
-        artifacts[each] = found[0] if len(found) == 1 else found
+        kind = kinds.get(each)
+        artifacts[each] = found if kind and kind.many else found[0] if len(found) == 1 else found
     try:
         return signature.bind(asked.parameters, artifacts)
     except ValueError as error:
@@ -138,6 +157,8 @@ def _bind(name: str, signature: Signature, asked: Request) -> tuple[list[Any], d
 
 def _read(step: str, name: str, placed: Placed, kind: Kind | None) -> Any:
     try:
+        if kind and kind.format == "reference":
+            return kind.classes[0](placed.uri)
         return formats.read(placed.path, placed.metadata, kind)
     except PalmetteError as error:
         raise type(error)(f"step {step}, input {name!r}: {error.message}", error.hint) from error
@@ -173,6 +194,8 @@ def _write(value: Any, name: str, kind: Kind, asked: Request) -> dict[str, Json]
     """Write an artifact beside its place and move it there whole."""
     if name not in asked.outputs:
         raise DefinitionError(f"output {name!r} has no place in the pipeline", "Compile the pipeline again.")
+    if kind.format == "reference":
+        return _refer(value, name, kind)
     path = asked.outputs[name].path
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
@@ -184,6 +207,17 @@ def _write(value: Any, name: str, kind: Kind, asked: Request) -> dict[str, Json]
         shutil.rmtree(path)
     fresh.replace(path)
     return metadata
+
+
+def _refer(value: Any, name: str, kind: Kind) -> dict[str, Json]:
+    """Say where data lies that is not copied."""
+    if not isinstance(value, Reference):
+        raise DefinitionError(f"output {name!r} should be Reference, and is {type(value).__qualname__}")
+    if not (value.remote or value.path.is_absolute()):
+        hint = "A relative path would lie in the step's own directory, which goes: return a Path to keep a file."
+        raise DefinitionError(f"output {name!r} refers to {value}, which is neither an absolute path nor a URI", hint)
+    said: dict[str, Json] = {"format": "reference", "filename": PurePath(value).name, "type": "Reference"}
+    return {**said, "uri": value.uri, **({"sensitive": True} if kind.sensitive else {})}
 
 
 def _exit_code(leaving: SystemExit) -> int:
