@@ -9,7 +9,7 @@ from pathlib import Path
 from palmette.capture.bundle import Bundle, carried
 from palmette.capture.explain import Explanation, explain
 from palmette.domain.graph import Algorithm, FromFile, FromParameter, calls, sources
-from palmette.errors import PalmetteError, Problem, UsageError
+from palmette.errors import InterpreterError, PalmetteError, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.check import check as check_document
 from palmette.ir.dialects import Dialect
@@ -61,6 +61,8 @@ def check(project: Project, environ: Mapping[str, str], names: Sequence[str] = (
     for name in wanted:
         try:
             recorded = record(project, environ, name)
+        except InterpreterError:
+            raise  # nothing was checked, and it is the same for every algorithm
         except PalmetteError as error:
             problems |= dict.fromkeys(error.problems or [Problem(where=name, what=error.message, hint=error.hint)])
             results.append(CheckedAlgorithm(name=name, good=False))

@@ -28,6 +28,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from packaging.utils import canonicalize_name
+
 from palmette.capture import uv
 from palmette.capture.groups import Groups
 from palmette.capture.installed import InterpreterFacts
@@ -35,7 +37,7 @@ from palmette.capture.keeping import Keeping
 from palmette.domain.run import Environment, Pin
 from palmette.domain.values import digest
 from palmette.engine.executors.berth import BUILT
-from palmette.errors import EnvironmentFailed, InterpreterError
+from palmette.errors import EnvironmentFailed, InterpreterError, PalmetteError
 from palmette.operations.directories import cache_directory
 from palmette.operations.project import Project, workspace
 
@@ -100,7 +102,7 @@ class Shelf:
         EnvironmentFailed says what is gone, with uv's words.
         """
         title = f"the environment {name}" if name else _titled("")
-        place = self.directory / _key(pins, python)
+        place = self.place(pins, python)
         while True:
             lock = self._lock(place, title)
             try:
@@ -119,6 +121,10 @@ class Shelf:
                 os.close(lock)
                 raise
             os.close(lock)
+
+    def place(self, pins: Sequence[Pin], python: InterpreterFacts) -> Path:
+        """Where the environment with exactly these distributions lies, once it is built."""
+        return self.directory / _key(pins, python)
 
     def keep(self, executable: Path) -> None:
         """Hold the environment of this interpreter, if it is one of these; EnvironmentFailed if it is gone."""
@@ -386,6 +392,32 @@ def again(held: Shelf, own: Environment, named: Mapping[str, Environment], root:
     is; EnvironmentFailed if that was built here, and was removed."""
     held.keep(Path(own.executable))
     return built(held, named, Path(own.executable), root)
+
+
+def elsewhere(
+    modules: Sequence[str], named: Mapping[str, Environment], executable: Path, environ: Mapping[str, str]
+) -> list[str]:
+    """Those of the modules that an environment which steps name has, or may have as long as it is not built."""
+    places = {name: shelf(environ).place(each.pins, base(executable, environ)) for name, each in named.items()}
+    unbuilt = any(not place.exists() for place in places.values())
+    return [each for each in modules if unbuilt or any(_has(named[name], places[name], each) for name in named)]
+
+
+def owners(module: str, wanted: Groups, python: InterpreterFacts, environ: Mapping[str, str]) -> list[str]:
+    """The project's environments that are known to have a module."""
+    found = []
+    for name in wanted.known(keeping(environ)):
+        with contextlib.suppress(PalmetteError):  # what is wrong with it matters to whoever names it
+            environment = wanted.pin(name, python, keeping(environ))
+            place = shelf(environ).place(environment.pins, base(Path(python.executable), environ))
+            found += [name] if _has(environment, place, module) else []
+    return found
+
+
+def _has(environment: Environment, place: Path, module: str) -> bool:
+    top = module.partition(".")[0]
+    named = any(pin.name == canonicalize_name(top) for pin in environment.pins)
+    return named or (place.exists() and not lacking(place / "bin" / "python", [top]))
 
 
 def lacking(executable: Path, modules: Sequence[str]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,7 +24,7 @@ from palmette.engine.executors.template import Call
 from palmette.errors import CaptureError, DefinitionError, Problem
 from palmette.operations import environments
 from palmette.operations.preparing import Preparation, refuse_newer
-from palmette.operations.project import Interpreter, Project, workspace
+from palmette.operations.project import Project, workspace
 from palmette.operations.surroundings import base, places
 
 _DESCRIBE: Final = "palmette.runtime.describe:main"
@@ -60,8 +61,14 @@ def facts(preparation: Preparation) -> InterpreterFacts:
     )
 
 
-def pin(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence[Step] = ()) -> Pinned:
-    """The environment of the closure and of what the steps' formats import."""
+def pin(
+    preparation: Preparation,
+    interpreter: InterpreterFacts,
+    steps: Sequence[Step] = (),
+    named: Mapping[str, Environment] | None = None,
+) -> Pinned:
+    """The environment of the closure and of what the steps' formats import; a module may be missing there that one of
+    the environments that steps name has."""
     keeping = Keeping(preparation.directories.cache / "installed")
     lock = locks.read(
         preparation.project.root,
@@ -71,13 +78,18 @@ def pin(preparation: Preparation, interpreter: InterpreterFacts, steps: Sequence
     )
     own = [step for step in steps if not step.environment]
     wanted = {*preparation.closure.third_party, *(module for step in own for module in step.imports)}
+    optional = {*preparation.closure.optional_third_party}
+    if named:
+        # What is imported while recording is there, or it would have failed: the rest is imported by steps.
+        executable = preparation.python.executable
+        optional.update(environments.elsewhere(sorted(wanted), named, executable, preparation.environ))
     return environment(
         preparation.project.root,
         interpreter,
         sorted(wanted),
         keeping,
         lock=lock,
-        optional=preparation.closure.optional_third_party,
+        optional=optional,
         requires=preparation.project.requires,
     )
 
@@ -121,8 +133,8 @@ def finish(preparation: Preparation, bundles: Path) -> Recorded:
         step.name: reach(preparation.closure, step.target, also=step.reaches, include=(*everything, *step.include))
         for step in algorithm.steps
     }
-    pinned = pin(preparation, interpreter, algorithm.steps)
     named = pin_named(preparation, interpreter, algorithm.steps)
+    pinned = pin(preparation, interpreter, algorithm.steps, named)
     preparation.template.finish_preload()
     prefix = f"{algorithm.name}/"
     own = {name.removeprefix(prefix): token for name, token in tokens.items() if name.startswith(prefix)}
@@ -158,16 +170,23 @@ def _describe(preparation: Preparation, directory: Path) -> tuple[list[Algorithm
                 f"importing {preparation.found.module} ended the interpreter with exit code {outcome.code}", outcome.log
             )
         answer = json.loads(result.read_bytes())
-    problems = [_placed(wire.load(Problem, each), preparation.python) for each in answer["problems"]]
+    problems = [_placed(wire.load(Problem, each), preparation) for each in answer["problems"]]
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise DefinitionError(f"{preparation.found.name} has {count} in its definition", problems=problems)
     return [wire.load(Algorithm, each) for each in answer["algorithms"]], answer["tokens"]
 
 
-def _placed(problem: Problem, python: Interpreter) -> Problem:
-    """The problem; of a module that is not there, with the interpreter in which it is not."""
+def _placed(problem: Problem, preparation: Preparation) -> Problem:
+    """The problem; of a module that is not there, with the interpreter in which it is not, and the environment that
+    has it."""
     if "cannot be imported: ModuleNotFoundError: " not in problem.what:
         return problem
+    python, environ = preparation.python, preparation.environ
     said = f"It was imported with {python.executable} ({python.why})."
+    module = re.search(r"No module named '([^']+)'", problem.what)
+    groups = environments.groups(preparation.project, environ)
+    if module and (found := environments.owners(module[1], groups, facts(preparation), environ)):
+        step = f'inside the step that says environment="{found[0]}"'
+        said = f"Only {' and '.join(found)} has it: import {module[1]} {step}, for the pipeline is recorded without it."
     return replace(problem, hint=f"{problem.hint} {said}".lstrip())
