@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from palmette.authoring.algorithms import AlgorithmDefinition
 from palmette.authoring.components import declared_output
 from palmette.authoring.configs import Leaf, leaves
-from palmette.authoring.groups import Frame, Scope
+from palmette.authoring.groups import Frame, Place, Scope
 from palmette.authoring.parameters import encode
 from palmette.authoring.placeholders import Called, Group, Placeholder, Reporter, Unknown, Value, given
 from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, signature_of
@@ -29,7 +29,7 @@ from palmette.errors import Problem
 class Recording(Reporter, Protocol):
     """Whoever records the function."""
 
-    def reaches(self, value: Value) -> bool: ...
+    def reaches(self, value: Value, allowed: Place | None = None) -> bool: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,7 +202,8 @@ def outcome(result: Any, recording: Recording, frame: Frame) -> tuple[dict[str, 
         if isinstance(single, Unknown):
             continue
         if isinstance(single, Value) and single._kind is not None and _made(single._source):
-            if recording.reaches(single):
+            # Returned from within a guarded block, as it may well be.
+            if recording.reaches(single, Place.GUARDED):
                 outputs[name] = single._kind, single._source
         else:
             said = single._label if isinstance(single, Placeholder) else repr(single)

@@ -357,7 +357,7 @@ def _combined(name: str, combine: Callable[[tuple[Test, ...]], Test]) -> Callabl
                 return Unknown(self._reporter, self._label)
             hint = "Both sides are tests, each in brackets: (a > 0.9) & (b == 1)."
             return self._misuse(f"`{name}` is used on", hint)
-        tests = tuple(side._test for side in sides if side)
+        tests = (sides[0]._test, sides[1]._test)
         label = f"({sides[0]._label}) {name} ({sides[1]._label})"
         return Truth(self._reporter, label, combine(tests), (*sides[0]._values, *sides[1]._values))
 

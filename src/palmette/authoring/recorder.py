@@ -282,8 +282,8 @@ class Recorder:
             self.report(f"{value._label} cannot be given for {label}: {why}")
         return source
 
-    def reaches(self, value: Value) -> bool:
-        """Whether a value can be used where the function is; report it if not."""
+    def reaches(self, value: Value, allowed: Place | None = None) -> bool:
+        """Whether a value can be used here, out of blocks of the allowed kind too; report it if not."""
         entry = getattr(value, "_entry", None) if isinstance(value, Output) else None
         if isinstance(entry, Call) and entry.last:
             self.report(f"{value._label} is made when all is over, and nothing can use it")
@@ -292,7 +292,7 @@ class Recorder:
         if left is None:
             self.report(f"{value._label} belongs to another pipeline function", "Hand it over as an argument.")
         else:
-            wrong = value._barred(left)
+            wrong = value._barred([scope for scope in left if scope.place is not allowed])
             if not wrong:
                 return True
             self.report(*wrong)
