@@ -135,6 +135,17 @@ class References:
         ]
 
 
+class NoDigests:
+    """Remembers nothing."""
+
+    def known(self, looks: Sequence[str]) -> Mapping[str, str]:
+        """None."""
+        return {}
+
+    def learn(self, digests: Mapping[str, str]) -> None:
+        """Forgotten at once."""
+
+
 class KeptDigests:
     """Digests of files in a database of the user's; one that cannot be used knows nothing."""
 

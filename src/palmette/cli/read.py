@@ -129,12 +129,15 @@ def artifacts(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_artifacts(session: Session, run: str, as_json: bool) -> None:
-    """List the artifacts of a run, with type, size and digest."""
-    stored = reading.artifacts(open_home(session.project), run)
+    """List what the steps of a run made: artifacts with type, size and digest, and the values of parameters."""
+    home = open_home(session.project)
+    stored, values = reading.artifacts(home, run), reading.values(home, run)
     if as_json:
-        print_json([{"name": entry.name, **plain.artifact(entry.artifact)} for entry in stored])
-    elif stored:
-        print_screen(screens.artifacts([(entry.task, entry.output, entry.artifact) for entry in stored]))
+        found = [{"name": entry.name, **plain.artifact(entry.artifact)} for entry in stored]
+        print_json([*found, *({"name": each.name, "type": "parameter", "value": each.value} for each in values)])
+    elif stored or values:
+        made = [(entry.task, entry.output, entry.artifact) for entry in stored]
+        print_screen(screens.artifacts(made, [(each.task, each.output, each.value) for each in values]))
     else:
         click.echo("This run has no artifacts.", err=True)
 
@@ -146,9 +149,10 @@ def list_artifacts(session: Session, run: str, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @pass_session
 def get_artifact(session: Session, run: str, name: str, output: Path | None, force: bool) -> None:
-    """Fetch an artifact: a copy, checked against its digest.
+    """Fetch an artifact: a copy of the file or directory, checked against its digest.
 
-    NAME is STEP or STEP.OUTPUT as `palmette artifacts list` shows it.
+    NAME is STEP or STEP.OUTPUT as `palmette artifacts list` shows it. Data that was passed by reference is copied from
+    where it lies, as long as it is what it was.
     """
     got = reading.fetch(
         open_home(session.project), run, name, destination=output, directory=session.directory, replace=force

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from palmette.blobs.references import KeptDigests, References
+from palmette.blobs.references import KeptDigests, NoDigests, References
+from palmette.domain.artifact import Artifact
 from palmette.domain.graph import Field, Reading
 from palmette.domain.run import Setting
 from palmette.engine.ports import Referred
-from palmette.errors import ConfigError, Problem
+from palmette.errors import ConfigError, Problem, UsageError
 from palmette.operations.directories import cache_directory
 
 
@@ -37,6 +39,28 @@ def references(root: Path, environ: Mapping[str, str]) -> References:
 def importer(root: Path, environ: Mapping[str, str]) -> Outside:
     """The engine's importer for a project."""
     return Outside(references(root, environ))
+
+
+def copy(artifact: Artifact, target: Path) -> None:
+    """Copy what was passed by reference to a path that does not exist yet; UsageError if it is not what it was. What
+    cannot be copied whole is not there afterwards."""
+    there = References(Path("/"), NoDigests())
+    _unchanged(there, artifact)
+    try:
+        there.fetch(artifact.uri, target)
+        _unchanged(there, artifact)
+    except BaseException:
+        shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+        raise
+
+
+def _unchanged(there: References, artifact: Artifact) -> None:
+    now = there.content(artifact.uri).digest
+    if now != artifact.digest:
+        raise UsageError(
+            f"{artifact.uri} is not what it was: it was {artifact.digest}, and is {now}",
+            "It was passed by reference, so there is no copy of what it was.",
+        )
 
 
 def placed(

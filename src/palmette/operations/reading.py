@@ -14,7 +14,9 @@ from palmette.domain.artifact import Artifact
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Run, TaskRecord
 from palmette.domain.states import RunState
+from palmette.domain.values import Json, literal
 from palmette.errors import NotFound, UsageError
+from palmette.operations import outside
 from palmette.operations.details import Detail, Row, shown
 from palmette.operations.home import Home, interrupted
 from palmette.store import metrics, retention, tasks
@@ -214,6 +216,20 @@ class Stored:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Given:
+    """A value that a step of a run gave: an output parameter."""
+
+    task: TaskRecord
+    output: str
+    value: Json
+
+    @property
+    def name(self) -> str:
+        """STEP.OUTPUT."""
+        return f"{shown(self.task)}.{self.output}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fetched:
     """A copy of an artifact."""
 
@@ -232,14 +248,29 @@ def artifacts(home: Home, ref: str) -> list[Stored]:
     ]
 
 
+def values(home: Home, ref: str) -> list[Given]:
+    """The output parameters of a run, in the order of its tasks."""
+    run = stored_runs.get(home.store, ref, project=home.project)
+    return [
+        Given(task=task, output=output, value=value)
+        for task in tasks.of_run(home.store, run.id)
+        for output, value in task.outputs.parameters.items()
+    ]
+
+
 def fetch(
     home: Home, ref: str, name: str, *, destination: Path | None, directory: Path, replace: bool = False
 ) -> Fetched:
     """Copy an artifact out of the store, checked against its digest.
 
-    `name` is STEP, where the step has one artifact, or STEP.OUTPUT. Without a destination it gets its own name in
+    What was passed by reference is copied from where it lies, as long as it is what it was. `name` is STEP, where the
+    step has one artifact, or STEP.OUTPUT. Without a destination it gets its own name in
     `directory`; a destination that is a directory gets it inside.
     """
+    for given in values(home, ref):
+        if name == given.name:
+            hint = "It is shown by: palmette artifacts list RUN. Only files can be fetched."
+            raise UsageError(f"{name} is a value and no artifact: {literal(given.value)}", hint)
     entry = _named(artifacts(home, ref), name)
     _refuse_collected(home, ref, entry)
     # A file's name comes from user code: only its last part counts, so that it cannot lead elsewhere.
@@ -251,7 +282,11 @@ def fetch(
         target /= filename
     if target.exists() and not replace:
         raise UsageError(f"{target} is there already", "Name another place with --output, or replace it with --force.")
-    _export(home, entry.artifact.digest, target)
+    if not target.parent.is_dir():
+        raise UsageError(
+            f"{target} cannot be written: there is no directory {target.parent}", "Name another place with --output."
+        )
+    _export(home, entry.artifact, target)
     return Fetched(path=target, size=entry.artifact.size)
 
 
@@ -267,13 +302,20 @@ def _refuse_collected(home: Home, ref: str, entry: Stored) -> None:
         )
 
 
-def _export(home: Home, digest: str, target: Path) -> None:
+def _copy(home: Home, artifact: Artifact, target: Path) -> None:
+    if artifact.uri:
+        outside.copy(artifact, target)
+    else:
+        home.blobs.export(artifact.digest, target)
+
+
+def _export(home: Home, artifact: Artifact, target: Path) -> None:
     """Put the copy in its place; what was there is gone only once the copy is whole."""
     if not target.exists():
-        home.blobs.export(digest, target)
+        _copy(home, artifact, target)
         return
     new, old = (target.with_name(f".{target.name}.{word}.{os.getpid()}") for word in ("new", "old"))
-    home.blobs.export(digest, new)
+    _copy(home, artifact, new)
     target.rename(old)
     new.rename(target)
     if old.is_dir() and not old.is_symlink():

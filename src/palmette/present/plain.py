@@ -118,6 +118,7 @@ def artifact(entry: Artifact) -> dict[str, Json]:
         "digest": entry.digest,
         "size": entry.size,
         "filename": entry.filename,
+        "uri": entry.uri,
         "metadata": metadata,
     }
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Environment, Run, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
-from palmette.domain.values import literal
+from palmette.domain.values import Json, literal
 from palmette.operations.details import Detail, Row, shown
 from palmette.present import words
 from palmette.present.layout import hanging
@@ -208,8 +208,10 @@ def _metrics(detail: Detail) -> Table:
     return table
 
 
-def artifacts(stored: Sequence[tuple[TaskRecord, str, Artifact]]) -> Table:
-    """One line an artifact."""
+def artifacts(
+    stored: Sequence[tuple[TaskRecord, str, Artifact]], values: Sequence[tuple[TaskRecord, str, Json]] = ()
+) -> Table:
+    """One line an artifact, then one a value."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True)
@@ -218,7 +220,10 @@ def artifacts(stored: Sequence[tuple[TaskRecord, str, Artifact]]) -> Table:
     for task, name, entry in stored:
         rows = entry.metadata.get("rows")
         about = "sensitive" if entry.sensitive else (f"{rows:,} rows" if isinstance(rows, int) else "")
+        about = "  ".join(filter(None, [about, f"by reference: {entry.uri}" if entry.uri else ""]))
         digest = entry.digest.rpartition(":")[2][:12]
         kind = entry.type.removeprefix("system.")
         table.add_row(f"  {shown(task)}.{name}", kind, words.size(entry.size), f"{digest}  {about}")
+    for task, name, value in values:
+        table.add_row(f"  {shown(task)}.{name}", "parameter", "", literal(value))
     return table

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import runpy
-import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -39,7 +38,8 @@ def carry_out(command: Any, signature: Signature, texts: Mapping[str, str], bund
         environment |= {_BUNDLE: bundle, "PYTHONPATH": bundle}
     sys.stdout.flush()
     sys.stderr.flush()
-    shown = shlex.join(words)
+    shown = " ".join(command.words)
+    shown = shown if len(shown) <= 160 else f"{shown[:160]}…"
     try:
         code = subprocess.run(list(_started(words, bundle)), env=environment, check=False).returncode
     except OSError as error:
