@@ -167,12 +167,22 @@ class Draft:
         if status.state.good or not status.state.final:
             return
         word = "failed" if status.state is TaskState.FAILED else "was skipped"
-        cause = f"{status.node.shown} {word}"
+        cause = f"{self._blamed(status).node.shown} {word}"
         for place in self._needing(status.node.name):
             if not self.at(place).node.regardless:
                 self._skip(self.at(place), cause, time)
         for place in self.members(status.node.name) if status.node.group else ():
             self._skip(self.at(place), status.message if status.state is TaskState.SKIPPED else cause, time)
+
+    def _blamed(self, status: Status) -> Status:
+        """The task because of which a group failed; what is no such group itself."""
+        while status.node.group and status.state is TaskState.FAILED:
+            members = (self.at(place) for place in self.members(status.node.name))
+            worst = next((member for member in members if member.state is TaskState.FAILED), None)
+            if worst is None:
+                break
+            status = worst
+        return status
 
     def _skip(self, status: Status, message: str, time: float) -> None:
         if status.state is TaskState.PENDING:

@@ -93,7 +93,7 @@ def resolve(task: Planned, values: Values, job: Job) -> Inputs:
         if value is not None:
             _check(name, spec, value, source)
             parameters[name] = plain(value)
-        elif not spec.is_optional:
+        elif not spec.is_optional and not task.lenient:
             raise _absent(task, name, "value", source, values)
     artifacts = {}
     for name, wanted in definitions.artifacts.items():
@@ -101,7 +101,7 @@ def resolve(task: Planned, values: Values, job: Job) -> Inputs:
         found = values.artifacts(given)
         if found or (wanted.is_artifact_list and given is not None):
             artifacts[name] = found if wanted.is_artifact_list else found[:1]
-        elif not wanted.is_optional:
+        elif not wanted.is_optional and not task.lenient:
             raise _absent(task, name, "artifact", given, values)
     return Inputs(parameters=parameters, artifacts=artifacts)
 

@@ -61,6 +61,11 @@ class Planned:
     #: CEL over its own inputs; empty for none
     condition: str = ""
 
+    @property
+    def lenient(self) -> bool:
+        """Whether it is for its members to say which of its inputs they cannot do without."""
+        return False
+
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedTask(Planned):
@@ -123,6 +128,11 @@ class Group(Planned):
     suffix: str = ""
     #: components around it
     within: tuple[str, ...] = ()
+
+    @property
+    def lenient(self) -> bool:
+        """Always: the item of a loop, for one, is an input that only iterations have."""
+        return True
 
     def node(self) -> Node:
         """What the machine needs to know of it."""

@@ -269,7 +269,11 @@ class Drawing:
         if entry.component_input_parameter:
             if entry.component_input_parameter in scope.parameters:
                 return scope.parameters[entry.component_input_parameter]
-            if entry.component_input_parameter not in scope.component.input_definitions.parameters:
+            # The SDK wires parts of a loop's item to the groups around the loop, too, where no item is. Nobody reads them.
+            stray = entry.parameter_expression_selector and entry.component_input_parameter.startswith(
+                "loop-item-param-"
+            )
+            if not stray and entry.component_input_parameter not in scope.component.input_definitions.parameters:
                 self.broken(where, f"there is no input {entry.component_input_parameter!r} around it")
             return None
         if entry.task_output_parameter is not None:

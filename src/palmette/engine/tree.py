@@ -86,10 +86,12 @@ class Tree:
         except Unusable as error:
             raise UnusableInput(f"its condition {self._worded(planned)} cannot be evaluated: {error}") from None
         facts = ", ".join(self._facts(planned, inputs))
-        return f"not {self._worded(planned)}{f' ({facts})' if facts else ''}"
+        return f"condition not met: {self._worded(planned)}{f', where {facts}' if facts else ''}"
 
     def _worded(self, planned: Planned) -> str:
         plainly = _CAST.sub(lambda cast: cast["inner"], planned.condition)
+        for sign, word in (("!(", "not ("), ("&&", "and"), ("||", "or")):
+            plainly = plainly.replace(sign, word)
         return _PARAMETER.sub(lambda match: match["name"].removeprefix(_CHANNEL), plainly)
 
     def _facts(self, planned: Planned, inputs: Inputs) -> Iterable[str]:
