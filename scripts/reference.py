@@ -41,6 +41,10 @@ VARIABLES: Final = {
     "database (`postgresql://…`). It precedes the setting `home`.",
     "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
     "PALMETTE_IDLE": "For tests: how many seconds the idle process of the project's Python stays. 45 without it.",
+    "PALMETTE_TOOL": "The command that `palmette.run` and its kin start from Python; without it this interpreter's own, or "
+    "the `palmette` on the PATH.",
+    "PALMETTE_PROTOCOL": "Set by a program that drives the command: how it wants its errors. `1`: as JSON on standard "
+    "output.",
     "CI": "`true` or `1`: the run was started by CI. No step that reads the outside world is reused then unless its "
     "`fresh` says so.",
     "VIRTUAL_ENV": "The active virtual environment. It is the project's Python if it lies in the project, or if the "

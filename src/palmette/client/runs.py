@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
 import tempfile
 import warnings
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -150,6 +151,11 @@ class Run:
     def metrics(self) -> dict[str, float]:
         """The last value of each metric."""
         return dict(self.record["metrics"])
+
+    @property
+    def goals(self) -> dict[str, str]:
+        """The metrics that the algorithm declares: "max" or "min"."""
+        return dict(self.record["goals"])
 
     @property
     def tags(self) -> tuple[str, ...]:
@@ -385,12 +391,12 @@ class Output:
 
     @cached_property
     def _copy(self) -> Path:
-        # The place is a directory's alone, so that the artifact keeps its name, which formats go by.
-        directory = tempfile.TemporaryDirectory(prefix="palmette-")
-        object.__setattr__(self, "_kept", weakref.finalize(self, directory.cleanup))
+        # A directory of its own, so that the artifact keeps its name, which formats go by.
+        directory = tempfile.mkdtemp(prefix="palmette-")
+        atexit.register(shutil.rmtree, directory, ignore_errors=True)
         wanted = f"{self.task.task}.{self.name}"
-        self.task.run._place("artifacts", "get", self.task.run.id, wanted, "--output", directory.name)
-        found = [*Path(directory.name).iterdir()]
+        self.task.run._place("artifacts", "get", self.task.run.id, wanted, "--output", directory)
+        found = [*Path(directory).iterdir()]
         if len(found) != 1:
             raise PalmetteError(f"the artifact {wanted} of run {self.task.run.id} could not be fetched")
         return found[0]

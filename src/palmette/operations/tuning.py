@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from palmette.domain.states import RunState
 from palmette.domain.values import Json, canonical
@@ -12,6 +11,13 @@ from palmette.errors import UsageError
 from palmette.operations.details import Detail
 from palmette.operations.points import Varied
 from palmette.operations.sweeps import Member, Sweep
+
+try:
+    import optuna
+except ModuleNotFoundError as error:
+    raise UsageError(f"{error.name} is not installed", 'Install it: pip install "palmette[optuna]".') from None
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 Values = tuple[Json, ...]
 
@@ -22,10 +28,10 @@ class Search:
     Nothing of the study is kept: it is made anew from the runs of the sweep, which are all that it knows.
     """
 
-    def __init__(self, optuna: Any, sweep: Sweep, known: int) -> None:
-        self._optuna, self._sweep = optuna, sweep
+    def __init__(self, sweep: Sweep, known: int) -> None:
+        self._sweep = sweep
         self._left = sweep.wish.trials - known
-        direction = "maximize" if sweep.goal == "max" else "minimize"
+        direction: Literal["maximize", "minimize"] = "maximize" if sweep.goal == "max" else "minimize"
         # Continued, it must not throw the dice again that it threw in the beginning.
         sampler = optuna.samplers.TPESampler(seed=sweep.wish.sampler + known, constant_liar=True)
         self._study = optuna.create_study(direction=direction, sampler=sampler)
@@ -36,7 +42,7 @@ class Search:
     def of(cls, sweep: Sweep, members: Sequence[Member] = ()) -> Self:
         """A search that knows the runs that there are already."""
         over = [member for member in members if member.over or member.interrupted]
-        search = cls(_optuna(), sweep, len(over))
+        search = cls(sweep, len(over))
         for member in over:
             search._remember(member)
         return search
@@ -64,16 +70,16 @@ class Search:
         good = detail is not None and detail.run.state is RunState.SUCCEEDED
         score = detail.metrics.get(self._sweep.metric) if good and detail is not None else None
         if score is None:
-            self._study.tell(trial, state=self._optuna.trial.TrialState.FAIL)
+            self._study.tell(trial, state=optuna.trial.TrialState.FAIL)
         else:
             self._study.tell(trial, score)
 
     def _remember(self, member: Member) -> None:
-        states = self._optuna.trial.TrialState
+        states = optuna.trial.TrialState
         score = member.metrics.get(self._sweep.metric) if member.run.state is RunState.SUCCEEDED else None
         parameters = dict(zip(self._sweep.names, map(self._parameter, self._sweep.varied, member.values), strict=True))
         self._study.add_trial(
-            self._optuna.trial.create_trial(
+            optuna.trial.create_trial(
                 params=parameters,
                 distributions=dict(self._spaces),
                 value=score,
@@ -82,7 +88,7 @@ class Search:
         )
 
     def _space(self, each: Varied) -> Any:
-        spaces, interval = self._optuna.distributions, each.interval
+        spaces, interval = optuna.distributions, each.interval
         if interval is None:
             return spaces.CategoricalDistribution([self._parameter(each, value) for value in each.values])
         if interval.whole:
@@ -99,12 +105,3 @@ class Search:
         if each.interval is None:
             found = next(value for value in each.values if self._parameter(each, value) == parameter)
         return found
-
-
-def _optuna() -> Any:
-    try:
-        optuna = importlib.import_module("optuna")
-    except ModuleNotFoundError as error:
-        raise UsageError(f"{error.name} is not installed", 'Install it: pip install "palmette[optuna]".') from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    return optuna

@@ -52,6 +52,7 @@ def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
         "project": run.project,
         "algorithm": run.algorithm,
         "name": run.name,
+        "goals": {metric.name: metric.goal for metric in run.metrics},
         "version": run.version or None,
         "preset": run.preset,
         "trigger": run.trigger,
