@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final
 
-from palmette.authoring.groups import Branches, Call, Entry, Guard, Loop, Place, Scope, crossed
+from palmette.authoring.groups import Branches, Call, Entry, Guard, Loop, Place, Scope, crossed, is_made
 from palmette.authoring.parameters import parameter
 from palmette.authoring.placeholders import Block, Called, Item, Output, Placeholder, Unknown, Value, truth
 from palmette.authoring.recorder import Recorder, holds
@@ -265,7 +265,7 @@ class Blocks:
         if frame.scope.place is not Place.FUNCTION:
             what = "on_exit() stands within another block"
             self.recorder.report(what, "Put it around loops and conditions, in the pipeline function itself.")
-        made = [name for name, source in call.arguments.items() if not _early(source)]
+        made = [name for name, source in call.arguments.items() if is_made(source)]
         if made or call.after:
             what = f"the exit task {call.name} needs {made[0] if made else call.after[0]!r} of another task"
             self.recorder.report(what, "It runs whatever failed, so it takes config fields and constants alone.")
@@ -289,11 +289,6 @@ class Collected(Value):
 def _known(value: Value) -> Kind:
     assert value._kind is not None
     return value._kind
-
-
-def _early(source: Source) -> bool:
-    """Whether a value is there before any task has run."""
-    return not isinstance(source, (FromCollected, FromOneOf)) and not (isinstance(source, FromTask) and source.task)
 
 
 _NEVER: Final = Comparison(left=Constant(value=0), operator=Comparator.EQUAL, right=Constant(value=1))

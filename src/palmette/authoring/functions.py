@@ -9,14 +9,12 @@ from typing import Any, Protocol
 from palmette.authoring.algorithms import AlgorithmDefinition
 from palmette.authoring.components import declared_output
 from palmette.authoring.configs import Leaf, leaves
-from palmette.authoring.groups import Frame, Place, Scope
+from palmette.authoring.groups import Frame, Place, Scope, is_made
 from palmette.authoring.parameters import encode
 from palmette.authoring.placeholders import Called, Group, Placeholder, Reporter, Unknown, Value, given
 from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, signature_of
 from palmette.domain.graph import (
     Algorithm,
-    FromCollected,
-    FromOneOf,
     FromTask,
     Input,
     Node,
@@ -201,7 +199,7 @@ def outcome(result: Any, recording: Recording, frame: Frame) -> tuple[dict[str, 
         single = value._single() if isinstance(value, Placeholder) else value
         if isinstance(single, Unknown):
             continue
-        if isinstance(single, Value) and single._kind is not None and _made(single._source):
+        if isinstance(single, Value) and single._kind is not None and is_made(single._source):
             # Returned from within a guarded block, as it may well be.
             if recording.reaches(single, Place.GUARDED):
                 outputs[name] = single._kind, single._source
@@ -209,10 +207,6 @@ def outcome(result: Any, recording: Recording, frame: Frame) -> tuple[dict[str, 
             said = single._label if isinstance(single, Placeholder) else repr(single)
             recording.report(f"it returns {said}, which no step made", "Return what steps give.")
     return outputs, shape
-
-
-def _made(source: Source) -> bool:
-    return isinstance(source, (FromCollected, FromOneOf)) or (isinstance(source, FromTask) and source.task != "")
 
 
 def _spread(result: Any) -> tuple[dict[str, Any], Shape]:

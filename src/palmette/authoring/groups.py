@@ -163,6 +163,11 @@ class Guard(_Entry):
 Entry: TypeAlias = Call | Part | Branches | Loop | Guard
 
 
+def is_made(source: Source) -> bool:
+    """Whether a value is there only after some task has run."""
+    return isinstance(source, (FromCollected, FromOneOf)) or (isinstance(source, FromTask) and source.task != "")
+
+
 def crossed(home: Scope, at: Scope) -> list[Scope] | None:
     """The blocks that a value has to leave on its way from one place to another; None if they are of two functions."""
     around = list(at.outward())

@@ -12,7 +12,7 @@ from typing import Any
 from palmette.authoring.algorithms import AlgorithmDefinition
 from palmette.authoring.configs import Leaf, leaves
 from palmette.authoring.functions import Body, Interface, interface, outcome
-from palmette.authoring.groups import Call, Entry, Frame, Part, Place, Scope, crossed, frozen
+from palmette.authoring.groups import Call, Entry, Frame, Part, Place, Scope, crossed, frozen, is_made
 from palmette.authoring.parameters import encode
 from palmette.authoring.placeholders import MARK, Block, Called, Group, Output, Placeholder, Unknown, Value, given
 from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, kind_of, parameter_in
@@ -78,6 +78,7 @@ class Recorder:
             if not frame.entries and len(self.problems) == known:
                 self.add([Problem(where=where, what="it calls no step")])
             outputs, shape = outcome(result, self, frame)
+            self._complete(frame)
             nodes = frozen(frame.scopes[0], self._circle)
         body = Body(interface=takes, nodes=nodes, outputs=outputs, shape=shape)
         self.bodies[definition] = body
@@ -99,20 +100,25 @@ class Recorder:
         except Exception as error:  # noqa: BLE001  (whatever the user's function raises is to be reported)
             # After a misuse it is most likely the consequence.
             if len(self.problems) == known:
-                self._raised(definition, error)
+                self.add([_raised(definition, error)])
             return None
         finally:
             frame.over = True
             recording.reset(token)
 
-    def _raised(self, definition: AlgorithmDefinition[..., Any], error: Exception) -> None:
-        trace, where = error.__traceback__, definition.location
-        while trace is not None:
-            if trace.tb_frame.f_code is inspect.unwrap(definition.function).__code__:
-                where = place(definition.__module__, trace.tb_frame.f_code.co_filename, trace.tb_lineno)
-            trace = trace.tb_next
-        what = f"it raised {type(error).__name__}: {error}"
-        self.add([Problem(where=f"{where}, {definition.name}", what=what)])
+    def _complete(self, frame: Frame) -> None:
+        """Report the calls that lack something when all is said."""
+        for call in [entry for entry in frame.entries.values() if isinstance(entry, Call) and not entry.last]:
+            slots = {slot.name: slot for slot in self.steps[call.step].signature.slots}
+            made = {name for name, source in call.arguments.items() if is_made(source)}
+            needed = sorted(name for name in made if name in slots and slots[name].default is NOTHING)
+            if call.regardless and needed:
+                what = f"{call.name} runs regardless of what failed, and {needed[0]!r} may not be made then"
+                self.report(what, "Give the parameter of the step a default.", where=call.location)
+            told = any(slot.status for slot in slots.values())
+            if told and not (call.regardless and len(call.after) == 1 and not made):
+                what = f"{call.name} takes a FinalStatus, and it does not run at the exit of anything"
+                self.report(what, f"Hand it over: `with on_exit({call.step}(…)):`.", where=call.location)
 
     def _circle(self, entries: list[Entry]) -> None:
         names = " → ".join(entry.name for entry in entries)
@@ -228,7 +234,7 @@ class Recorder:
         """The sources of the inputs that a parameter of a step stands for; none where that is wrong."""
         if isinstance(value, Called):
             if value._shape is not Shape.ONE:
-                self._several(label, value)
+                self.report(*_several(label, value))
                 return {}
             value = value._single()
         if isinstance(value, Unknown) or slot.why:
@@ -259,14 +265,6 @@ class Recorder:
             self.report(f"{value._label} is a file, and only a field of the config can be one")
             return {}
         return {slot.name: FromFile(parameter=value._source.parameter)}
-
-    def _several(self, label: str, called: Called) -> None:
-        names = ", ".join(f".{name}" for name in called._outputs)
-        if names:
-            self.report(f"several outputs are given for {label}", f"Name one: {names}.")
-        else:
-            what = f"{called._task}, which gives nothing, is given for {label}"
-            self.report(what, "Use .after() to put tasks in order.")
 
     def source(self, label: str, kind: Kind, value: Value) -> Source:
         """Where a value comes from, that is given for something of a kind."""
@@ -368,6 +366,24 @@ class Recorder:
             if not self.reaches(field):
                 return {}
         return sources
+
+
+def _raised(definition: AlgorithmDefinition[..., Any], error: Exception) -> Problem:
+    """What a pipeline function raised, at the line of it where that was."""
+    trace, where = error.__traceback__, definition.location
+    while trace is not None:
+        if trace.tb_frame.f_code is inspect.unwrap(definition.function).__code__:
+            where = place(definition.__module__, trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+        trace = trace.tb_next
+    return Problem(where=f"{where}, {definition.name}", what=f"it raised {type(error).__name__}: {error}")
+
+
+def _several(label: str, called: Called) -> tuple[str, str]:
+    names = ", ".join(f".{name}" for name in called._outputs)
+    if names:
+        return f"several outputs are given for {label}", f"Name one: {names}."
+    what = f"{called._task}, which gives nothing, is given for {label}"
+    return what, "Use .after() to put tasks in order."
 
 
 def _reached(value: Any, name: str) -> Any:
