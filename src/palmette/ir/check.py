@@ -17,6 +17,7 @@ from palmette.ir.quantities import is_quantity
 from palmette.ir.spec import (
     ComponentSpec,
     ContainerSpec,
+    DagOutputs,
     ExecutorSpec,
     PipelineDocument,
     PipelineSpec,
@@ -50,7 +51,11 @@ def check(document: PipelineDocument, dialect: Dialect | str = Dialect.PALMETTE)
         *_executors(document.pipeline),
         *_arguments(document.pipeline),
         *_platform(document.pipeline, document.platform),
-        *(() if dialect is Dialect.PALMETTE else (*_sizes(document), *_refused(document.pipeline))),
+        *(
+            ()
+            if dialect is Dialect.PALMETTE
+            else (*_sizes(document), *_refused(document.pipeline), *_newer(document.pipeline, dialect))
+        ),
     ]
 
 
@@ -216,6 +221,19 @@ def _refused(pipeline: PipelineSpec) -> Iterator[Problem]:
             yield Problem(where=f"deploymentSpec.executors.{label}.{kind}", what="no KFP cluster executes this")
     for where, component in component_places(pipeline):
         yield from _refused_component(pipeline, where, component)
+
+
+def _newer(pipeline: PipelineSpec, dialect: Dialect) -> Iterator[Problem]:
+    """What the schema had from the first, and no SDK of that version could write."""
+    if dialect.knows(Dialect.V2_5):
+        return
+    hint = f"Compile for KFP {Dialect.V2_5} or newer (--dialect {Dialect.V2_5})."
+    for where, component in component_places(pipeline):
+        outputs = component.dag.outputs if component.dag else DagOutputs()
+        for name, several in {**outputs.parameters, **outputs.artifacts}.items():
+            if len(several) > 1:
+                what = f"KFP {dialect} cannot choose the output of the branch that was executed"
+                yield Problem(where=f"{where}.dag.outputs.{name}", what=what, hint=hint)
 
 
 def _refused_component(pipeline: PipelineSpec, where: str, component: ComponentSpec) -> Iterator[Problem]:
