@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN201, PTH123, RUF013, UP006, UP035, SIM117
+# ruff: noqa: ANN201, PTH123, RUF013, UP006, UP035, SIM117
 """Control flow as a user of the stock SDK writes it; run by an interpreter that has `kfp`, not by pytest.
 
     python kfp_control.py DIRECTORY

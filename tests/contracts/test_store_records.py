@@ -32,6 +32,7 @@ from palmette.domain.run import (
     Source,
     TaskChanged,
     TaskRecord,
+    TasksPlanned,
 )
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.errors import LeaseLost, NotFound, StoreError
@@ -234,8 +235,11 @@ class TestLists:
         ledger = RunLedger(store, drive(run), exists=lambda _digest: True)
         ledger.record(
             [
-                TaskChanged(task="fit", state=TaskState.SUCCEEDED, time=1.0),
-                TaskChanged(task="fetch", state=TaskState.CACHED, time=1.0),
+                TasksPlanned(tasks=(TaskRecord(name="each.0"), TaskRecord(name="each.0.fetch", executor="e"))),
+                TasksPlanned(tasks=(TaskRecord(name="last", executor="e"),)),
+                TaskChanged(task="last", state=TaskState.SUCCEEDED, time=1.0),
+                TaskChanged(task="each.0.fetch", state=TaskState.CACHED, time=1.0),
+                TaskChanged(task="each.0", state=TaskState.SUCCEEDED, time=1.0),
                 points(0.5, 0.75, name="auc"),
                 points(1.0, position=2, name="undeclared"),
             ]

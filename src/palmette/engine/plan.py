@@ -56,10 +56,17 @@ class Planned:
     artifacts: Mapping[str, Artifacts] = field(default_factory=dict)
     #: tasks and groups beside it that must be over before it begins
     needs: tuple[str, ...] = ()
+    #: what the groups around it wait for
+    inherited: tuple[str, ...] = ()
     #: it begins even if what it needs did not succeed
     regardless: bool = False
     #: CEL over its own inputs; empty for none
     condition: str = ""
+
+    @property
+    def waits(self) -> tuple[str, ...]:
+        """Everything that it waits for, with what the groups around it do."""
+        return tuple(dict.fromkeys((*self.needs, *self.inherited)))
 
     @property
     def lenient(self) -> bool:
@@ -112,7 +119,7 @@ class PlannedTask(Planned):
 
     def record(self) -> TaskRecord:
         """The task as a run has it before it begins."""
-        return TaskRecord(name=self.name, executor=self.executor, component=self.title, needs=self.needs)
+        return TaskRecord(name=self.name, executor=self.executor, component=self.title, needs=self.waits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +156,7 @@ class Group(Planned):
 
     def record(self) -> TaskRecord:
         """The group as a run has it before it begins."""
-        return TaskRecord(name=self.name, component=self.title, needs=self.needs)
+        return TaskRecord(name=self.name, component=self.title, needs=self.waits)
 
 
 def records(planned: tuple[PlannedTask | Group, ...]) -> tuple[TaskRecord, ...]:

@@ -83,6 +83,7 @@ class Scope:
     #: as in `Group`
     suffix: str = ""
     within: tuple[str, ...] = ()
+    inherited: tuple[str, ...] = ()
 
     def named(self, key: str) -> str:
         """The name of a task of this scope in the whole pipeline."""
@@ -203,6 +204,7 @@ class Drawing:
             parameters=parameters,
             artifacts=artifacts,
             needs=(),
+            inherited=loop.waits,
             regardless=False,
             condition="",
             iterator=None,
@@ -250,6 +252,7 @@ class Drawing:
             "parameters": self._parameters(scope, name, task.inputs),
             "artifacts": self._artifacts(scope, name, task.inputs),
             "needs": tuple(self._needs(scope, name, task)),
+            "inherited": scope.inherited,
             "regardless": policy.strategy is TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED,
             "condition": policy.condition,
         }
@@ -269,7 +272,7 @@ class Drawing:
         if entry.component_input_parameter:
             if entry.component_input_parameter in scope.parameters:
                 return scope.parameters[entry.component_input_parameter]
-            # The SDK wires parts of a loop's item to the groups around the loop, too, where no item is. Nobody reads them.
+            # The SDK wires parts of a loop's item to groups around the loop, too, where no item is. Nobody reads them.
             stray = entry.parameter_expression_selector and entry.component_input_parameter.startswith(
                 "loop-item-param-"
             )
@@ -333,6 +336,7 @@ def _body(group: Group) -> Scope:
         artifacts=group.artifacts,
         suffix=group.suffix,
         within=group.within,
+        inherited=group.waits,
     )
 
 

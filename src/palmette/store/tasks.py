@@ -51,13 +51,13 @@ _CHANGE: Final = (
 
 
 def of_run(store: Store, run: str) -> tuple[TaskRecord, ...]:
-    """All tasks of a run, in the order in which they were planned."""
+    """All tasks and groups of a run, in the order in which they were planned; what is in a group follows it."""
     with store.read() as connection:
         outputs = artifacts.read_all(connection, run)
         tries: dict[str, list[Attempt]] = {}
         for row in connection.execute(_ATTEMPTS, {"run_id": run}):
             tries.setdefault(row.task, []).append(_attempt(row))
-        found = connection.execute(_TASKS, {"run_id": run}).all()
+        found = _nested(connection.execute(_TASKS, {"run_id": run}).all())
     return tuple(_record(row, outputs.get(row.name, Outputs()), tries.get(row.name, ())) for row in found)
 
 
@@ -74,12 +74,24 @@ def get(store: Store, run: str, name: str) -> TaskRecord:
 
 
 def counts(connection: Connection, runs: Collection[str]) -> dict[str, dict[TaskState, int]]:
-    """How many tasks of each run are in which state, for several runs at once."""
-    query = select(tasks.c.run, tasks.c.state, func.count()).where(tasks.c.run.in_(runs))
+    """How many tasks of each run are in which state, for several runs at once. Groups of tasks are none."""
+    query = select(tasks.c.run, tasks.c.state, func.count()).where(tasks.c.run.in_(runs), tasks.c.executor != "")
     found: dict[str, dict[TaskState, int]] = {}
     for run, state, count in connection.execute(query.group_by(tasks.c.run, tasks.c.state)):
         found.setdefault(run, {})[TaskState(state)] = count
     return found
+
+
+def _nested(rows: Sequence[Any]) -> list[Any]:
+    """The rows in order, those of a group's members behind it: an iteration is planned long after what follows its
+    loop."""
+    places = {row.name: row.position for row in rows}
+
+    def path(name: str) -> list[int]:
+        ends = [at for at, sign in enumerate(name) if sign == "."]
+        return [places[name[:at]] for at in ends if name[:at] in places] + [places[name]]
+
+    return sorted(rows, key=lambda row: path(row.name))
 
 
 def plan(connection: Connection, run: str, project: str, records: Sequence[TaskRecord]) -> None:
