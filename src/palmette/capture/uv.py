@@ -20,7 +20,7 @@ _QUOTED: Final = 20
 #: Set for somebody else's call of uv, so wrong for this one; the last decides which Python a build is for.
 _FOREIGN: Final = frozenset({"VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT", "CONDA_PREFIX", "UV_SYSTEM_PYTHON", "UV_PYTHON"})
 #: what says in uv's own way where packages come from
-_OWN: Final = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS", "UV_NO_INDEX")
+_OWN: Final = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS")
 #: pip's settings and the options of uv that mean the same
 _PIP: Final = {
     "index-url": "--default-index",
@@ -28,6 +28,9 @@ _PIP: Final = {
     "find-links": "--find-links",
     "trusted-host": "--allow-insecure-host",
 }
+#: those of them that say yes or no, and one that uv is told as a variable
+_NO_INDEX: Final = "no-index"
+_CERTIFICATES: Final = "cert"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +67,7 @@ class Uv:
         except OSError as error:
             raise EnvironmentFailed(f"{what}: {self.command} cannot be started: {error.strerror}", _HINT) from None
         if process.returncode:
-            said = [line for line in err.decode(errors="replace").splitlines() if line.strip()]
+            said = [line.removeprefix("error: ") for line in err.decode(errors="replace").splitlines() if line.strip()]
             raise EnvironmentFailed(what, "\n".join([*said[-_QUOTED:], *([hint] if hint else [])]))
         return out.decode(errors="replace")
 
@@ -77,7 +80,9 @@ def find(environ: Mapping[str, str]) -> Uv:
     beside = Path(sys.executable).parent
     for place in (environ.get("PATH", os.defpath), str(beside)):
         if found := shutil.which("uv", path=place):
-            return Uv(command=Path(found), environ=environ)
+            certificates = _pip(environ).get(_CERTIFICATES)
+            trusted = {"SSL_CERT_FILE": certificates[0]} if certificates else {}
+            return Uv(command=Path(found), environ={**trusted, **environ})
     raise EnvironmentFailed("there is no uv, which reads locks and builds environments", _HINT)
 
 
@@ -93,14 +98,17 @@ def sources(environ: Mapping[str, str], root: Path) -> list[str]:
     told = any(environ.get(name) for name in _OWN) or not {"index", "index-url", "extra-index-url"}.isdisjoint(own)
     if told or any(_document(path) for path in _of_user("uv/uv.toml", environ)):
         return options
-    for name, values in _pip(environ).items():
-        options += [part for value in values for part in (_PIP[name], value)]
-    return options
+    said = _pip(environ)
+    for name, option in _PIP.items():
+        options += [part for value in said.get(name, ()) for part in (option, value)]
+    yes = [value.lower() in ("1", "true", "yes", "on") for value in said.get(_NO_INDEX, ())]
+    return [*options, *(["--no-index"] if any(yes) else [])]
 
 
 def _pip(environ: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
     """What pip is told, by its settings' names: files first, then variables, which precede them."""
     said: dict[str, Sequence[str]] = {}
+    names = (*_PIP, _NO_INDEX, _CERTIFICATES)
     named = environ.get("PIP_CONFIG_FILE", "")
     for path in [*_of_user("pip/pip.conf", environ), *([Path(named)] if named else [])]:
         parser = configparser.RawConfigParser()
@@ -110,8 +118,8 @@ def _pip(environ: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
             continue
         for section in ("global", "install"):
             if parser.has_section(section):
-                said |= {name: parser.get(section, name).split() for name in _PIP if parser.has_option(section, name)}
-    variables = {name: environ.get(f"PIP_{name.upper().replace('-', '_')}", "").split() for name in _PIP}
+                said |= {name: parser.get(section, name).split() for name in names if parser.has_option(section, name)}
+    variables = {name: environ.get(f"PIP_{name.upper().replace('-', '_')}", "").split() for name in names}
     return {**said, **{name: values for name, values in variables.items() if values}}
 
 

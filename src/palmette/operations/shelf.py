@@ -260,8 +260,10 @@ def _is(lock: int, place: Path) -> bool:
 def _finish(place: Path, about: Mapping[str, Any]) -> None:
     """Take the write permission away, note every file, and let it count."""
     stamps = dict(_stamps(place))
-    for path in (*(place / name for name in stamps), *_directories(place)):
-        path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222, follow_symlinks=True)
+    for directory, _, names in os.walk(place):
+        for path in (Path(directory, name) for name in ("", *names)):
+            if not path.is_symlink():
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
     place.chmod(0o700)  # for the marker
     temporary = place / f".{BUILT}"
     with temporary.open("w", encoding="utf-8") as file:
