@@ -8,7 +8,8 @@
     ├── UsageError                    2   a command, an argument or a setting is wrong
     │   ├── ConfigError               2   a value for an algorithm's config is not allowed
     │   ├── ProjectError              2   no project, or its settings are wrong
-    │   └── NotFound                  2   nothing has the name that was asked for
+    │   ├── NotFound                  2   nothing has the name that was asked for
+    │   └── QueryError                2   a search cannot be read
     ├── RunFailed                     3   a run was executed and did not succeed
     ├── StillRunning                  6   a run was not over at the deadline
     ├── StoreError                   69   the home cannot be read or written
@@ -98,6 +99,17 @@ class ProjectError(UsageError):
 
 class NotFound(UsageError):
     """Nothing has the name that was asked for."""
+
+
+class QueryError(UsageError):
+    """A search cannot be read, or compares what cannot be compared."""
+
+    @classmethod
+    def at(cls, query: str, column: int, what: str, hint: str = "") -> QueryError:
+        """With the query, and a mark below the column where it goes wrong; of a long one, with what stands there."""
+        begin = max(0, column - 50)
+        cut = query[begin : begin + 74].replace("\n", " ").replace("\t", " ")
+        return cls(f"{what}\n  {cut}\n  {' ' * (column - begin)}^", hint)
 
 
 class RunFailed(PalmetteError):

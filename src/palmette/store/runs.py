@@ -79,10 +79,10 @@ def create(store: Store, run: Run, records: Sequence[TaskRecord] = ()) -> None:
             connection.execute(_KEEP_PROJECT, {"name": run.project, "created": created})
             for environment in (run.environment, *run.environments.values()):
                 captures.keep_pins(connection, environment)
-            connection.execute(insert(runs), {**_row(run), "created": created})
+            connection.execute(insert(runs), {**row_of(run), "created": created})
             texts.write(connection, run.id)
             if run.settings:
-                rows = [_setting_row(run.id, position, each) for position, each in enumerate(run.settings)]
+                rows = [setting_row(run.id, position, each) for position, each in enumerate(run.settings)]
                 connection.execute(insert(settings), rows)
             if run.tags:
                 connection.execute(_KEEP_TAG, [{"run": run.id, "tag": tag} for tag in run.tags])
@@ -116,6 +116,15 @@ def page(store: Store, where: Filter = Filter(), *, limit: int = 50, after: str 
             for start in range(0, len(rows), _CHUNK)
             for listed in _listed(connection, rows[start : start + _CHUNK])
         )
+
+
+def listed(connection: Connection, ids: Sequence[str]) -> list[Listed]:
+    """The runs with these ids, in their order; ids that are gone are left out."""
+    found: dict[str, Listed] = {}
+    for start in range(0, len(ids), _CHUNK):
+        rows = connection.execute(select(runs).where(runs.c.id.in_(ids[start : start + _CHUNK]))).all()
+        found.update({each.run.id: each for each in _listed(connection, rows)})
+    return [found[id] for id in ids if id in found]
 
 
 def previous(store: Store, run: Run) -> Run | None:
@@ -278,7 +287,8 @@ def _pinned(connection: Connection, found: Sequence[Run]) -> list[Run]:
     ]
 
 
-def _row(run: Run) -> dict[str, object]:
+def row_of(run: Run) -> dict[str, object]:
+    """The run as a row of `runs`, but for its time of creation."""
     git, environment, host = run.git, run.environment, run.host
     return {
         "id": run.id,
@@ -387,7 +397,8 @@ def _environment(row: Row[Any]) -> Environment:
     )
 
 
-def _setting_row(run: str, position: int, setting: Setting) -> dict[str, object]:
+def setting_row(run: str, position: int, setting: Setting) -> dict[str, object]:
+    """A setting of a run as a row of `settings`."""
     value = setting.value
     return {
         "run": run,

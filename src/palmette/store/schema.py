@@ -182,7 +182,7 @@ tasks = Table(
     _text("message"),
 )
 Index(None, tasks.c.run, tasks.c.position)
-Index(None, tasks.c.state, tasks.c.component, tasks.c.name, tasks.c.run)
+Index("ix_tasks_searched", tasks.c.component, tasks.c.state, tasks.c.name, tasks.c.started, tasks.c.ended, tasks.c.run)
 Index("ix_tasks_reusable", tasks.c.project, tasks.c.fingerprint, tasks.c.made)
 
 attempts = Table(
@@ -278,7 +278,7 @@ artifacts = Table(
     Column("rows", BigInteger),
 )
 Index(None, artifacts.c.digest)
-Index(None, artifacts.c.task, artifacts.c.rows, artifacts.c.run)
+Index("ix_artifacts_searched", artifacts.c.task, artifacts.c.rows, artifacts.c.size, artifacts.c.run)
 
 parameters = Table(
     "parameters",

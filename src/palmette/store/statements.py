@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Final
 
-from sqlalchemy import Column, ColumnElement, Table, TextClause, and_, text
+from sqlalchemy import ColumnElement, Table, TextClause, and_, text
 
 #: Now, in seconds since the epoch, as the database sees it.
 CLOCKS: Final[Mapping[str, str]] = {
@@ -14,7 +14,7 @@ CLOCKS: Final[Mapping[str, str]] = {
 }
 
 
-def begins(column: Column[str], prefix: str, dialect: str) -> ColumnElement[bool]:
+def begins(column: ColumnElement[str], prefix: str, dialect: str) -> ColumnElement[bool]:
     """Whether text begins with a prefix. SQLite's LIKE uses no index; PostgreSQL's order of text is the language's."""
     if dialect == "sqlite":
         return and_(column >= prefix, column < f"{prefix}\U0010ffff")

@@ -1,0 +1,319 @@
+"""What a query asks, as SQL. A value is always a bound parameter, and pieces of text are found without patterns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final, assert_never
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select, true
+from sqlalchemy.sql.selectable import FromClause
+
+from palmette.domain import query as q
+from palmette.domain.query import Group, Kind, Operator
+from palmette.domain.states import TaskState
+from palmette.store.columns import plain
+from palmette.store.schema import artifacts, runs, settings, summaries, tags, tasks, texts
+from palmette.store.statements import begins
+from palmette.store.texts import folded
+
+#: fields of a run → its columns; a comparison holds if it does for one of them
+COLUMNS: Final[dict[str, tuple[ColumnElement[Any], ...]]] = {
+    "algorithm": (runs.c.algorithm,),
+    "author": (runs.c.git_author,),
+    "branch": (runs.c.git_branch,),
+    "commit": (runs.c.git_commit,),
+    "created": (runs.c.created,),
+    "dirty": (runs.c.git_dirty,),
+    "duration": (runs.c.ended - runs.c.started,),
+    "ended": (runs.c.ended,),
+    "id": (runs.c.id,),
+    "message": (runs.c.git_message, runs.c.message),
+    "name": (runs.c.name,),
+    "note": (runs.c.note,),
+    "origin": (runs.c.origin,),
+    "preset": (runs.c.preset,),
+    "started": (runs.c.started,),
+    "state": (runs.c.state,),
+    "sweep": (runs.c.sweep,),
+    "ticket": (runs.c.ticket,),
+    "trigger": (runs.c.trigger,),
+}
+
+#: those that stand in `texts` too, where a piece of them is found sooner
+_SAID: Final = ("message", "name", "note")
+
+METRICS: Final = {"last": summaries.c.last, "min": summaries.c.low, "max": summaries.c.high}
+SIZES: Final = {"rows": artifacts.c.rows, "size": artifacts.c.size}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a table beside `runs`, of which one or more has to be the run's."""
+
+    table: FromClause
+    #: which rows they are among those of a run: what its key asks
+    named: ColumnElement[bool]
+    #: what is in them
+    held: ColumnElement[bool] = field(default_factory=true)
+    #: all rows of the table (of one name, at best) are looked at to find them
+    scanned: bool = False
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        """Both."""
+        return and_(self.named, self.held)
+
+    def probe(self, dialect: str) -> ColumnElement[bool]:
+        """Whether the run at hand has such a row."""
+        # SQLite knows no better than to take an index of values for it: one that it does not understand it leaves.
+        held = case((self.held, 1), else_=0) == 1 if dialect == "sqlite" else self.held
+        own = self.table.c.run == runs.c.id
+        return exists(select(1).select_from(self.table).where(own, self.named, held))
+
+    @property
+    def keys(self) -> Select[Any]:
+        """The runs that have."""
+        return select(self.table.c.run).where(self.condition)
+
+
+#: a condition of a query: of the run's own row, or of rows beside it
+Leaf = ColumnElement[bool] | Rows
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A query's conditions with the leaves in SQL: "and", "or", "not", or a leaf."""
+
+    operator: str
+    parts: tuple[Condition, ...] = ()
+    leaf: Leaf | None = None
+
+    def sql(self, of: Callable[[Rows], ColumnElement[bool]]) -> ColumnElement[bool]:
+        """The whole condition; `of` says how rows beside the run are asked for."""
+        inner = [part.sql(of) for part in self.parts]
+        match self.operator:
+            case "and":
+                return and_(true(), *inner)
+            case "or":
+                return or_(false(), *inner)
+            case "not":
+                return ~inner[0]
+            case _:
+                assert self.leaf is not None
+                return of(self.leaf) if isinstance(self.leaf, Rows) else self.leaf
+
+    def rows(self) -> Iterator[Rows]:
+        """The leaves that are rows beside the run."""
+        if isinstance(self.leaf, Rows):
+            yield self.leaf
+        for part in self.parts:
+            yield from part.rows()
+
+
+def condition(node: q.Node, dialect: str) -> Condition:
+    """The condition that a query states."""
+    match node:
+        case q.And(parts):
+            return Condition("and", tuple(condition(part, dialect) for part in parts))
+        case q.Or(parts):
+            return Condition("or", tuple(condition(part, dialect) for part in parts))
+        case q.Not(part):
+            return Condition("not", (condition(part, dialect),))
+        case q.Words(text):
+            return _leaf(_said(text, dialect))
+        case q.Defined(field):
+            return _leaf(_defined(field))
+        case q.Compare(field, operator, value):
+            return _compared(field, operator, value, dialect)
+        case _:
+            assert_never(node)
+
+
+def _leaf(leaf: Leaf) -> Condition:
+    return Condition("leaf", leaf=leaf)
+
+
+def _said(text: str, dialect: str) -> Rows:
+    return Rows(texts, true(), _contains(texts.c.text, folded(plain(text)), dialect), scanned=True)
+
+
+def _compared(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> Condition:
+    if field.group is not Group.RUN:
+        return _leaf(_rows(field, operator, value, dialect))
+    if field.name == "tag":
+        return _leaf(_tagged(operator, value, dialect))
+    parts = [_leaf(_holds(column, field.kind, operator, value, dialect)) for column in COLUMNS[field.name]]
+    found = parts[0] if len(parts) == 1 else Condition("or", tuple(parts))
+    if field.name in _SAID and isinstance(value, str) and value:
+        return Condition("and", (_leaf(_said(value, dialect)), found))
+    return found
+
+
+def _tagged(operator: Operator, value: q.Value, dialect: str) -> Rows:
+    holds = _holds(tags.c.tag, Kind.TEXT, operator, value, dialect)
+    return Rows(tags, holds) if operator is Operator.EQUAL else Rows(tags, true(), holds)
+
+
+def _rows(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> Rows:
+    """Which rows of a config field, a metric, a step or a step's data."""
+    match field.group:
+        case Group.CONFIG:
+            assert isinstance(value, q.Scalar)
+            held = _setting(operator, value, dialect)
+            return Rows(settings, settings.c.name == field.name, held, scanned=operator is Operator.CONTAINS)
+        case Group.METRIC:
+            holds = _holds(METRICS[field.aspect], field.kind, operator, value, dialect)
+            return Rows(summaries, summaries.c.name == field.name, holds, scanned=field.aspect != "last")
+        case Group.STEP:
+            return _tasks(field.name, _task(field, operator, value, dialect))
+        case _:
+            return _data(field, operator, value, dialect)
+
+
+def _setting(operator: Operator, value: q.Scalar, dialect: str) -> ColumnElement[bool]:
+    if operator is Operator.CONTAINS:
+        return and_(settings.c.text.is_not(None), _holds(settings.c.text, Kind.TEXT, operator, value.text, dialect))
+    as_text = and_(settings.c.text.is_not(None), settings.c.text == plain(value.text))
+    if value.number is None:
+        return as_text
+    as_number = _holds(settings.c.number, Kind.NUMBER, operator, value.number, dialect)
+    # An unquoted number may be text too, "12" for a version.
+    return or_(as_number, as_text) if operator is Operator.EQUAL else as_number
+
+
+def known_as(name: str) -> ColumnElement[bool]:
+    """Whether a task is known as that step: by the step's name; one of several in a loop by its own."""
+    if "." in name:
+        return tasks.c.name == name
+    names = spellings(name)
+    return or_(tasks.c.component.in_(names), and_(tasks.c.component == "", tasks.c.name.in_(names)))
+
+
+def _tasks(name: str, held: ColumnElement[bool]) -> Rows:
+    # A step's name is no key: in a run its rows are looked through.
+    return (
+        Rows(tasks, known_as(name), held)
+        if "." in name
+        else Rows(tasks, true(), and_(known_as(name), held), scanned=True)
+    )
+
+
+def spellings(name: str) -> list[str]:
+    """As it stands in the code, and as Kubeflow spells it."""
+    return list(dict.fromkeys([name, name.replace("_", "-")]))
+
+
+def _task(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> ColumnElement[bool]:
+    match field.aspect:
+        case "state":
+            return tasks.c.state == value
+        case "cached":
+            cached = tasks.c.state == TaskState.CACHED.value
+            return cached if value else and_(~cached, tasks.c.ended.is_not(None))
+        case _:
+            return _holds(tasks.c.ended - tasks.c.started, field.kind, operator, value, dialect)
+
+
+def _data(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> Rows:
+    own = artifacts.c.task.in_(spellings(field.name))
+    if field.aspect in SIZES:
+        return Rows(artifacts, own, _holds(SIZES[field.aspect], field.kind, operator, value, dialect))
+    given = plain(str(value))
+    prefix = given if ":" in given else f"sha256:{given}"
+    return Rows(artifacts, own, begins(artifacts.c.digest, prefix, dialect))
+
+
+def _defined(field: q.Field) -> Leaf:
+    match field.group:
+        case Group.CONFIG:
+            return Rows(settings, settings.c.name == field.name, settings.c.value != "null")
+        case Group.METRIC:
+            held = true() if field.aspect == "last" else METRICS[field.aspect].is_not(None)
+            return Rows(summaries, summaries.c.name == field.name, held)
+        case Group.STEP:
+            over = tasks.c.ended.is_not(None)
+            timed = and_(over, tasks.c.started.is_not(None))
+            return _tasks(field.name, {"state": true(), "cached": over}.get(field.aspect, timed))
+        case Group.DATA:
+            held = artifacts.c.rows.is_not(None) if field.aspect == "rows" else true()
+            return Rows(artifacts, artifacts.c.task.in_(spellings(field.name)), held)
+        case _ if field.name == "tag":
+            return Rows(tags, true())
+        case _:
+            return or_(*(_there(column, field.kind) for column in COLUMNS[field.name]))
+
+
+def _there(column: ColumnElement[Any], kind: Kind) -> ColumnElement[bool]:
+    return column != "" if kind in (Kind.TEXT, Kind.PREFIX, Kind.STATE) else column.is_not(None)
+
+
+# One value against another.
+
+
+def _holds(
+    column: ColumnElement[Any], kind: Kind, operator: Operator, value: q.Value, dialect: str
+) -> ColumnElement[bool]:
+    """The comparison, which is false, never NULL, where there is no value: so that "not" is its opposite."""
+    found = _plainly(column, kind, operator, value, dialect)
+    return found if kind not in (Kind.NUMBER, Kind.DURATION, Kind.MOMENT) else and_(column.is_not(None), found)
+
+
+def _plainly(
+    column: ColumnElement[Any], kind: Kind, operator: Operator, value: q.Value, dialect: str
+) -> ColumnElement[bool]:
+    if isinstance(value, q.Span):
+        return _in_time(column, operator, value)
+    if operator is Operator.CONTAINS:
+        lower = func.lower(column.collate("C")) if dialect == "postgresql" else func.lower(column)
+        return _contains(lower, _lower(plain(str(value))), dialect)
+    if kind is Kind.PREFIX:
+        return begins(column, plain(str(value)), dialect)
+    if kind is Kind.FLAG:
+        return column.is_(bool(value))
+    return _ordered(column, operator, plain(value) if isinstance(value, str) else value)
+
+
+def _ordered(column: ColumnElement[Any], operator: Operator, value: object) -> ColumnElement[bool]:
+    match operator:
+        case Operator.EQUAL | Operator.CONTAINS:
+            return column == value
+        case Operator.LESS:
+            return column < value
+        case Operator.AT_MOST:
+            return column <= value
+        case Operator.MORE:
+            return column > value
+        case Operator.AT_LEAST:
+            return column >= value
+        case _:
+            assert_never(operator)
+
+
+def _in_time(column: ColumnElement[Any], operator: Operator, span: q.Span) -> ColumnElement[bool]:
+    """A day is later than another when it begins after the other's end."""
+    if span.begin == span.end:
+        return _ordered(column, operator, span.begin)
+    match operator:
+        case Operator.EQUAL | Operator.CONTAINS:
+            return and_(column >= span.begin, column < span.end)
+        case Operator.LESS:
+            return column < span.begin
+        case Operator.AT_MOST:
+            return column < span.end
+        case Operator.MORE:
+            return column >= span.end
+        case Operator.AT_LEAST:
+            return column >= span.begin
+        case _:
+            assert_never(operator)
+
+
+def _contains(column: ColumnElement[Any], piece: str, dialect: str) -> ColumnElement[bool]:
+    find = func.strpos if dialect == "postgresql" else func.instr
+    return find(column, piece) > 0
+
+
+def _lower(text: str) -> str:
+    """Without the case of A to Z: what both databases do alike."""
+    return "".join(chr(ord(mark) + 32) if "A" <= mark <= "Z" else mark for mark in text)
