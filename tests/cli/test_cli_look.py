@@ -177,6 +177,9 @@ def test_artifacts_are_listed_with_their_kind_and_size(made: Project) -> None:
 def test_a_file_is_fetched_under_its_own_name_or_another(made: Project) -> None:
     made("artifacts", "get", "last", "pages.output_1")
     assert (made.directory / "output_1.html").read_text() == "<p>hello"
+    missing = made("artifacts", "get", "last", "pages.output_1", "-o", "deep/page.html", code=2)
+    assert "there is no directory" in missing.err
+    (made.directory / "deep").mkdir()
     made("artifacts", "get", "last", "pages.output_1", "-o", "deep/page.html")
     assert (made.directory / "deep" / "page.html").read_text() == "<p>hello"
     made("artifacts", "get", "last", "pages.output_1", "-o", "deep")

@@ -164,6 +164,37 @@ class TestDirectories:
         assert before.items() <= after.items()
         assert len(after) == len(before) + 2, "the new file and the new manifest"
 
+    def test_a_directory_of_many_files_comes_back_as_it_was(self, blobs: Blobs, root: Path, tmp_path: Path) -> None:
+        for number in range(1500):
+            written(tmp_path / "out" / str(number % 7) / f"{number}.txt", b"%d" % (number // 2))
+        before = content(tmp_path / "out")
+        digest, _size = blobs.put(tmp_path / "out")
+        Blobs(root).restore(digest, tmp_path / "in")
+        assert content(tmp_path / "in") == before
+        assert len(stored(root)) == 750 + 1
+        assert all(path.stat().st_nlink == 3 for path in (tmp_path / "in").rglob("*.txt"))
+
+    def test_what_was_handed_out_is_known_by_its_link_when_it_comes_back(
+        self, blobs: Blobs, root: Path, tmp_path: Path
+    ) -> None:
+        first = blobs.put(tree(tmp_path / "out"))
+        blobs.restore(first[0], tmp_path / "in")
+        (tmp_path / "in" / "run.sh").unlink()
+        written(tmp_path / "in" / "run.sh", b"#!/bin/sh\n").chmod(0o755)
+        assert blobs.put(tmp_path / "in") == first
+        assert len(stored(root)) == 4
+
+    def test_a_file_of_a_large_directory_that_looks_changed_is_read_again(
+        self, blobs: Blobs, root: Path, tmp_path: Path
+    ) -> None:
+        for number in range(1100):
+            written(tmp_path / "out" / f"{number}", b"%d" % number)
+        digest, _size = blobs.put(tmp_path / "out")
+        overwritten(blob(root, hashlib.sha256(b"7").hexdigest()), b"8")
+        with pytest.raises(CorruptBlob):
+            Blobs(root).restore(digest, tmp_path / "in")
+        assert not (tmp_path / "in").exists()
+
     def test_links_and_special_files_are_refused_all_at_once(self, blobs: Blobs, root: Path, tmp_path: Path) -> None:
         out = tree(tmp_path / "out")
         (out / "link").symlink_to("a")
