@@ -117,6 +117,8 @@ class Comparison:
     #: all metrics of either side, declared ones first; the ones that do not differ are in here too
     metrics: tuple[MetricChange, ...] = ()
     tasks: tuple[TaskChange, ...] = ()
+    #: the kinds of thing of which one side says nothing, so that nobody knows whether they differ
+    unknown: tuple[str, ...] = ()
     #: what kept the two from being comparable in full, as sentences
     remarks: tuple[str, ...] = ()
 

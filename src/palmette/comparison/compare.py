@@ -25,15 +25,17 @@ MOST_COLUMNS = 12
 
 def compare(head: Side, baseline: Side) -> Comparison:
     """What differs, read from baseline to head. Any two runs can be compared; what that cannot show is a remark."""
+    imported = any(side.run.imported for side in (head, baseline))
     return Comparison(
         head=head,
         baseline=baseline,
         config=_config(head, baseline),
         code=_code(head, baseline),
-        environment=_environment(head, baseline),
+        environment=() if imported else _environment(head, baseline),
         data=_data(head, baseline),
         metrics=_metrics(head, baseline),
-        tasks=_tasks(head, baseline),
+        tasks=() if imported else _tasks(head, baseline),
+        unknown=("code", "data", "environment") if imported else (),
         remarks=tuple(_remarks(head, baseline)),
     )
 
@@ -41,10 +43,13 @@ def compare(head: Side, baseline: Side) -> Comparison:
 def _config(head: Side, baseline: Side) -> tuple[ConfigChange, ...]:
     before = {setting.name: setting for setting in baseline.run.settings}
     after = {setting.name: setting for setting in head.run.settings}
+    # What an imported run does not say may have been anything.
+    silent = {name for name in before if head.run.imported and name not in after}
+    silent |= {name for name in after if baseline.run.imported and name not in before}
     return tuple(
         ConfigChange(name=name, before=before.get(name), after=after.get(name))
         for name in _union(after, before)
-        if name not in before or name not in after or before[name].value != after[name].value
+        if name not in silent and (name not in before or name not in after or before[name].value != after[name].value)
     )
 
 
@@ -197,8 +202,11 @@ def _tasks(head: Side, baseline: Side) -> tuple[TaskChange, ...]:
 def _remarks(head: Side, baseline: Side) -> Iterable[str]:
     if head.run.algorithm != baseline.run.algorithm:
         yield f"different algorithms: {baseline.run.algorithm} and {head.run.algorithm}"
-    if head.run.preset != baseline.run.preset:
+    if head.run.preset != baseline.run.preset and head.run.preset and baseline.run.preset:
         yield f"different presets: {baseline.run.preset} and {head.run.preset}"
+    for side in (baseline, head):
+        if side.run.imported:
+            yield f"run {side.run.id} was imported: its code, data and environment are not known"
     known = {task.name: task.component or task.name for side in (baseline, head) for task in side.tasks}
     silent = [
         known.get(task, task)

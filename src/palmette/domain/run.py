@@ -235,6 +235,11 @@ class Run:
     ticket: str = ""
 
     @property
+    def imported(self) -> bool:
+        """Whether it was executed elsewhere: then no more is known of it than a table of results said."""
+        return self.trigger == "import"
+
+    @property
     def config(self) -> dict[str, Json]:
         """The parameter values by name."""
         return {setting.name: setting.value for setting in self.settings}

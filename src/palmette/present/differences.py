@@ -77,13 +77,15 @@ _CAUSES: Final[Mapping[str, str]] = {
 def _summary(comparison: Comparison) -> str:
     """What changed, in a sentence; a single thing is stated as such."""
     causes = comparison.causes
+    if comparison.unknown and not causes:
+        return "Of the config nothing that both runs say differs."
     if not causes:
         return "Nothing that goes in differs: config, code, data and environment are the same."
-    if causes == ("config",) and len(comparison.config) == 1:
+    if causes == ("config",) and len(comparison.config) == 1 and not comparison.unknown:
         return f"Only {comparison.config[0].name} changed."
     if causes == ("code",) and len(comparison.code) == 1:
         return f"Only {comparison.code[0].definition} changed."
-    rest = [word for word in _CAUSES if word not in causes]
+    rest = [word for word in _CAUSES if word not in causes and word not in comparison.unknown]
     same = f"; {_listed(rest)} {'is' if len(rest) == 1 else 'are'} the same" if rest else ""
     return f"{_listed(_CAUSES[cause] for cause in causes).capitalize()} changed{same}."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from hashlib import sha256
 from typing import Final
 
 #: Without i, l, o and u: nothing is mistaken for a digit, and hardly a word comes out.
@@ -18,3 +19,18 @@ def new_run_id() -> str:
     """
     letter = secrets.choice(_ALPHABET[10:])
     return letter + "".join(secrets.choice(_ALPHABET) for _ in range(_LENGTH - 1))
+
+
+def derived_run_id(text: str) -> str:
+    """The name for a run that was known elsewhere by this text; always the same one."""
+    number = int.from_bytes(sha256(text.encode("utf-8", "surrogatepass")).digest()[:8])
+    places = []
+    for _ in range(_LENGTH - 1):
+        number, place = divmod(number, len(_ALPHABET))
+        places.append(_ALPHABET[place])
+    return _ALPHABET[10 + number % len(_ALPHABET[10:])] + "".join(places)
+
+
+def is_run_id(text: str) -> bool:
+    """Whether the text is a name of a run's."""
+    return len(text) == _LENGTH and text[0] in _ALPHABET[10:] and set(text) <= set(_ALPHABET)
