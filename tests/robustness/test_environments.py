@@ -211,10 +211,9 @@ def test_an_index_that_cannot_be_reached_is_named(user: User) -> None:
     assert "Failed to fetch: http://127.0.0.1:9/simple/thing/" in failed.value.hint
 
 
-def test_without_uv_the_error_says_how_to_get_it(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "executable", str(user.top / "elsewhere" / "python"))
+def test_without_uv_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match="there is no uv") as failed:
-        environments.find_python("3.11", {"PATH": str(user.top)})
+        uv.find({"PATH": str(tmp_path)}, beside=tmp_path)
     assert "palmette[environments]" in failed.value.hint
 
 

@@ -136,7 +136,8 @@ _LOCK: Final = (
 def identity(facts: InterpreterFacts, pins: Sequence[Pin]) -> str:
     """The digest of an environment: Python's minor version, the platform, what is pinned."""
     minor = ".".join(facts.python.split(".")[:2])
-    return digest([minor, facts.implementation, facts.platform, [[pin.name, pin.version] for pin in pins]])
+    what = [[pin.name, pin.version, *([pin.url] if pin.url else [])] for pin in pins]
+    return digest([minor, facts.implementation, facts.platform, what])
 
 
 def _of_group(lock: Lock, group: str) -> Mapping[str, tuple[Locked, ...]]:

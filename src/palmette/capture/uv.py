@@ -75,10 +75,9 @@ class Uv:
 _HINT: Final = "Install it (`pip install uv`, or palmette[environments]), or put it on the PATH."
 
 
-def find(environ: Mapping[str, str]) -> Uv:
+def find(environ: Mapping[str, str], beside: Path | None = None) -> Uv:
     """The uv on the PATH, else the one that is installed beside Palmette; EnvironmentFailed if there is none."""
-    beside = Path(sys.executable).parent
-    for place in (environ.get("PATH", os.defpath), str(beside)):
+    for place in (environ.get("PATH", os.defpath), str(beside or Path(sys.executable).parent)):
         if found := shutil.which("uv", path=place):
             certificates = _pip(environ).get(_CERTIFICATES)
             trusted = {"SSL_CERT_FILE": certificates[0]} if certificates else {}
