@@ -77,6 +77,7 @@ def gc(
         show(garbage.nothing(plan), err=True)
     elif gone is None:
         show(garbage.preview(plan))
+        sys.stdout.flush()
         click.echo("Nothing was deleted. To do it, say it again with --yes.", err=True)
     else:
         show(garbage.done(plan, gone))

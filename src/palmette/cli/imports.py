@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -67,6 +68,7 @@ def import_runs(
         print_json(imports.plain(outcome, dry=dry))
         return
     show(imports.columns(outcome), err=not dry)
+    sys.stdout.flush()
     for line in filter(None, (imports.left_out(outcome), *(f"note: {note}" for note in outcome.notes))):
         click.echo(line, err=True)
     click.echo(imports.summary(outcome, dry=dry), err=True)
