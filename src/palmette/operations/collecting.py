@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
 
+from palmette.domain.grammar import parse
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError, UsageError
 from palmette.operations import environments, leftovers, retention
@@ -22,7 +23,7 @@ from palmette.operations.home import DATABASES, Home
 from palmette.operations.leftovers import Kind, Leftover, Used
 from palmette.operations.preparing import Directories, directories
 from palmette.operations.retention import Choice, Rules
-from palmette.store import database, runs
+from palmette.store import database, runs, search
 from palmette.store import retention as rows
 from palmette.store.database import FILE, Store
 from palmette.store.leases import SILENCE
@@ -109,7 +110,11 @@ def rules(home: Home | None, wanted: Wanted) -> Rules:
 
 def _found(home: Home, query: str) -> tuple[str, ...]:
     """The ids of all runs that the query finds."""
-    raise UsageError("--runs is not there yet")
+    found = parse(query, now=time.time())
+    if not query.strip() or found.sort or found.limit is not None:
+        # Whoever writes a limit means fewer runs than would go.
+        raise UsageError("--runs takes conditions only, and at least one", "Leave out `sort` and `limit`.")
+    return search.ids(home.store, home.project, found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -232,4 +237,3 @@ def _stores(home: Home) -> Iterator[tuple[Store, ...]]:
         yield (home.store, local)
     finally:
         local.close()
-
