@@ -70,10 +70,9 @@ class Turn(Block):
             yield self._item
             over = True
         finally:
-            if not (over or frame.over):
-                what = "a loop is left before its end, which a pipeline cannot do"
-                hint = "Do without `break` and `return`; `with when(…):` leaves parts of a body out."
-                self._recorder.report(what, hint, where=self._loop.location)
+            if not over:
+                # Perhaps because of an exception, which will be known when the function is over.
+                frame.left.append(self._loop.location)
             close(self._recorder, body)
 
 

@@ -68,6 +68,8 @@ class Frame:
     groups: int = 0
     #: it has returned
     over: bool = False
+    #: where the loops stand that were left before their end
+    left: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.scopes.append(Scope(frame=self, place=Place.FUNCTION, location=self.location))

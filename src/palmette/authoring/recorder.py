@@ -96,7 +96,12 @@ class Recorder:
         known, token = len(self.problems), recording.set(self)
         try:
             positional, named = takes.arguments(self, frame.scope, sound=sound)
-            return definition.function(*positional, **named)
+            result = definition.function(*positional, **named)
+            for where in frame.left:
+                what = "a loop is left before its end, which a pipeline cannot do"
+                hint = "Do without `break` and `return`; `with when(…):` leaves parts of a body out."
+                self.report(what, hint, where=where)
+            return result
         except Exception as error:  # noqa: BLE001  (whatever the user's function raises is to be reported)
             # After a misuse it is most likely the consequence.
             if len(self.problems) == known:
