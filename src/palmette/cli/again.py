@@ -1,13 +1,19 @@
-"""The verbs that execute again: `rerun`."""
+"""The verbs that execute again: `rerun`, `debug`, `reproduce`."""
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
+
 import click
 
+from palmette.cli.console import show
 from palmette.cli.lazy import operation
 from palmette.cli.patience import patience
-from palmette.cli.run import drive
-from palmette.cli.session import Session, pass_session
+from palmette.cli.run import drive, drive_shown
+from palmette.cli.session import Session, pass_session, print_json
+from palmette.domain.values import literal
 
 
 @click.command()
@@ -65,3 +71,86 @@ def rerun(
     with patience() as waiting, rerunning.again(session.project, session.environ, run, wanted) as accepted:
         waiting.cancel()
         drive(operation("running"), accepted, as_json=as_json)
+
+
+@click.command()
+@click.argument("run")
+@click.argument("step")
+@click.option("--current", is_flag=True, help="Take the code as it is now instead of the run's own.")
+@click.option("--break", "stop", is_flag=True, help="Stop at the step's first line.")
+@click.option(
+    "--listen",
+    "port",
+    type=click.IntRange(0, 65535),
+    is_flag=False,
+    flag_value=5678,
+    help="Wait for an IDE at this port of this machine (5678 where none is said) instead of pdb.",
+)
+@pass_session
+def debug(session: Session, run: str, step: str, current: bool, stop: bool, port: int | None) -> None:
+    """Execute a step of a run in this terminal, under a debugger.
+
+    STEP is given the inputs that it had in RUN. Where it raises, pdb opens; `breakpoint()` works anywhere. Nothing is
+    recorded; what the step makes stays in a temporary directory, which is named.
+
+    \b
+      palmette debug last build_and_fit
+      palmette debug last build_and_fit --current     edit, and try again
+    """
+    debugging = operation("debugging")
+    wanted = debugging.Wanted(current=current, stop=stop, port=port)
+    with patience() as waiting, debugging.ready(session.project, session.environ, run, step, wanted) as ready:
+        waiting.cancel()
+        for notice in ready.notices:
+            click.echo(f"note: {notice}", err=True)
+        made = debugging.debug(ready, wanted)
+    for name, value in made.parameters.items():
+        click.echo(f"{name}  {literal(value)}")
+    for name, path in made.artifacts.items():
+        click.echo(f"{name}  {path}")
+    click.echo(f"what it made is in {made.directory}; remove it when you are done", err=True)
+
+
+@click.command()
+@click.argument("run")
+@click.option(
+    "--environment",
+    type=click.Choice(["recorded", "current"]),
+    help="Rebuild the recorded environment, or take the project's own; without this, what is recorded.",
+)
+@click.option("--refetch", is_flag=True, help="Read the outside world again instead of taking over what was read then.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the certificate to this file: JSON for .json, else Markdown.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the certificate as one JSON object.")
+@pass_session
+def reproduce(
+    session: Session, run: str, environment: str | None, refetch: bool, output: Path | None, as_json: bool
+) -> None:
+    """Rebuild a run, execute it again, and certify what comes out.
+
+    Code, settings and environment are those of RUN; no step is reused. What a step read from the outside world is taken
+    over, unless --refetch is given. Outputs are compared byte for byte, metrics within the tolerance that they declare.
+    The exit code is 0 if the run was reproduced, 1 if not.
+
+    \b
+      palmette reproduce f3ka
+      palmette reproduce f3ka -o certificate.md
+    """
+    reproducing, running, certificate = [operation(name) for name in ("reproducing", "running", "certificate")]
+    wanted = reproducing.Wanted(recorded=environment and environment == "recorded", refetch=refetch)
+    with patience() as waiting, reproducing.rebuilt(session.project, session.environ, run, wanted) as rebuilt:
+        waiting.cancel()
+        made = reproducing.certify(rebuilt, drive_shown(running, rebuilt.accepted))
+    if output is not None:
+        written = json.dumps(certificate.plain(made), indent=2) + "\n"
+        reproducing.write(output, written if output.suffix == ".json" else certificate.markdown(made))
+    if as_json:
+        print_json(certificate.plain(made))
+    else:
+        show(certificate.screen(made))
+    if not made.reproduced:
+        sys.exit(1)

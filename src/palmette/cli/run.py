@@ -34,6 +34,8 @@ _TAIL = 20
 @click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
 @click.option("--no-cache", is_flag=True, help="Reuse nothing: run every step.")
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
+@click.option("--debug", metavar="STEP", help="Execute this step in this terminal, under pdb.")
+@click.option("--break", "stop", is_flag=True, help="With --debug: stop at the step's first line.")
 @click.option("--tag", "tags", multiple=True, help="Tag the run; may be repeated.")
 @click.option("--note", default="", help="Write a note on the run.")
 @click.option("--seeds", type=click.IntRange(1), help="A run for each of so many seeds: the field `seed` is 0, 1, 2, …")
@@ -58,6 +60,8 @@ def run(
     refresh: bool,
     no_cache: bool,
     isolated: bool,
+    debug: str | None,
+    stop: bool,
     tags: tuple[str, ...],
     note: str,
     as_json: bool,
@@ -86,6 +90,10 @@ def run(
     """
     if algorithm is None:
         raise preparing.unnamed(session.project)
+    if debug is None and stop:
+        raise click.UsageError("--break belongs to --debug")
+    if debug is not None and as_json:
+        raise click.UsageError("--debug needs the terminal: leave --json out")
     several = _several(overrides, announce=announce, dry_run=dry_run, **sweep)
     # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
     with patience() as waiting, preparing.begin(session.project, session.environ, algorithm) as preparation:
@@ -94,9 +102,12 @@ def run(
             preset=preset,
             config=config,
             overrides=overrides,
+            directory=session.directory,
             refresh=refresh,
             reuse=not no_cache,
             isolated=isolated,
+            debug=debug or "",
+            stop=stop,
             tags=tags,
             note=note,
             trigger=session.trigger,
@@ -170,15 +181,20 @@ def cancel(session: Session, run: str) -> None:
     click.echo(operation("running").cancel(session.project, session.environ, run), err=True)
 
 
-def drive(running: Any, accepted: Any, *, as_json: bool) -> None:
-    """Execute an accepted run before the user's eyes; leave with the exit code that its end has."""
+def drive_shown(running: Any, accepted: Any) -> Any:
+    """Execute an accepted run before the user's eyes; what is known of it in the end."""
     progress = operation("progress")
     err = operation("console").console(err=True)
     for notice in accepted.notices:
         click.echo(f"note: {notice}", err=True)
     declared = [metric.name for metric in accepted.run.metrics]
     with progress.RunProgress(err, accepted.title, accepted.tasks, declared=declared) as display:
-        detail = running.drive(accepted, display.see)
+        return running.drive(accepted, display.see, aside=display.aside)
+
+
+def drive(running: Any, accepted: Any, *, as_json: bool) -> None:
+    """Execute an accepted run before the user's eyes; leave with the exit code that its end has."""
+    detail = drive_shown(running, accepted)
     if as_json:
         print_json(operation("plain").detail(detail))
     else:

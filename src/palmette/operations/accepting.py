@@ -8,24 +8,26 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from palmette.capture.bundle import adopt
 from palmette.domain.config import settle
 from palmette.domain.fields import FULL
-from palmette.domain.graph import Algorithm, Fresh
+from palmette.domain.graph import Algorithm, Fresh, Retry
 from palmette.domain.run import Environment, Host, Lease, Run, Setting, Source, TaskRecord
 from palmette.domain.ticket import ticket
 from palmette.domain.values import literal
 from palmette.engine import processes
 from palmette.engine.executors.template import Template
-from palmette.engine.plan import Plan
+from palmette.engine.executors.terminal import Debugging, debugging
+from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.quantities import requested
 from palmette.engine.reuse import Policy, reads_world
 from palmette.engine.slots import HostSlots
-from palmette.errors import CaptureError, Problem, UsageError
+from palmette.errors import CaptureError, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
 from palmette.operations import configs, environments, git, machine, originals, outside, secrets
@@ -66,6 +68,9 @@ class Request:
     origin: str = ""
     before: tuple[Setting, ...] = ()
     standing: str = ""
+    #: the step that is executed in this terminal, under a debugger; and whether that stops at its first line
+    debug: str = ""
+    stop: bool = False
     #: tasks from which everything is executed anew; the origin's outputs stand in for what comes before
     onward: tuple[str, ...] = ()
 
@@ -87,6 +92,7 @@ class Accepted:
     secrets: secrets.Secrets
     policy: Policy
     isolated: bool = False
+    debugging: Debugging | None = None
     template: Template | None = field(default=None, repr=False)
     #: what the templates of other environments import before they are forked
     imports: tuple[str, ...] = ()
@@ -124,6 +130,8 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         plan = make_plan(document, {setting.name: setting.value for setting in settings})
         host = machine.host(project.gpus)
         fits(plan, slots(preparation.directories, host))
+        debugged = _debugged(plan, request.debug) if request.debug else ""
+        plan = _once(plan, debugged)
         built = _built(preparation, recorded)
         home = make_home(project)
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
@@ -153,11 +161,40 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         environ=environ,
         directories=preparation.directories,
         secrets=hidden,
-        policy=policy(home, run, plan),
+        policy=replace(policy(home, run, plan), handled=frozenset({debugged} - {""})),
         isolated=request.isolated,
+        debugging=_debugging(preparation, debugged, request) if debugged else None,
         template=None if request.isolated else preparation.template,
         imports=preparation.imports,
     )
+
+
+def _debugged(plan: Plan, step: str) -> str:
+    """The task of the step that is debugged; NotFound where there is none, or where a loop will make several."""
+    found = [task for task in plan.tasks if step in (task.name, task.title)]
+    if found:
+        return found[0].name
+    if any(step in (task.name, task.title.partition("[")[0]) for task in plan.every_task):
+        hint = f"Run it, then debug one of its items: palmette debug last '{step}[0]'."
+        raise NotFound(f"{step} is executed once for each item of a loop", hint)
+    known = [task.title for task in plan.tasks]
+    close = get_close_matches(step, known, n=1)
+    hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
+    raise NotFound(f"the algorithm has no step {step!r}", hint)
+
+
+def _once(plan: Plan, name: str) -> Plan:
+    """The plan, in which nobody has to debug that task a second time because it failed."""
+    planned = (
+        replace(each, retry=Retry()) if isinstance(each, PlannedTask) and each.name == name else each
+        for each in plan.planned
+    )
+    return replace(plan, planned=tuple(planned)) if name else plan
+
+
+def _debugging(preparation: Preparation, task: str, request: Request) -> Debugging:
+    python, kit = preparation.python.executable, preparation.directories.kit
+    return debugging([task], kit, python, stop=request.stop)
 
 
 def _built(preparation: Preparation, recorded: Recorded) -> dict[str, Environment]:

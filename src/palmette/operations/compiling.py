@@ -64,15 +64,16 @@ def compile_for_kubeflow(
 
 def write(written: Written, output: Path) -> None:
     """Write the pipeline to a file, whole or not at all."""
-    _write(output, written.text.encode())
+    write_bytes(output, written.text.encode())
 
 
 def write_archive(bundle: Bundle, output: Path) -> None:
     """Write the bundle's archive to a file, whole or not at all."""
-    _write(output, bundle.archive())
+    write_bytes(output, bundle.archive())
 
 
-def _write(output: Path, content: bytes) -> None:
+def write_bytes(output: Path, content: bytes) -> None:
+    """Write a file that the user has named, whole or not at all."""
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         temporary.write_bytes(content)

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from palmette.capture.closure import Closure
 from palmette.domain.run import Environment, Host, Run, TaskRecord
 from palmette.domain.states import TaskState
 from palmette.engine import processes
@@ -18,7 +17,7 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import NotFound, StoreError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import accepting, machine, originals, secrets
+from palmette.operations import accepting, environments, machine, originals, secrets
 from palmette.operations.accepting import Accepted, Request
 from palmette.operations.details import shown
 from palmette.operations.home import open_home
@@ -92,7 +91,7 @@ def _onward(original: Original, wanted: Wanted) -> tuple[str, ...]:
 
 def _named(records: Sequence[TaskRecord], name: str) -> tuple[str, ...]:
     """The tasks of that name: all iterations, where a loop made several of one step."""
-    same = tuple(task.name for task in records if task.component == name)
+    same = tuple(task.name for task in records if task.component.partition("[")[0] == name)
     return same or (step_named(records, name).name,)
 
 
@@ -141,9 +140,10 @@ class Standing:
     python: Interpreter
     directories: Directories
     template: Template
-    closure: Closure
-    #: what the code finds here
+    imports: tuple[str, ...]
+    #: what the code finds here, and the environments that steps name
     environment: Environment
+    environments: Mapping[str, Environment]
     #: the unpacked code, and its digest
     code: Path
     #: its pipeline, for this environment
@@ -157,10 +157,29 @@ def reached(
 ) -> Iterator[Standing]:
     """The interpreter, started, with what the code imports on its way; an environment that changed is a notice."""
     python, where = python or interpreter(project, environ), directories(environ)
+    own = Environment(executable=str(python.executable))
+    with environments.shelf(environ) as held:
+        built = environments.again(held, own, original.run.environments, project.root)
+        with _begun(project, environ, original, code, python=python, where=where, built=built) as standing:
+            yield standing
+
+
+@contextmanager
+def _begun(
+    project: Project,
+    environ: Mapping[str, str],
+    original: Original,
+    code: Path,
+    *,
+    python: Interpreter,
+    where: Directories,
+    built: Mapping[str, Environment],
+) -> Iterator[Standing]:
     template = Template.reach(python.executable, where.kit, where.templates, environ)
     try:
         taken = originals.closure(original, code)
-        template.begin_preload((*originals.RUNTIME, *taken.third_party, *taken.third_party_maybe))
+        imports = (*originals.RUNTIME, *taken.third_party, *taken.third_party_maybe)
+        template.begin_preload(imports)
         environment, notes = originals.current(
             original, taken, project=project, template=template, python=python, where=where
         )
@@ -173,8 +192,9 @@ def reached(
             python=python,
             directories=where,
             template=template,
-            closure=taken,
+            imports=imports,
             environment=environment,
+            environments=built,
             code=code,
             document=originals.rebound(original.document, original.run.environment, environment, digest=code.name),
             notices=tuple(note for note in (python.note, *told, *notes) if note),
@@ -233,6 +253,7 @@ def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
         policy=policy(home, run, plan),
         isolated=isolated,
         template=None if isolated else standing.template,
+        imports=standing.imports,
     )
 
 
@@ -245,6 +266,7 @@ def _fresh(run: Run, origin: str, standing: Standing, *, host: Host) -> Run:
         origin=origin,
         state=empty.state,
         environment=standing.environment,
+        environments=standing.environments,
         bundle=standing.code.name,
         host=host,
         created=time.time(),

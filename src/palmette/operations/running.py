@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from palmette.domain.states import AttemptState, TaskState, became
 from palmette.engine import loop, processes
 from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
+from palmette.engine.executors.terminal import Terminal
 from palmette.engine.planning import plan as make_plan
-from palmette.engine.ports import Secrets
+from palmette.engine.ports import Executor, Secrets
 from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
@@ -34,9 +35,16 @@ from palmette.store import leases, runs, tasks
 from palmette.store.ledger import RunLedger
 
 
-def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> Detail:
+def drive(
+    accepted: Accepted,
+    watch: Watch,
+    signals: Signals | None = None,
+    *,
+    aside: Callable[[bool], None] = lambda _: None,
+) -> Detail:
     """Execute the run to its end, whatever that is. Ctrl-C cancels it; a second one does not wait. Whoever drives
-    several at once hears the signals and hands them on."""
+    several at once hears the signals and hands them on. `aside` is told when a step takes the terminal (True), and when
+    it gives it back."""
     home, run = accepted.home, accepted.run
     host = run.host or machine.host(accepted.project.gpus)
     executors = Executors(
@@ -47,11 +55,14 @@ def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> D
         template=accepted.template,
         imports=accepted.imports,
     )
+    executor: Executor = executors
+    if accepted.debugging is not None:
+        executor = Terminal(executors, replace(accepted.debugging, aside=aside))
     try:
         with nullcontext(signals) if signals else Interrupts() as interrupts:
             world = World(
                 ledger=RunLedger(home.store, accepted.lease, home.blobs.claim),
-                executor=executors,
+                executor=executor,
                 slots=slots(accepted.directories, host),
                 files=home.blobs,
                 expressions=Deferred(),
@@ -63,7 +74,7 @@ def drive(accepted: Accepted, watch: Watch, signals: Signals | None = None) -> D
             )
             loop.drive(accepted.plan, run, accepted.tasks, world, accepted.policy)
     finally:
-        executors.close()
+        executor.close()
         leases.release(home.store, accepted.lease)
     return reading.detail(home, runs.get(home.store, run.id))
 

@@ -200,6 +200,7 @@ def prepared(standing: Standing, step: Repeatable, top: Path, claim: Claim) -> t
         variables={name: standing.environ[name] for name in step.task.config.env if name in standing.environ},
         project=project.root,
         sources=project.roots,
+        interpreters={name: Path(each.executable) for name, each in standing.environments.items()},
     )
     attempt = Attempt(serial=1, number=1, state=AttemptState.RUNNING, how="process", directory="attempt")
     job = Job(id=original.run.id, name=original.run.name, pipeline=original.document.pipeline.name, root=str(top))

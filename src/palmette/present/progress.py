@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Self
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.markup import escape
 from rich.progress_bar import ProgressBar
@@ -25,9 +25,10 @@ from palmette.domain.run import (
     TasksPlanned,
 )
 from palmette.domain.states import AttemptState, TaskState
-from palmette.operations.details import shown
+from palmette.operations.details import alike, shown
 from palmette.operations.watching import Far, Seen
 from palmette.present import words
+from palmette.present.folding import MOST, tally
 
 #: columns that the live display leaves empty, and those that it takes in any case
 _MARGIN: Final = 3
@@ -45,6 +46,11 @@ class _Line:
     note: str = ""
     far: Far | None = None
     latest: str = ""
+    #: the name that it shares with the other iterations of its step
+    alike: str = ""
+    #: it is a group of tasks; shown only while nothing is known of what is in it
+    group: bool = False
+    filled: bool = False
 
 
 class RunProgress:
@@ -64,10 +70,8 @@ class RunProgress:
         self._title = title
         self._declared = tuple(declared)
         self._clock = clock
-        self._lines: Mapping[str, _Line] = {
-            task.name: _Line(shown(task), task.state, task.started, task.ended, _kept(task)) for task in tasks
-        }
-        self._width = max((len(line.name) for line in self._lines.values()), default=0)
+        self._lines: dict[str, _Line] = {}
+        self._take_in(tasks)
         self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw, transient=False)
 
     def __enter__(self) -> Self:
@@ -82,6 +86,13 @@ class RunProgress:
     ) -> None:
         if self._console.is_terminal:
             self._live.stop()
+
+    def aside(self, lent: bool) -> None:
+        """Leave the terminal to a step that is debugged, or take it back."""
+        if self._console.is_terminal and lent:
+            self._live.stop()
+        elif self._console.is_terminal:
+            self._live.start()
 
     def see(self, seen: Seen) -> None:
         """Take in one notice; quick."""
@@ -103,8 +114,32 @@ class RunProgress:
                 self._lines[task].latest = f"{last.name} {words.number(last.value)}{at}"
             case Far(task=task):
                 self._lines[task].far = seen
-            case RunChanged() | TasksPlanned():
+            case TasksPlanned(tasks=tasks):
+                self._take_in(tasks)
+            case RunChanged():
                 pass
+
+    def _take_in(self, tasks: Sequence[TaskRecord]) -> None:
+        """Add lines; those of a loop's iterations behind the loop's."""
+        new = {task.name: _line(task) for task in tasks}
+        around = tasks[0].name.rpartition(".")[0] if tasks else ""
+        if around in self._lines:
+            lines = {}
+            for name, line in self._lines.items():
+                lines[name] = line
+                if name == around:
+                    lines |= new
+            self._lines = lines
+        else:
+            self._lines |= new
+        for name in new:
+            group = self._lines.get(name.rpartition(".")[0])
+            if group is not None:
+                group.filled = True
+        self._width = max((len(line.name) for line in self._shown()), default=0)
+
+    def _shown(self) -> list[_Line]:
+        return [line for line in self._lines.values() if not (line.group and line.filled)]
 
     def _task(self, change: TaskChanged) -> None:
         line = self._lines[change.task]
@@ -117,11 +152,18 @@ class RunProgress:
                 line.ended = change.time
                 if change.reused is not None:
                     line.note = f"from {change.reused.run}, made {words.ago(change.time - change.reused.made)}"
+                if line.group and line.filled and not self._alone(change.task, state):
+                    return
                 mark, word = words.TASK_MARKS[state][0], words.TASK_WORDS[state]
                 name, took = line.name.ljust(self._width), self._elapsed(line).rjust(8)
                 self._say(f"  {mark} {name}  {word:<9}  {took}  {line.note}".rstrip())
             case _:
                 pass
+
+    def _alone(self, group: str, state: TaskState) -> bool:
+        """Whether a group failed without any of its members having failed."""
+        within = (line for name, line in self._lines.items() if name.startswith(f"{group}."))
+        return state is TaskState.FAILED and all(line.state is not TaskState.FAILED for line in within)
 
     def _say(self, text: str) -> None:
         if not self._console.is_terminal:
@@ -135,6 +177,9 @@ class RunProgress:
     def _draw(self) -> Group:
         # Some columns stay empty, so that the terminal's own ^C does not begin a line of its own.
         whole = max(_LEAST, self._console.width - _MARGIN)
+        many: dict[str, list[_Line]] = {}
+        for line in self._shown():
+            many.setdefault(line.alike, []).append(line)
         table = Table.grid(padding=(0, 1), expand=True)
         table.width = whole
         table.add_column(width=2, no_wrap=True)
@@ -142,7 +187,11 @@ class RunProgress:
         table.add_column(width=8, no_wrap=True)
         table.add_column(width=8, justify="right", no_wrap=True)
         table.add_column(overflow="ellipsis", no_wrap=True, ratio=1)
-        for line in self._lines.values():
+        for line in self._shown():
+            if len(many.get(line.alike, ())) > MOST:
+                if line is many[line.alike][0]:
+                    table.add_row(*self._together(many[line.alike]))
+                continue
             mark, style = words.TASK_MARKS[line.state]
             table.add_row(
                 Text(f" {mark}", style=style),
@@ -152,6 +201,19 @@ class RunProgress:
                 self._aside(line),
             )
         return Group(Text.from_markup(f"[bold]{escape(self._title)}[/]"), table)
+
+    def _together(self, lines: Sequence[_Line]) -> tuple[RenderableType, ...]:
+        """One row for many iterations of a step."""
+        over = sum(line.state.final for line in lines)
+        state = TaskState.RUNNING if 0 < over < len(lines) else max((line.state for line in lines), key=_rank)
+        mark, style = words.TASK_MARKS[state]
+        bar = Table.grid(padding=(0, 1))
+        said = Text(tally(line.state for line in lines), style="dim")
+        bar.add_row(
+            *([said] if over == len(lines) else [ProgressBar(total=len(lines), completed=over, width=12), said])
+        )
+        title, word = Text(f"{lines[0].alike}[…]"), Text(words.TASK_WORDS[state], style=style)
+        return Text(f" {mark}", style=style), title, word, "", bar
 
     def _aside(self, line: _Line) -> ProgressBar | Table | Text:
         if line.state is TaskState.RUNNING and line.far is not None and line.far.total:
@@ -166,3 +228,13 @@ class RunProgress:
 
 def _kept(task: TaskRecord) -> str:
     return "kept from before" if task.state.final else ""
+
+
+def _line(task: TaskRecord) -> _Line:
+    return _Line(shown(task), task.state, task.started, task.ended, _kept(task), alike=alike(task), group=task.group)
+
+
+def _rank(state: TaskState) -> int:
+    """What a line for several steps says first: a failure, then what is going on, then what was done."""
+    order = (TaskState.SKIPPED, TaskState.PENDING, TaskState.CACHED, TaskState.SUCCEEDED, TaskState.RUNNING)
+    return len(order) if state is TaskState.FAILED else order.index(state) if state in order else 0

@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -32,9 +33,19 @@ from palmette.runtime.redaction import redact
 from palmette.runtime.request import Placed, Request
 
 
-def main(arguments: Sequence[str]) -> int:
+def plainly(function: Callable[..., Any], positional: Sequence[Any], by_name: Mapping[str, Any]) -> Any:
+    """Call a step's function."""
+    return function(*positional, **by_name)
+
+
+def main(
+    arguments: Sequence[str],
+    *,
+    call: Callable[[Callable[..., Any], Sequence[Any], Mapping[str, Any]], Any] = plainly,
+    tell: Callable[[BaseException, Mapping[str, str]], None] = complain,
+) -> int:
     """Carry out the step that the arguments say: its target, the text of the ExecutorInput, the bundle's directory, and
-    as JSON the config fields that some inputs come from.
+    as JSON the config fields that some inputs come from. A debugger has its own way to `call` and to `tell`.
 
     Without the third, $PALMETTE_BUNDLE names the directory; without that too, Palmette's own parent is it, if it is a
     bundle. Returns 0, 1, or what the step gave to `sys.exit`.
@@ -47,7 +58,7 @@ def main(arguments: Sequence[str]) -> int:
         asked = request.parse(text)
         if fields:
             _check(json.loads(fields), asked.parameters)
-        return _carry_out(target, asked, bundle)
+        return _carry_out(target, asked, bundle, call)
     except PalmetteError as error:
         print(f"palmette: {error}", file=sys.stderr)
         # A command's own, where it is that which failed.
@@ -57,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     except SystemExit as leaving:
         return _exit_code(leaving)
     except BaseException as error:  # noqa: BLE001 - the step's own failure, whatever it is; this is where it is told
-        complain(error, os.environ)
+        tell(error, os.environ)
         return 1
     finally:
         events.close()
@@ -96,16 +107,23 @@ def _check(fields: Mapping[str, Mapping[str, Any]], given: Mapping[str, Json]) -
         raise ConfigError("the config cannot be used", problems=problems)
 
 
-def _carry_out(target: str, asked: Request, bundle: str) -> int:
+def _carry_out(
+    target: str,
+    asked: Request,
+    bundle: str,
+    call: Callable[[Callable[..., Any], Sequence[Any], Mapping[str, Any]], Any],
+) -> int:
     function, signature = _step(target)
     name = target.partition(":")[2]
     if hasattr(function, "words"):
-        made = program.carry_out(function, signature, dict(_texts(name, asked)), bundle)
+        # Where the step works, so that what it makes can be moved and need not be copied.
+        place = Path(tempfile.mkdtemp(prefix="palmette-", dir=Path.cwd() if os.access(".", os.W_OK) else None))
+        made = program.carry_out(function, signature, dict(_texts(name, asked)), place, bundle)
         _deliver(name, signature, made, asked)
         return 0
     positional, by_name = _bind(name, signature, asked)
     try:
-        result = function(*positional, **by_name)
+        result = call(function, positional, by_name)
     except SystemExit as leaving:
         code = _exit_code(leaving)
         if code == 0 and signature.outputs:

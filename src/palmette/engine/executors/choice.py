@@ -240,7 +240,7 @@ class Executors:
                 arguments=arguments,
                 directory=work,
                 log=launch.log,
-                environment=_environment(launch),
+                environment=variables(launch),
                 threads=launch.threads,
                 protected=protected(attempt.python),
             ),
@@ -256,7 +256,7 @@ class Executors:
         self._commands.start(
             launch.id,
             command,
-            environment=_environment(launch),
+            environment=variables(launch),
             directory=work,
             log=launch.log,
             protected=protected(attempt.python),
@@ -336,7 +336,7 @@ class Executors:
                 self.end(id, GRACE)
 
 
-def _environment(launch: Launch) -> dict[str, str]:
+def variables(launch: Launch) -> dict[str, str]:
     """The same for a fork and for a process: output as it comes, equal hashes in every run, no GPU but its own."""
     usual = {**threads.variables(launch.threads), "PYTHONHASHSEED": "0", "PYTHONUNBUFFERED": "1"}
     seen = {} if GPUS in launch.declared else {GPUS: ",".join(map(str, launch.gpus))}
