@@ -93,11 +93,13 @@ def show(session: Session, run: str, as_json: bool) -> None:
 def logs(session: Session, run: str, step: str | None, follow: bool, attempt: int | None) -> None:
     """Print what a run's steps printed.
 
-    With several steps each line begins with its step's name.
+    With several steps each line begins with its step's name. A step in a loop is named with the number of its item,
+    `fit[2]`; without the number all of them are meant.
     """
     home = open_home(session.project)
     for line in reading.logs(home, run, step=step, follow=follow, attempt=attempt):
-        click.echo(f"{line.step} │ {line.text}" if step is None else line.text)
+        several = step is None or (line.step.endswith("]") and not step.endswith("]"))
+        click.echo(f"{line.step} │ {line.text}" if several else line.text)
     for name, earlier in reading.reused(home, run, step).items():
         click.echo(f"note: {name} was reused; it printed in the earlier run: palmette logs {earlier} {name}", err=True)
 

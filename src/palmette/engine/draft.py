@@ -126,7 +126,8 @@ class Draft:
         elif any(member.state is TaskState.CANCELED for member in members):
             change = TaskChanged(task=name, state=TaskState.CANCELED, time=time)
         else:
-            change = TaskChanged(task=name, state=TaskState.SUCCEEDED, time=time)
+            message = "" if members else "no items"
+            change = TaskChanged(task=name, state=TaskState.SUCCEEDED, time=time, message=message)
         self.move(group, change, own=False)
 
     def _less(self, status: Status, time: float) -> None:

@@ -17,9 +17,9 @@ from palmette.domain.states import TaskState, became
 from palmette.domain.values import Json, literal
 from palmette.errors import NotFound
 from palmette.ir import codec
-from palmette.operations.details import shown
+from palmette.operations.details import shown, telling
 from palmette.operations.home import Home
-from palmette.operations.reading import step_named
+from palmette.operations.reading import steps_named
 from palmette.store import captures, history, metrics, runs, tasks
 
 
@@ -61,7 +61,7 @@ def _origin(home: Home, run: Run) -> Run | None:
 
 
 def _side(home: Home, run: Run) -> Side:
-    records = tasks.of_run(home.store, run.id)
+    records = tuple(task for task in tasks.of_run(home.store, run.id) if not task.group)
     definitions = {task.name: _definitions(home, task.parts) for task in records}
     return Side(run=run, tasks=records, metrics=metrics.last(home.store, run.id), definitions=definitions)
 
@@ -92,8 +92,8 @@ class Reason:
 def why(home: Home, ref: str, step: str | None = None) -> list[Reason]:
     """For each step of the run, or for one, what differs from its newest earlier execution."""
     run = runs.get(home.store, ref, project=home.project)
-    records = tasks.of_run(home.store, run.id)
-    wanted = records if step is None else (step_named(records, step),)
+    records = telling(tasks.of_run(home.store, run.id))
+    wanted = records if step is None else steps_named(records, step)
     return [_reason(home, run, task) for task in wanted]
 
 
@@ -139,8 +139,12 @@ def _never_reused(home: Home, run: Run, task: TaskRecord) -> str:
     """Why the pipeline itself lets the task use nothing again; empty if it does let it."""
     with home.blobs.open(run.spec) as file:
         document = codec.loads(file.read())
-    dag = document.pipeline.root.dag
-    found = dag.tasks.get(task.name) if dag else None
+    found, component = None, document.pipeline.root
+    # The numbers in a name are those of a loop's items, and no tasks.
+    for key in task.name.split("."):
+        if component is not None and component.dag is not None and key in component.dag.tasks:
+            found = component.dag.tasks[key]
+            component = document.pipeline.components.get(found.component, component)
     if found is None or (found.caching_options and found.caching_options.enable_cache):
         return ""
     config = document.platform.palmette.get(task.executor)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Run, TaskRecord
+from palmette.domain.states import TaskState
+
+_ITEMS: Final = re.compile(r"(?:\[\d+\])+$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +42,30 @@ class Row:
     cached: int = 0
     #: as in `Detail`
     interrupted: bool = False
+
+
+def telling(records: Iterable[TaskRecord]) -> tuple[TaskRecord, ...]:
+    """The records that say something to a person: of tasks, and of groups that came to nothing or could not begin."""
+    known = tuple(records)
+    around = {name for record in known for name in _around(record.name)}
+    failing = {name for record in known if record.state is TaskState.FAILED for name in _around(record.name)}
+    return tuple(
+        record
+        for record in known
+        if not record.group
+        or record.name not in around
+        or (record.state is TaskState.FAILED and record.name not in failing)
+    )
+
+
+def _around(name: str) -> Iterator[str]:
+    """The names that groups around a task of this name would have."""
+    return (name[:at] for at, sign in enumerate(name) if sign == ".")
+
+
+def alike(task: TaskRecord) -> str:
+    """The name that a step in a loop shares with its other iterations: "fit" of "fit[2]"."""
+    return _ITEMS.sub("", shown(task))
 
 
 def shown(task: TaskRecord) -> str:

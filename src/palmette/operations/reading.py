@@ -17,7 +17,7 @@ from palmette.domain.states import RunState
 from palmette.domain.values import Json, literal
 from palmette.errors import NotFound, UsageError
 from palmette.operations import outside
-from palmette.operations.details import Detail, Row, shown
+from palmette.operations.details import Detail, Row, alike, shown, telling
 from palmette.operations.home import Home, interrupted
 from palmette.store import metrics, retention, tasks
 from palmette.store import runs as stored_runs
@@ -69,10 +69,9 @@ def show(home: Home, ref: str) -> Detail:
 
 def detail(home: Home, run: Run) -> Detail:
     """The run with its tasks and numbers."""
-    records = tasks.of_run(home.store, run.id)
     return Detail(
         run=run,
-        tasks=records,
+        tasks=telling(tasks.of_run(home.store, run.id)),
         metrics=metrics.last(home.store, run.id),
         curves=_curves(home, run),
         interrupted=interrupted(run),
@@ -91,10 +90,23 @@ def _curves(home: Home, run: Run) -> Mapping[str, tuple[MetricPoint, ...]]:
 
 def step_named(records: Sequence[TaskRecord], name: str) -> TaskRecord:
     """The task that people know by that name; NotFound with what there is."""
+    first, *others = steps_named(records, name)
+    if others:
+        which = f"{shown(first)} to {shown(others[-1])}"
+        raise NotFound(f"{name} was executed for each of several items", f"Name one of {which}.")
+    return first
+
+
+def steps_named(records: Sequence[TaskRecord], name: str) -> tuple[TaskRecord, ...]:
+    """The task that people know by that name, or its iterations, if it is in a loop; NotFound with what there is."""
     for task in records:
         if name in {task.name, task.component}:
-            return task
-    known = [shown(task) for task in records]
+            return (task,)
+    executed = [task for task in records if not task.group]
+    iterations = tuple(task for task in executed if alike(task) == name)
+    if iterations:
+        return iterations
+    known = list(dict.fromkeys(alike(task) for task in executed))
     close = get_close_matches(name, known, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
     raise NotFound(f"the run has no step {name!r}", hint)
@@ -119,13 +131,14 @@ def logs(
     Each step's last attempt is meant where none is named.
     """
     run = stored_runs.get(home.store, ref, project=home.project)
-    chosen = None if step is None else step_named(tasks.of_run(home.store, run.id), step).name
+    if step is not None:
+        steps_named(tasks.of_run(home.store, run.id), step)
     tails: dict[str, _Tail] = {}
     while True:
         # States first: what is printed before a run is over has then been seen when it is.
         run = stored_runs.get(home.store, run.id)
-        records = [task for task in tasks.of_run(home.store, run.id) if chosen in (None, task.name)]
-        for task in records:
+        records = tasks.of_run(home.store, run.id)
+        for task in records if step is None else steps_named(records, step):
             found = _attempt(task, attempt)
             if found is not None:
                 path = home.directory / found.directory / "log"
@@ -141,7 +154,7 @@ def reused(home: Home, ref: str, step: str | None = None) -> dict[str, str]:
     Those that printed nothing there either are left out."""
     run = stored_runs.get(home.store, ref, project=home.project)
     records = tasks.of_run(home.store, run.id)
-    chosen = records if step is None else (step_named(records, step),)
+    chosen = records if step is None else steps_named(records, step)
     return {
         shown(task): task.cached_from.partition("/")[0]
         for task in chosen

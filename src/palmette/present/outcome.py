@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -11,6 +12,9 @@ from palmette.domain.states import RunState, TaskState
 from palmette.operations.details import Detail, shown
 from palmette.present import words
 from palmette.present.layout import hanging
+
+#: failed steps of which the log is quoted
+_MOST: Final = 4
 
 
 def outcome(detail: Detail, tails: Mapping[str, Sequence[str]]) -> RenderableType:
@@ -22,13 +26,16 @@ def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[Rende
     run = detail.run
     took = words.seconds((run.ended or run.created) - (run.started or run.created))
     reused = sum(task.state is TaskState.CACHED for task in detail.tasks)
-    aside = f", {reused} of {len(detail.tasks)} steps reused" if reused else ""
+    steps = sum(not task.group for task in detail.tasks)
+    aside = f", {reused} of {steps} steps reused" if reused else ""
     state = Text(run.state.value.lower(), style=words.RUN_STYLES[run.state])
     yield Text.assemble("run ", (run.id, "bold"), " ", state, f" in {took}{aside}")
-    for task in detail.tasks:
-        if task.state is TaskState.FAILED:
-            yield Text(f"\n{shown(task)}: {task.message}", style="red")
-            yield from (hanging("  │", line) for line in tails.get(task.name, ()))
+    failed = [task for task in detail.tasks if task.state is TaskState.FAILED]
+    for task in failed[:_MOST]:
+        yield Text(f"\n{shown(task)}: {task.message}", style="red")
+        yield from (hanging("  │", line) for line in tails.get(task.name, ()))
+    if len(failed) > _MOST:
+        yield Text(f"\n{len(failed) - _MOST} more steps failed: palmette show {run.id}", style="red")
     numbers = _numbers(detail)
     if numbers:
         yield Text(f"  {numbers}")

@@ -12,8 +12,9 @@ from palmette.domain.artifact import Artifact
 from palmette.domain.run import Environment, Run, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json, literal
-from palmette.operations.details import Detail, Row, shown
+from palmette.operations.details import Detail, Row, alike, shown
 from palmette.present import words
+from palmette.present.folding import MOST, Fold, folded
 from palmette.present.layout import hanging
 
 #: metrics that a list of runs shows before it says how many more there are
@@ -105,11 +106,12 @@ def _sections(detail: Detail, now: float) -> Iterable[RenderableType]:
     if run.settings:
         yield Text("\nconfig", style="dim")
         yield _settings(run)
-    yield Text("\nsteps", style="dim")
-    yield tasks(detail.tasks, now)
-    for task in detail.tasks:
-        if task.state is TaskState.FAILED and task.message:
-            yield hanging(f"    {shown(task)}:", Text(task.message, style="red"))
+    if not run.imported:
+        yield Text("\nsteps", style="dim")
+        yield tasks(detail.tasks, now)
+    failed = [task for task in detail.tasks if task.state is TaskState.FAILED and task.message]
+    for task in failed[:MOST]:
+        yield hanging(f"    {shown(task)}:", Text(task.message, style="red"))
     if detail.metrics:
         yield Text("\nmetrics", style="dim")
         yield _metrics(detail)
@@ -129,6 +131,7 @@ def _facts(detail: Detail, now: float) -> Table:
     environment = run.environment
     facts = {
         "started": f"{words.moment(run.started or run.created)}{'' if detail.interrupted else took}",
+        "origin": run.description if run.imported else "",
         "preset": run.preset,
         "code": git,
         "bundle": run.bundle[:12],
@@ -162,7 +165,7 @@ def _settings(run: Run) -> Table:
 
 
 def tasks(records: Sequence[TaskRecord], now: float) -> Table:
-    """One line a task: state, time, CPU, memory, what became of it."""
+    """One line a task: state, time, CPU, memory, what became of it. Many iterations of one step are one line."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, overflow="ellipsis")
@@ -170,13 +173,17 @@ def tasks(records: Sequence[TaskRecord], now: float) -> Table:
     table.add_column(no_wrap=True, justify="right", style="dim")
     table.add_column(no_wrap=True, justify="right", style="dim")
     table.add_column(overflow="fold", style="dim")
-    for task in records:
+    for task in folded(records):
         mark, style = words.TASK_MARKS[task.state]
+        if isinstance(task, Fold):
+            word, said = words.TASK_WORDS[task.state], task.message or task.tally
+            table.add_row(Text(f"  {mark}", style=style), task.title, Text(word, style=style), "", "", said)
+            continue
         wall = "" if task.started is None else words.seconds((task.ended or now) - task.started)
         last = task.attempts[-1] if task.attempts else None
         memory = words.size(last.peak_memory) if last and last.peak_memory else ""
-        word = Text(words.TASK_WORDS[task.state], style=style)
-        table.add_row(Text(f"  {mark}", style=style), shown(task), word, wall, memory, _remark(task))
+        state = Text(words.TASK_WORDS[task.state], style=style)
+        table.add_row(Text(f"  {mark}", style=style), shown(task), state, wall, memory, _remark(task))
     return table
 
 
@@ -211,13 +218,22 @@ def _metrics(detail: Detail) -> Table:
 def artifacts(
     stored: Sequence[tuple[TaskRecord, str, Artifact]], values: Sequence[tuple[TaskRecord, str, Json]] = ()
 ) -> Table:
-    """One line an artifact, then one a value."""
+    """One line an artifact, then one a value; one line for those of many iterations."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True, overflow="ellipsis")
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
     table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
+    alikes: dict[tuple[str, str], list[Artifact]] = {}
     for task, name, entry in stored:
+        alikes.setdefault((alike(task), name), []).append(entry)
+    for task, name, entry in stored:
+        each = alikes[alike(task), name]
+        if len(each) > MOST:
+            if entry is each[0]:
+                title, kind = f"  {alike(task)}[…].{name}", entry.type.removeprefix("system.")
+                table.add_row(title, kind, words.size(sum(one.size for one in each)), f"{len(each)} artifacts")
+            continue
         rows = entry.metadata.get("rows")
         about = "sensitive" if entry.sensitive else (f"{rows:,} rows" if isinstance(rows, int) else "")
         about = "  ".join(filter(None, [about, f"by reference: {entry.uri}" if entry.uri else ""]))
