@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import shlex
+import subprocess
 import sys
 import textwrap
 from pathlib import Path
@@ -11,11 +14,13 @@ import pytest
 
 from palmette import Metrics, Reference, command
 from palmette.authoring.components import component
+from palmette.capture.bundle import assemble, carried
 from palmette.capture.closure import close
 from palmette.capture.programs import module_of
 from palmette.capture.reach import reach
 from palmette.capture.sources import SourceTree
 from palmette.errors import CaptureError, DefinitionError, PalmetteError
+from palmette.runtime.delivery import BOOTSTRAP
 
 WRITE = "import sys; a = sys.argv; open(a[2], 'w').write(open(a[1]).read() * int(a[3])); open(a[4], 'w').write('7\\n')"
 
@@ -187,3 +192,59 @@ def test_python_is_the_interpreter_of_the_step(tmp_path: Path) -> None:
         ["python", "-c", "import sys; open(sys.argv[1], 'w').write(sys.executable)", "{output}"], outputs=str
     )
     assert which() == sys.executable
+
+
+APP = """
+from pathlib import Path
+from palmette import Metrics, command
+fit = command(
+    "python -m trainer.fit {data} {x} {model} {metrics} {score}",
+    inputs={"data": Path, "x": float}, outputs={"model": Path, "metrics": Metrics, "score": float})
+"""
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from trainer import lib
+if __name__ == "__main__":
+    data, x, model, metrics, score = sys.argv[1:]
+    Path(model).mkdir()
+    Path(model, "m").write_text(lib.scaled(Path(data).read_text(), float(x)))
+    Path(metrics).write_text(json.dumps({"auc": 0.5}))
+    Path(score).write_text("0.25")
+    print("fitted")
+"""
+
+
+def test_the_container_works_where_there_is_nothing_but_its_archive(
+    tmp_path: Path,
+) -> None:
+    lib = "def scaled(text, x):\n    return f'{text}{x}'\n"
+    files = {"app.py": APP, "trainer/__init__.py": "", "trainer/fit.py": PROGRAM, "trainer/lib.py": lib}
+    bundle = assemble({**carried(), **{path: text.encode() for path, text in files.items()}}, python="3.11")
+    archive = base64.b64encode(bundle.archive()).decode()
+    (tmp_path / "pod").mkdir()
+    (tmp_path / "data").write_text("ab")
+    artifact = {"name": "data", "uri": str(tmp_path / "data"), "type": {}, "metadata": {}}
+    places = {name: {"artifacts": [{"uri": str(tmp_path / "out" / name), "type": {}}]} for name in ("model", "metrics")}
+    asked = {
+        "inputs": {"parameterValues": {"x": 2.5}, "artifacts": {"data": {"artifacts": [artifact]}}},
+        "outputs": {
+            "artifacts": places,
+            "parameters": {"score": {"outputFile": str(tmp_path / "score")}},
+            "outputFile": str(tmp_path / "answer.json"),
+        },
+    }
+    given = ["--step", "app:fit", "--bundle", bundle.digest, "--archive", archive]
+    done = subprocess.run(
+        [sys.executable, "-c", BOOTSTRAP, *given, "--executor-input", json.dumps(asked)],
+        cwd=tmp_path / "pod",
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "fitted\n"
+    assert (tmp_path / "out" / "model" / "m").read_text() == "ab2.5"
+    assert json.loads((tmp_path / "out" / "metrics").read_text()) == {"auc": 0.5}
+    assert (tmp_path / "score").read_text() == "0.25"
