@@ -26,11 +26,13 @@ from palmette.runtime.complaint import complain
 _BUNDLE = "PALMETTE_BUNDLE"
 
 
-def carry_out(command: Any, signature: Signature, texts: Mapping[str, str], bundle: str = "") -> dict[str, Any]:
-    """Run the words of a command with the texts of its inputs; what it wrote, by output. The error of one that
-    fails has its exit code."""
-    here = Path.cwd()
-    place = Path(mkdtemp(prefix="palmette-", dir=here if os.access(here, os.W_OK) else None))
+def carry_out(
+    command: Any, signature: Signature, texts: Mapping[str, str], place: Path, bundle: str = ""
+) -> dict[str, Any]:
+    """Run the words of a command with the texts of its inputs; what it wrote below `place`, by output.
+
+    The error of one that fails has its exit code.
+    """
     paths = {name: place / formats.filename(name, kind) for name, kind in signature.outputs.items()}
     words = command.filled({**texts, **{name: str(path) for name, path in paths.items()}})
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
@@ -56,7 +58,7 @@ def call(step: Any, given: Mapping[str, Any]) -> Any:
     kinds = {slot.name: slot.kind for slot in step.signature.slots}
     place = Path(mkdtemp(prefix="palmette-"))
     texts = {name: _given(name, value, kinds[name], place) for name, value in given.items()}
-    made = carry_out(step.function, step.signature, texts)
+    made = carry_out(step.function, step.signature, texts, Path(mkdtemp(dir=place)))
     return made["output"] if [*made] == ["output"] else SimpleNamespace(**made) if made else None
 
 
