@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.graph import Retry
-from palmette.domain.run import AttemptEnded, AttemptStarted, Change, Reused, RunChanged, TaskChanged, TaskRecord
+from palmette.domain.run import (
+    AttemptEnded,
+    AttemptStarted,
+    Change,
+    Reused,
+    RunChanged,
+    TaskChanged,
+    TaskRecord,
+    TasksPlanned,
+)
 from palmette.domain.states import RUN_MOVES, TASK_MOVES, AttemptState, RunState, TaskState
 from palmette.engine.machine import advance
 from palmette.engine.memory import MemoryLedger
@@ -21,11 +31,13 @@ from palmette.engine.vocabulary import (
     AttemptLost,
     Began,
     Begin,
+    Bypassed,
     CancelAsked,
     Claimed,
     Due,
     End,
     Ended,
+    Entered,
     Event,
     Failed,
     Finish,
@@ -45,6 +57,10 @@ class World:
     """A pipeline, and what becomes of every attempt at its tasks: the same however often it is tried."""
 
     nodes: tuple[Node, ...]
+    #: loop → the nodes that it comes to
+    blocks: dict[str, tuple[Node, ...]]
+    #: groups and tasks whose condition does not hold
+    bypassed: frozenset[str]
     #: task → how many of its attempts fail before one succeeds
     failures: dict[str, int]
     cached: frozenset[str]
@@ -53,23 +69,74 @@ class World:
     lost: frozenset[tuple[str, int]]
 
     def records(self) -> list[TaskRecord]:
-        return [TaskRecord(name=node.name, needs=node.needs) for node in self.nodes]
+        return recorded(self.nodes)
+
+    def known(self, ledger: MemoryLedger) -> list[Node]:
+        """The nodes that there are by now, as the records tell."""
+        nodes, waiting = list(self.nodes), [node.name for node in self.nodes if node.name in self.blocks]
+        while waiting:
+            loop = waiting.pop()
+            if ledger.tasks[loop].state in (TaskState.RUNNING, TaskState.SUCCEEDED) or f"{loop}.0" in ledger.tasks:
+                nodes += self.blocks[loop]
+                waiting += [node.name for node in self.blocks[loop] if node.name in self.blocks]
+        return nodes
+
+    def everything(self) -> list[Node]:
+        return [*self.nodes, *itertools.chain.from_iterable(self.blocks.values())]
+
+
+def recorded(nodes: Sequence[Node]) -> list[TaskRecord]:
+    return [TaskRecord(name=node.name, needs=node.needs, executor="" if node.group else "e") for node in nodes]
+
+
+def scope(draw: st.DrawFn, parent: str, blocks: dict[str, tuple[Node, ...]], most: int, depth: int) -> list[Node]:
+    """Tasks and groups that need each other, and all that is in them."""
+    nodes: list[Node] = []
+    names = [f"{parent}.t{number}" if parent else f"t{number}" for number in range(draw(st.integers(1, most)))]
+    for number, name in enumerate(names):
+        needs = draw(st.sets(st.sampled_from(names[:number]), max_size=3)) if number else set()
+        kind = draw(st.sampled_from(["task", "task", "task", "group", "asks", "loop"])) if depth < 2 else "task"
+        retry = Retry(retries=draw(st.integers(0, 2)), backoff=draw(st.sampled_from([0.0, 5.0])))
+        node = Node(
+            name=name,
+            needs=tuple(sorted(needs)),
+            parent=parent,
+            regardless=draw(st.sampled_from([False, False, False, True])),
+            retry=retry if kind == "task" else Retry(),
+            group=kind != "task",
+            asks=kind in ("asks", "loop"),
+            limit=draw(st.integers(0, 2)) if kind == "loop" else 0,
+        )
+        nodes.append(node)
+        if kind == "loop":
+            inner: list[Node] = []
+            for index in range(draw(st.integers(0, 3))):
+                inner.append(Node(name=f"{name}.{index}", parent=name, group=True))
+                inner += scope(draw, f"{name}.{index}", blocks, 2, depth + 1)
+            blocks[name] = tuple(inner)
+        elif kind != "task":
+            nodes += scope(draw, name, blocks, 3, depth + 1)
+    return nodes
 
 
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
-    names = [f"t{number}" for number in range(draw(st.integers(1, 12)))]
-    nodes = []
-    for number, name in enumerate(names):
-        needs = draw(st.sets(st.sampled_from(names[:number]), max_size=4)) if number else set()
-        retry = Retry(retries=draw(st.integers(0, 2)), backoff=draw(st.sampled_from([0.0, 5.0])))
-        nodes.append(Node(name=name, needs=tuple(sorted(needs)), retry=retry))
+    blocks: dict[str, tuple[Node, ...]] = {}
+    nodes = scope(draw, "", blocks, 8, 0)
+    every = [*nodes, *itertools.chain.from_iterable(blocks.values())]
+    names = [node.name for node in every if not node.group]
+    asked = [node.name for node in every if node.asks or not node.group]
+    if not names:
+        nodes.append(Node(name="only"))
+        names, asked = ["only"], [*asked, "only"]
     subset = st.frozensets(st.sampled_from(names), max_size=3)
     return World(
         nodes=tuple(nodes),
+        blocks=blocks,
+        bypassed=draw(st.frozensets(st.sampled_from(asked), max_size=3)),
         failures={name: draw(st.sampled_from([0, 0, 0, 0, 1, 2, 3])) for name in names},
         cached=draw(subset),
-        refused=draw(st.frozensets(st.sampled_from(names), max_size=1)),
+        refused=draw(st.frozensets(st.sampled_from(asked), max_size=1)),
         lost=draw(st.frozensets(st.tuples(st.sampled_from(names), st.integers(1, 3)), max_size=4)),
     )
 
@@ -87,10 +154,14 @@ class Driver:
     finished: RunState | None = None
     started: list[tuple[str, int, int]] = field(default_factory=list)
 
+    @cached_property
+    def groups(self) -> set[str]:
+        return {node.name for node in self.world.everything() if node.group}
+
     def run(self, steps: int | None = None) -> None:
         """Go on until the end, or for so many events."""
         chance = random.Random(self.seed)
-        progress = restore(self.world.nodes, list(self.ledger.tasks.values()), self.ledger.state)
+        progress = restore(self.world.known(self.ledger), list(self.ledger.tasks.values()), self.ledger.state)
         self.pending = [Begin(time=self.clock)]
         count = 0
         while self.pending and (steps is None or count < steps):
@@ -110,8 +181,13 @@ class Driver:
     def answer(self, command: LookUp | Queue | Start | End | WaitUntil | Finish) -> None:
         time = self.clock
         match command:
+            case LookUp(task=task) if task in self.world.bypassed:
+                self.pending.append(Bypassed(task=task, time=time, message="its condition does not hold"))
             case LookUp(task=task) if task in self.world.refused:
                 self.pending.append(Refused(task=task, time=time, message="unusable"))
+            case LookUp(task=task) if task in self.groups:
+                nodes = self.world.blocks.get(task, ())
+                self.pending.append(Entered(task=task, time=time, nodes=nodes, records=tuple(recorded(nodes))))
             case LookUp(task=task) if task in self.world.cached:
                 reused = Reused(run="r0", task=task, made=0.0, outputs=outputs(task))
                 self.pending.append(Hit(task=task, time=time, reused=reused, fingerprint="f"))
@@ -151,17 +227,30 @@ def drive(world: World, seed: int, cancel_after: int | None = None) -> Driver:
 
 def expected(world: World) -> dict[str, TaskState]:
     """What every order of events must come to, said in another way than the machine does."""
-    states: dict[str, TaskState] = {}
-    for node in world.nodes:
-        if not all(states[need].good for need in node.needs):
-            states[node.name] = TaskState.SKIPPED
-        elif node.name in world.refused or (
-            node.name not in world.cached and world.failures[node.name] > node.retry.retries
-        ):
-            states[node.name] = TaskState.FAILED
-        else:
-            states[node.name] = TaskState.CACHED if node.name in world.cached else TaskState.SUCCEEDED
-    return states
+    found: dict[str, TaskState] = {}
+
+    def settle(members: Sequence[Node], inside: Sequence[Node]) -> None:
+        for node in members:
+            found[node.name] = state(node, inside)
+
+    def state(node: Node, beside: Sequence[Node]) -> TaskState:
+        inner = [each for each in beside if each.name.startswith(f"{node.name}.")]
+        met = all(found[need].good for need in node.needs) or node.regardless
+        if not met or node.name in world.bypassed or node.name in world.refused:
+            found.update(dict.fromkeys((each.name for each in inner), TaskState.SKIPPED))
+            return TaskState.FAILED if met and node.name not in world.bypassed else TaskState.SKIPPED
+        if not node.group:
+            if node.name in world.cached:
+                return TaskState.CACHED
+            return TaskState.FAILED if world.failures[node.name] > node.retry.retries else TaskState.SUCCEEDED
+        inner = [*inner, *world.blocks.get(node.name, ())]
+        direct = [each for each in inner if each.parent == node.name]
+        settle(direct, inner)
+        failed = any(found[each.name] is TaskState.FAILED for each in direct)
+        return TaskState.FAILED if failed else TaskState.SUCCEEDED
+
+    settle([node for node in world.nodes if not node.parent], world.nodes)
+    return found
 
 
 def states(ledger: MemoryLedger) -> dict[str, TaskState]:
@@ -171,15 +260,20 @@ def states(ledger: MemoryLedger) -> dict[str, TaskState]:
 def check_moves(world: World, transactions: Sequence[Sequence[Change]]) -> None:
     run = RunState.PENDING
     tasks = dict.fromkeys((node.name for node in world.nodes), TaskState.PENDING)
+    every = {node.name: node for node in world.everything()}
     attempts: dict[tuple[str, int], AttemptState] = {}
     for change in (change for transaction in transactions for change in transaction):
         match change:
             case RunChanged(state=state):
                 assert state in RUN_MOVES[run]
                 run = state
+            case TasksPlanned(tasks=planned):
+                assert not {record.name for record in planned} & set(tasks), "nothing comes to be twice"
+                tasks |= {record.name: record.state for record in planned}
             case TaskChanged(task=task, state=state):
                 assert state in TASK_MOVES[tasks[task]], (task, tasks[task], state)
                 tasks[task] = state
+                check_limit(every, tasks, every[task].parent)
             case AttemptStarted(task=task, attempt=attempt):
                 assert attempts.get((task, attempt.serial), AttemptState.RUNNING) is AttemptState.RUNNING
                 attempts[task, attempt.serial] = attempt.state
@@ -187,6 +281,13 @@ def check_moves(world: World, transactions: Sequence[Sequence[Change]]) -> None:
                 assert attempts[task, attempt.serial] is AttemptState.RUNNING
                 attempts[task, attempt.serial] = attempt.state
     assert AttemptState.RUNNING not in attempts.values()
+
+
+def check_limit(every: Mapping[str, Node], tasks: Mapping[str, TaskState], group: str) -> None:
+    """No more members of a limited group are open than may be."""
+    if group and every[group].limit:
+        open = [name for name in tasks if every[name].parent == group and tasks[name] is TaskState.RUNNING]
+        assert len(open) <= every[group].limit
 
 
 def check_attempts(ledger: MemoryLedger) -> None:
@@ -268,8 +369,8 @@ def test_a_cancelled_run_ends_soon_even_if_its_driver_dies(world: World, seed: i
 @settings(max_examples=40, deadline=None)
 @given(worlds(), st.integers(0, 2**16))
 def test_what_is_reused_leads_to_what_executing_it_would_have_led_to(world: World, seed: int) -> None:
-    plain = World(world.nodes, dict.fromkeys(world.failures, 0), frozenset(), frozenset(), world.lost)
-    cached = World(world.nodes, plain.failures, world.cached, frozenset(), world.lost)
+    plain = replace(world, failures=dict.fromkeys(world.failures, 0), cached=frozenset(), refused=frozenset())
+    cached = replace(plain, cached=world.cached)
     first, second = drive(plain, seed), drive(cached, seed)
     assert first.finished is second.finished is RunState.SUCCEEDED
     assert {name: record.outputs for name, record in first.ledger.tasks.items()} == {
