@@ -5,14 +5,12 @@ from __future__ import annotations
 import heapq
 import time as clocks
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
-from palmette.domain.artifact import Outputs
 from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.engine import outcome
@@ -22,6 +20,7 @@ from palmette.engine.inputs import Job, Places
 from palmette.engine.journal import Journal
 from palmette.engine.line import Line
 from palmette.engine.machine import advance
+from palmette.engine.patience import Patience, PatientBytes, PatientImporter
 from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.ports import Claim, Exited, Lost, Report, Started
 from palmette.engine.progress import restore
@@ -82,6 +81,10 @@ class _Drive:
     """One driver of one run."""
 
     def __init__(self, plan: Plan, run: Run, records: Sequence[TaskRecord], world: World, policy: Policy) -> None:
+        # What is asked of the run meanwhile is heard at the next beat that is not in between.
+        self._patience = Patience(world.ledger.beat, _BEAT)
+        files = PatientBytes(world.files, self._patience)
+        world = replace(world, files=files, importer=PatientImporter(world.importer, self._patience))
         self._run, self._world, self._policy = run, world, policy
         self._job = Job(
             id=run.id,
@@ -330,10 +333,8 @@ class _Drive:
     def _collected(self, live: _Live) -> Succeeded | Failed:
         confidential = hidden(live.task, self._world.secrets)
         try:
-            outputs = self._meanwhile(
-                lambda: outcome.collect(
-                    live.task, live.places, self._world.files, confidential, importer=self._world.importer
-                )
+            outputs = outcome.collect(
+                live.task, live.places, self._world.files, confidential, importer=self._world.importer
             )
         except (outcome.Spoiled, OSError, PalmetteError) as error:
             if isinstance(error, outcome.Leaked):
@@ -344,16 +345,6 @@ class _Drive:
         points = outcome.metrics(outputs, self._world.clock())
         self._journal.note_points(live.task.name, live.serial, points, live.tail.position + 1)
         return Succeeded(outputs=outputs)
-
-    def _meanwhile(self, act: Callable[[], Outputs]) -> Outputs:
-        """Do what may take long, such as hashing what is huge, and keep the lease on the run."""
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(act)
-            while not wait([future], timeout=_BEAT).done:
-                self._next_beat = clocks.monotonic() + _BEAT
-                if self._world.ledger.beat():
-                    self._tell(CancelAsked(time=self._world.clock()))
-            return future.result()
 
     def _listen(self) -> None:
         """Read what running attempts say of themselves."""
@@ -380,6 +371,7 @@ class _Drive:
                     self._live.pop(report.id, None)
         for task in list(self._claims):
             self._release(task)
+        self._patience.close()
         for path in self._waste:
             tidy(path)
 
