@@ -108,3 +108,27 @@ def test_its_unit_tests_import_palmette_installed_without_what_it_requires(insta
         """,
     )
     place(python, "test_old.py", PYTHONPATH=".")
+
+
+@pytest.mark.timeout(300)
+def test_python_drives_the_tool_from_there(installer: Installer, place: Place, tool: Path) -> None:
+    python = installer.environment(place.directory / ".venv")
+    installer.uv("pip", "install", "--python", python, *PINS)
+    installer.uv("pip", "install", "--python", python, "--no-deps", installer.wheel)
+    place.write("pyproject.toml", '[project]\nname = "old"\nversion = "1"\n\n[tool.palmette]\n')
+    place.write("algorithms/old.py", ALGORITHM)
+    place.write(
+        "drive.py",
+        """
+        import palmette
+
+        run = palmette.run("old", rows=5, quiet=True)
+        assert run.metrics == {"mean": 3.0}
+        assert run["build_and_fit"].output == {"mean": 3.0}
+        assert palmette.runs(frame=False)[0].id == run.id
+        """,
+    )
+    # The environment's own `palmette` is first on the PATH, and lacks what it requires.
+    path = f"{place.directory / '.venv' / 'bin'}:{tool.parent}"
+    place(python, "drive.py", PATH=path)
+    place(python, "drive.py", PALMETTE_TOOL=str(tool))

@@ -101,7 +101,7 @@ def runs(
     answer = place("runs", *([query] if query else []), "--limit", str(limit), "--json")
     rows: list[Mapping[str, Any]] = answer["runs"] if isinstance(answer, Mapping) else answer
     if len(rows) == limit:
-        warnings.warn(f"only the newest {limit:,} runs are here: limit= gives more", stacklevel=2)
+        warnings.warn(f"there may be older runs than the newest {limit:,}, which are here: limit= gives more", stacklevel=2)
     return frames.frame(rows) if frame else [Run(place, row["run_id"]) for row in rows]
 
 

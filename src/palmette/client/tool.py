@@ -156,6 +156,7 @@ class Asked:
             name = str(self._first["accepted"])
         except (ValueError, KeyError, TypeError):
             self._rest = line + self._process.stdout.read()
+            self._close()
             raise self._error(self._process.wait(), []) from None
         self._reader.start()
         return name
@@ -177,9 +178,15 @@ class Asked:
             except KeyboardInterrupt as pressed:
                 interruption = pressed
                 self._process.send_signal(signal.SIGINT)
+        self._close()
         if interruption is not None:
             raise interruption
         return self._process.returncode, self._value(self._process.returncode, heard)
+
+    def _close(self) -> None:
+        for stream in (self._process.stdout, self._process.stderr):
+            if stream is not None:
+                stream.close()
 
     def _lines(self) -> Iterator[str]:
         if self._process.stderr is not None:
