@@ -278,7 +278,7 @@ def test_a_project_file_that_was_left_behind_gets_a_hint(carry: Carry, tmp_path:
     assert done.code == 1
     assert "data/x.csv is a file of the project" in done.err
     assert "importlib.resources" in done.err
-    assert "or use its absolute path, for instance in a config field of type Path." in done.err
+    assert 'data: InputFile = InputFile("data/x.csv")' in done.err
     again = (
         "    except FileNotFoundError as error:\n        raise FileNotFoundError(*error.args, 'data/x.csv') from error"
     )
