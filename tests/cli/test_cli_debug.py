@@ -251,7 +251,7 @@ def test_mistakes_are_told_before_anything_starts(steps: Project) -> None:
     assert "There are: load, divide, score." in steps("run", "steps", "--debug", "nothing", code=2).err
     assert "--break belongs to --debug" in steps("run", "steps", "--break", code=2).err
     assert "leave --json out" in steps("run", "steps", "--debug", "load", "--json", code=2).err
-    assert not steps.exists(".palmette/palmette.db") or steps.json("runs") == []
+    assert steps.json("runs") == []
     steps.run("steps", code=3)
     assert "score was not executed in run" in steps("debug", "last", "score", code=2).err
     assert "There are: load, divide, score." in steps("debug", "last", "nothing", code=2).err

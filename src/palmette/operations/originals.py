@@ -104,8 +104,10 @@ def current(
     template: Template,
     python: Interpreter,
     where: Directories,
+    locked: bool = True,
 ) -> tuple[Environment, tuple[str, ...]]:
-    """The environment that its code finds here and now, and what there is to know of that."""
+    """The environment that its code finds here and now, and what there is to know of that. Unless it is `locked` by the
+    project's lock file, what is installed is all that counts."""
     hello = template.hello()
     refuse_newer(hello.python, str(python.executable))
     facts = InterpreterFacts(
@@ -116,7 +118,8 @@ def current(
         site_packages=tuple(Path(path) for path in hello.paths),
     )
     keeping = Keeping(where.cache / "installed")
-    lock = locks.read(project.root, keeping, choice=project.lock, workspace=workspace(project.root))
+    choice = project.lock if locked else "none"
+    lock = locks.read(project.root, keeping, choice=choice, workspace=workspace(project.root))
     formats = {name for config in original.document.platform.palmette.values() for name in config.imports}
     found = environment(
         project.root,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import shutil
 import subprocess
 import tarfile
@@ -29,7 +30,7 @@ from palmette.operations.details import Detail, shown
 from palmette.operations.home import open_home
 from palmette.operations.originals import Original
 from palmette.operations.policy import FROM, gone
-from palmette.operations.project import Interpreter, Project, interpreter
+from palmette.operations.project import Interpreter, Project
 from palmette.operations.rerunning import Standing, accept, reached
 from palmette.operations.trials import equal
 from palmette.store import captures, metrics
@@ -219,7 +220,8 @@ def _from_commit(project: Project, environ: Mapping[str, str], original: Origina
     root = tree / project.root.resolve().relative_to(whole.resolve())
     roots = tuple(root / each.relative_to(project.root) for each in project.roots if each.is_relative_to(project.root))
     found = close(SourceTree(root, roots), original.modules, whole_packages=project.closure == "package")
-    directory = unpack(make_bundle(found, carried()), top / "bundles")
+    rebuilt = make_bundle(found, carried())
+    directory = unpack(rebuilt, top / "bundles")
     record = captures.bundle(original.home.store, original.run.bundle)
     known = {} if record is None else {
         path: sha for path, sha in record.files.items() if not path.startswith("palmette/")
@@ -231,7 +233,10 @@ def _from_commit(project: Project, environ: Mapping[str, str], original: Origina
             f"the bundle of run {original.run.id} is gone, and its commit has other files: {', '.join(wrong[:5])}",
             "What was not committed then cannot be rebuilt.",
         )
-    return directory
+    kept = {entry["path"]: entry["sha256"] for entry in json.loads(rebuilt.manifest)["files"]}
+    size = sum(map(len, rebuilt.files.values()))
+    captures.keep_bundle(original.home.store, captures.BundleRecord(digest=rebuilt.digest, size=size, files=kept))
+    return unpack(rebuilt, original.home.bundles)
 
 
 def _has_commit(root: Path, environ: Mapping[str, str], commit: str) -> bool:
@@ -286,7 +291,7 @@ def _python(
 def _changes(project: Project, environ: Mapping[str, str], original: Original, code: Path) -> list[str]:
     """In what the project's environment is not the recorded one."""
     try:
-        with reached(project, environ, original, code, python=interpreter(project, environ)) as standing:
+        with reached(project, environ, original, code) as standing:
             return originals.differences(original.run.environment, standing.environment)
     except PalmetteError as error:  # it cannot even be pinned: packages are missing
         return [error.message]

@@ -155,12 +155,16 @@ class Standing:
 def reached(
     project: Project, environ: Mapping[str, str], original: Original, code: Path, *, python: Interpreter | None = None
 ) -> Iterator[Standing]:
-    """The interpreter, started, with what the code imports on its way; an environment that changed is a notice."""
-    python, where = python or interpreter(project, environ), directories(environ)
+    """The interpreter, started, with what the code imports on its way; an environment that changed is a notice. One
+    that was built for the run is not held against the project's lock file."""
+    locked, where = python is None, directories(environ)
+    python = python or interpreter(project, environ)
     own = Environment(executable=str(python.executable))
     with environments.shelf(environ) as held:
         built = environments.again(held, own, original.run.environments, project.root)
-        with _begun(project, environ, original, code, python=python, where=where, built=built) as standing:
+        with _begun(
+            project, environ, original, code, python=python, where=where, built=built, locked=locked
+        ) as standing:
             yield standing
 
 
@@ -174,6 +178,7 @@ def _begun(
     python: Interpreter,
     where: Directories,
     built: Mapping[str, Environment],
+    locked: bool,
 ) -> Iterator[Standing]:
     template = Template.reach(python.executable, where.kit, where.templates, environ)
     try:
@@ -181,7 +186,7 @@ def _begun(
         imports = (*originals.RUNTIME, *taken.third_party, *taken.third_party_maybe)
         template.begin_preload(imports)
         environment, notes = originals.current(
-            original, taken, project=project, template=template, python=python, where=where
+            original, taken, project=project, template=template, python=python, where=where, locked=locked
         )
         changes = originals.differences(original.run.environment, environment)
         told = [f"the environment is not that of {original.run.id}: {', '.join(changes)}"] if changes else []
