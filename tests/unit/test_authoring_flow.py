@@ -328,6 +328,46 @@ def test_what_loops_made_is_collected_behind_them(module: Write) -> None:
     assert (again.items, again.item) == (FromCollected(task="fit", output="output"), None)
 
 
+def test_items_of_a_list_that_says_nothing_of_them_are_what_they_are_used_as(module: Write) -> None:
+    text = """
+    @step
+    def some() -> list: return []
+
+    @algorithm
+    def main() -> None:
+        for item in each(some()):
+            fetch(item)
+        for pair in each(some()):
+            with when(pair.kind == "a"):
+                fetch(pair.rows)
+    """
+    numbers, mappings = [node for node in graph(module(text)).tasks if isinstance(node, Each)]
+    assert (numbers.item, mappings.item) == (ParameterType.INTEGER, ParameterType.STRUCT)
+    [condition] = mappings.body
+    assert isinstance(condition, When)
+    assert isinstance(condition.cases[0].test, Comparison)
+    assert condition.cases[0].test.left == FromItem(loop="for-loop-2", path=("kind",), type=ParameterType.STRING)
+
+
+def test_an_algorithm_may_return_what_it_collected(module: Write) -> None:
+    text = """
+    @algorithm
+    def part(folds: int = 1) -> list[Path]:
+        for fold in each([1, 2]):
+            model = fit(fetch(), fold)
+        return collect(model)
+
+    @algorithm
+    def main() -> None:
+        best(part(), [1.0, 2.0])
+    """
+    [part, chosen] = graph(module(text)).tasks
+    assert isinstance(part, Nested)
+    assert isinstance(chosen, Task)
+    assert part.outputs[0].many
+    assert chosen.arguments["models"] == FromTask(task="part", output="output")
+
+
 def test_every_mistake_with_loops_is_reported_with_its_line(module: Write) -> None:
     text = """
     for item in each(config.folds):

@@ -24,6 +24,7 @@ from palmette.domain.graph import (
     ParameterType,
     Source,
     Test,
+    tested,
 )
 from palmette.domain.values import Json
 
@@ -124,6 +125,8 @@ class Blocks:
                 said = given._label if isinstance(given, Placeholder) else repr(given)
                 self.recorder.report(f"{word}() is given {said}, which is no test", _TESTS)
             return _NEVER
+        for source in tested(found._test):
+            self.recorder.settle(source)
         return found._test if all(self.recorder.reaches(value) for value in found._values) else _NEVER
 
     def each(self, items: Any, parallel: int) -> Turn:
@@ -216,7 +219,9 @@ class Blocks:
         assert kind is not None
         assert isinstance(source, FromTask)
         if kind.many or kind.optional:
-            self.recorder.report(f"collect() is given {single._label}, which may be None" if kind.optional else "")
+            why = "which is a list already" if kind.many else "which may be None"
+            self.recorder.report(f"collect() is given {single._label}, {why}", "Let a step in the loop put it right.")
+            return Unknown(self.recorder, "collect()")
         made = FromCollected(task=source.task, output=source.output)
         return Collected(self.recorder, f"collect({source.task})", collected(kind), made, single._home)
 

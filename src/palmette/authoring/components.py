@@ -214,4 +214,5 @@ def _inputs(slots: Sequence[Slot], kinds: Mapping[str, Kind]) -> Iterator[Input]
 def declared_output(name: str, kind: Kind) -> Output:
     """An output of that kind."""
     parameter = kind.parameter.field.type if kind.parameter else None
-    return Output(name=name, parameter=parameter, artifact=kind.artifact, format=kind.format, sensitive=kind.sensitive)
+    made = Output(name=name, parameter=parameter, artifact=kind.artifact, format=kind.format)
+    return replace(made, sensitive=kind.sensitive, many=kind.many)

@@ -12,7 +12,7 @@ from typing import Any
 from palmette.authoring.algorithms import AlgorithmDefinition
 from palmette.authoring.configs import Leaf, leaves
 from palmette.authoring.functions import Body, Interface, interface, outcome
-from palmette.authoring.groups import Call, Entry, Frame, Part, Place, Scope, crossed, frozen, is_made
+from palmette.authoring.groups import Call, Entry, Frame, Loop, Part, Place, Scope, crossed, frozen, is_made
 from palmette.authoring.parameters import encode
 from palmette.authoring.placeholders import MARK, Block, Called, Group, Output, Placeholder, Unknown, Value, given
 from palmette.authoring.signatures import NOTHING, Kind, Shape, Slot, kind_of, parameter_in
@@ -28,6 +28,7 @@ from palmette.domain.graph import (
     FromParameter,
     FromTask,
     Nested,
+    ParameterType,
     Reading,
     Source,
 )
@@ -278,12 +279,19 @@ class Recorder:
             if parameter is None:
                 self.report(f"{value._label} cannot be given for {label}: it is a parameter, not an artifact")
             elif isinstance(source, FromItem) and source.type is None:
-                return replace(source, type=parameter.field.type)
+                source = replace(source, type=parameter.field.type)
+                self.settle(source)
             return source
         why = mismatch(kind, value._kind)
         if why:
             self.report(f"{value._label} cannot be given for {label}: {why}")
         return source
+
+    def settle(self, source: Source) -> None:
+        """Let the first use of an item decide its type, where the list says nothing of it."""
+        loop = self.frame.entries.get(source.loop) if isinstance(source, FromItem) else None
+        if isinstance(source, FromItem) and isinstance(loop, Loop) and loop.item is None:
+            loop.item = ParameterType.STRUCT if source.path else source.type
 
     def reaches(self, value: Value, allowed: Place | None = None) -> bool:
         """Whether a value can be used here, out of blocks of the allowed kind too; report it if not."""

@@ -68,7 +68,7 @@ def output_definitions(outputs: Iterable[Output]) -> Definitions:
             if entry.parameter is not None
         },
         artifacts={
-            entry.name: ArtifactSpec(artifact_type=_schema(entry.artifact))
+            entry.name: ArtifactSpec(artifact_type=_schema(entry.artifact), is_artifact_list=entry.many)
             for entry in entries
             if entry.artifact is not None
         },

@@ -22,7 +22,6 @@ from palmette.domain.graph import (
     ParameterType,
     Source,
 )
-from palmette.errors import CompileError
 from palmette.ir.spec import (
     ArtifactInput,
     ArtifactSelector,
@@ -166,7 +165,7 @@ class Level:
                 branches = self._branches(source)
                 return self.one_of(source).wired() if branches.parent is self else self._through(source)
             case FromFile():
-                raise CompileError("files cannot be compiled yet", "Give the step the path as a text.")
+                raise AssertionError(source)  # `palmette.compile.importers` made tasks of them
             case _:
                 assert_never(source)
 

@@ -112,6 +112,8 @@ class Output:
     format: str = ""
     #: never previewed, quoted, summarised or logged
     sensitive: bool = False
+    #: a list of artifacts: what an algorithm collected and returns
+    many: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
