@@ -169,11 +169,14 @@ class Draft:
             return
         word = "failed" if status.state is TaskState.FAILED else "was skipped"
         cause = f"{self._blamed(status).node.shown} {word}"
+        if status.node.group and status.state is TaskState.SKIPPED:
+            # People know steps, and no groups.
+            cause = status.message
         for place in self._needing(status.node.name):
             if not self.at(place).node.regardless:
                 self._skip(self.at(place), cause, time)
         for place in self.members(status.node.name) if status.node.group else ():
-            self._skip(self.at(place), status.message if status.state is TaskState.SKIPPED else cause, time)
+            self._skip(self.at(place), cause, time)
 
     def _blamed(self, status: Status) -> Status:
         """The task because of which a group failed; what is no such group itself."""

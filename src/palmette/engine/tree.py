@@ -92,7 +92,7 @@ class Tree:
         plainly = _CAST.sub(lambda cast: cast["inner"], planned.condition)
         for sign, word in (("!(", "not ("), ("&&", "and"), ("||", "or")):
             plainly = plainly.replace(sign, word)
-        return _PARAMETER.sub(lambda match: match["name"].removeprefix(_CHANNEL), plainly)
+        return _PARAMETER.sub(lambda match: _plain_name(match["name"]), plainly)
 
     def _facts(self, planned: Planned, inputs: Inputs) -> Iterable[str]:
         """The values that decided; nothing of what may be sensitive."""
@@ -100,9 +100,10 @@ class Tree:
             made = origin(planned.parameters.get(name))
             task = None if made is None else self.tasks.get(made.task)
             secret = made is not None and (task is None or made.output in task.config.sensitive)
-            value = text(inputs.parameters.get(name))
-            if not secret and len(value) <= _SHORT:
-                yield f"{name.removeprefix(_CHANNEL)} is {value}"
+            value = inputs.parameters.get(name)
+            quoted = f"{value:.6g}" if isinstance(value, float) else text(value)
+            if not secret and len(quoted) <= _SHORT:
+                yield f"{_plain_name(name)} is {quoted}"
 
     def _items(self, loop: Group, inputs: Inputs) -> Sequence[Source | Artifacts]:
         """What the loop runs over; UnusableInput if that is no list."""
@@ -141,3 +142,8 @@ class Tree:
 def _quoted(value: Json) -> str:
     quoted = text(value)
     return quoted if len(quoted) <= _SHORT else f"{quoted[:_SHORT]}…"
+
+
+def _plain_name(name: str) -> str:
+    """What a person calls an input that stands in for an output: "fit" where fit has only one."""
+    return name.removeprefix(_CHANNEL).removesuffix("-output").removesuffix("-Output")

@@ -71,6 +71,7 @@ class RunProgress:
         self._declared = tuple(declared)
         self._clock = clock
         self._lines: dict[str, _Line] = {}
+        self._width = 0
         self._take_in(tasks)
         self._live = Live(console=console, refresh_per_second=8, get_renderable=self._draw, transient=False)
 
@@ -136,7 +137,7 @@ class RunProgress:
             group = self._lines.get(name.rpartition(".")[0])
             if group is not None:
                 group.filled = True
-        self._width = max((len(line.name) for line in self._shown()), default=0)
+        self._width = max((self._width, *(len(line.name) for line in self._shown())))
 
     def _shown(self) -> list[_Line]:
         return [line for line in self._lines.values() if not (line.group and line.filled)]
