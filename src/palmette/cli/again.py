@@ -10,6 +10,7 @@ import click
 
 from palmette.cli.console import show
 from palmette.cli.lazy import operation
+from palmette.cli.once import once
 from palmette.cli.patience import patience
 from palmette.cli.run import drive, drive_shown
 from palmette.cli.session import Session, pass_session, print_json
@@ -21,7 +22,7 @@ from palmette.domain.values import literal
 @click.argument("overrides", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option("--from", "onward", metavar="STEP", help="Execute this step and all after it anew; take over the rest.")
 @click.option("--failed", is_flag=True, help="The same, from the steps that failed.")
-@click.option("--preset", help="Start from this preset instead of the run's own values.")
+@click.option("--preset", multiple=True, callback=once, help="Start from this preset instead of the run's own values.")
 @click.option("--current", is_flag=True, help="Take the code as it is now instead of the run's own.")
 @click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
@@ -59,6 +60,7 @@ def rerun(
     rerunning = operation("rerunning")
     wanted = rerunning.Wanted(
         overrides=overrides,
+        directory=session.directory,
         preset=preset,
         onward=onward,
         failed=failed,

@@ -269,6 +269,8 @@ def _notices(
     """What the user should know before the run begins."""
     notices = [preparation.python.note, repository, *recorded.pinned.notes, *(str(note) for note in plan.notes)]
     notices += [_asked_by_ci(plan)] if request.trigger == "ci" else []
+    if request.debug and any(task.config.sensitive for task in plan.every_task):
+        notices.append("this algorithm deals with what is sensitive: mind who sees this terminal")
     return tuple(notice for notice in notices if notice)
 
 

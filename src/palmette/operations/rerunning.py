@@ -17,7 +17,7 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import NotFound, StoreError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import accepting, environments, machine, originals, secrets
+from palmette.operations import accepting, environments, machine, originals, outside, secrets
 from palmette.operations.accepting import Accepted, Request
 from palmette.operations.details import shown
 from palmette.operations.home import open_home
@@ -36,6 +36,8 @@ class Wanted:
 
     #: "C=0.1"
     overrides: tuple[str, ...] = ()
+    #: where the paths among the overrides begin; None for the project
+    directory: Path | None = None
     #: start from this preset instead of the run's own values
     preset: str | None = None
     #: the step from which everything is executed anew, whatever it was made with
@@ -103,6 +105,7 @@ def _request(run: Run, wanted: Wanted, onward: tuple[str, ...]) -> Request:
     return Request(
         preset=wanted.preset,
         overrides=wanted.overrides,
+        directory=wanted.directory,
         refresh=wanted.refresh,
         isolated=wanted.isolated,
         tags=wanted.tags,
@@ -209,17 +212,19 @@ def _begun(
 
 
 def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Accepted:
-    original = standing.original
+    original, root = standing.original, standing.project.root
+    settings = originals.settings(
+        original.algorithm.config,
+        original.algorithm.presets,
+        original.run.settings,
+        run=original.run.id,
+        preset=wanted.preset,
+        overrides=wanted.overrides,
+    )
+    typed = {text.partition("=")[0].strip(): wanted.directory or root for text in wanted.overrides}
     run = replace(
         original.run,
-        settings=originals.settings(
-            original.algorithm.config,
-            original.algorithm.presets,
-            original.run.settings,
-            run=original.run.id,
-            preset=wanted.preset,
-            overrides=wanted.overrides,
-        ),
+        settings=outside.placed(original.algorithm.config, settings, root, typed),
         preset=wanted.preset or original.run.preset,
         trigger="rerun",
         refresh=wanted.refresh,

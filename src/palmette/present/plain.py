@@ -56,6 +56,7 @@ def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
         "version": run.version or None,
         "preset": run.preset,
         "trigger": run.trigger,
+        "origin": run.origin or None,
         "config": run.config,
         "provenance": {
             setting.name: {"source": setting.source.value, "origin": setting.origin or None} for setting in run.settings
