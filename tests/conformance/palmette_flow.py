@@ -1,3 +1,4 @@
+# mypy: disable-error-code="attr-defined, possibly-undefined"
 """Control flow as a user of Palmette writes it: the twin of `kfp_flow.py`. What the steps do does not matter here."""
 
 from __future__ import annotations

@@ -71,6 +71,8 @@ def score(model: Path, fold: int = 0) -> float: return 0.5
 @step
 def mean(scores: list[float]) -> float: return sum(scores) / len(scores)
 @step
+def every(scores: list[list[float]]) -> float: return 0.0
+@step
 def best(models: list[Path], scores: list[float]) -> Path: return models[scores.index(max(scores))]
 @step
 def say(text: str) -> str: return text
@@ -306,23 +308,27 @@ def test_loops_go_through_constants_fields_and_outputs(module: Write) -> None:
 
 
 def test_what_loops_made_is_collected_behind_them(module: Write) -> None:
-    loop, average, chosen, again = recorded(
+    loop, all_, chosen, again = recorded(
         module,
         """
         for one in each([1, 2]):
             for other in each([{"a": 3}, {"a": 4}]):
                 model = fit(fetch(one), other.a)
                 auc = score(model)
-        mean(collect(auc))
-        best(collect(model), collect(auc))
+            mean(collect(auc))
+        every(collect(auc))
+        best(collect(model), [1.0])
         for model in each(collect(model)):
             score(model)
         """,
     )
     assert isinstance(loop, Each)
+    average = loop.body[-1]
     assert isinstance(average, Task)
+    assert isinstance(all_, Task)
     assert isinstance(chosen, Task)
     assert isinstance(again, Each)
+    assert all_.arguments == {"scores": FromCollected(task="score", output="output")}
     assert average.arguments == {"scores": FromCollected(task="score", output="output")}
     assert chosen.arguments["models"] == FromCollected(task="fit", output="output")
     assert (again.items, again.item) == (FromCollected(task="fit", output="output"), None)
@@ -402,6 +408,18 @@ def test_every_mistake_with_loops_is_reported_with_its_line(module: Write) -> No
         "14: not every item of the loop has 'b'",
         "15: `.c` is asked of the item of the loop.a, which has no value before the pipeline runs",
         "16: a loop or an unpacking goes through config.folds, which has no value before the pipeline runs",
+    ]
+
+
+def test_what_two_loops_made_is_a_list_of_lists(module: Write) -> None:
+    text = """
+    for one in each([1, 2]):
+        for other in each([1, 2]):
+            auc = score(fit(fetch(one), other))
+    mean(collect(auc))
+    """
+    assert problems(module, text) == [
+        "4: collect(score) cannot be given for 'scores' of mean: list[list[float]] is not list[float]"
     ]
 
 

@@ -223,7 +223,10 @@ class Blocks:
             self.recorder.report(f"collect() is given {single._label}, {why}", "Let a step in the loop put it right.")
             return Unknown(self.recorder, "collect()")
         made = FromCollected(task=source.task, output=source.output)
-        return Collected(self.recorder, f"collect({source.task})", collected(kind), made, single._home)
+        depth = sum(scope.place is Place.LOOP for scope in self._left(single))
+        for _ in range(depth if kind.parameter else 1):
+            kind = collected(kind)
+        return Collected(self.recorder, f"collect({source.task})", kind, made, single._home)
 
     def _left(self, value: Value) -> list[Scope]:
         return crossed(value._home, self.recorder.frame.scope) or []

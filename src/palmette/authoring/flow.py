@@ -43,9 +43,12 @@ def each(items: Iterable[T], parallel: int = 0) -> Iterable[T]:
     return items if recorder is None else cast("Iterable[T]", recorder.flow.each(items, parallel))
 
 
-def collect(value: T) -> list[T]:
-    """What a step within a loop gave, behind the loop: the list for all items, in their order, of nested loops too."""
-    return cast("list[T]", _flow("collect").collect(value))
+def collect(value: object) -> list[Any]:
+    """What a step within a loop gave, behind the loop: the list for all items, in their order.
+
+    Behind a loop within a loop it is a list of lists; of artifacts, one list.
+    """
+    return cast("list[Any]", _flow("collect").collect(value))
 
 
 def one_of(*values: T) -> T:
