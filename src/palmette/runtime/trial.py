@@ -99,7 +99,7 @@ def tame() -> None:
         return hashlib.shake_256(b"%d" % next(asked)).digest(size)
 
     def seed(self: random.Random, a: Any = None, version: int = 2) -> None:
-        begin(self, 0 if a is None else a, version)
+        begin(self, next(asked) if a is None else a, version)
 
     os.urandom, os.getrandom = entropy, entropy
     random._urandom = entropy  # type: ignore[attr-defined]
