@@ -125,6 +125,49 @@ except palmette.errors.RunFailed as error:
     assert (step, state, skipped) == ("fit", "FAILED", "SKIPPED")
 
 
+LOOP = """
+    from palmette import HTML, Metrics, algorithm, collect, each, step
+
+    @step
+    def folds() -> list[int]:
+        return [3, 4, 5]
+
+    @step
+    def fit(fold: int) -> int:
+        print(f"fold {fold}")
+        return fold * fold
+
+    @step
+    def page(fold: int) -> HTML:
+        return HTML(f"page {fold}")
+
+    @step
+    def mean(scores: list[int]) -> Metrics:
+        return Metrics(score=sum(scores) / len(scores))
+
+    @algorithm
+    def loop() -> None:
+        for fold in each(folds()):
+            score = fit(fold)
+            page(fold)
+        mean(collect(score))
+"""
+
+
+def test_the_iterations_of_a_loop_are_counted_from_0(job: Project) -> None:
+    job.write("algorithms/loop.py", LOOP)
+    found, _ = python(
+        job,
+        """
+palmette.run("loop", quiet=True)
+run = palmette.run("loop", quiet=True)
+print(json.dumps([len(run["fit"]), [task.output for task in run["fit"]], run["fit"][2].log, run["fit[1]"].output,
+                  run["page"][1].output.load(), len(run["mean"])]))
+""",
+    )
+    assert found == [3, [9, 16, 25], "fold 5\n", 16, "page 4", 1]
+
+
 def test_errors_are_those_of_the_command_with_every_problem(job: Project) -> None:
     found, said = python(
         job,

@@ -56,11 +56,12 @@ def begin(
 
 def resume(session: Session, sweep: sweeps.Sweep, *, as_json: bool) -> None:
     """Go on with a sweep: what is missing is run, what was interrupted is continued."""
-    opened = sweeps.reopen(session.project, session.environ, sweep)
-    source = operation("tuning").Search.of(sweep, opened.members) if sweep.wish.trials else sweeping.grid(opened)
-    done = sum(member.over for member in opened.members)
-    click.echo(f"note: {done} of {sweep.size} runs are done already", err=True)
-    _drive(opened, source, as_json=as_json, over=done)
+    with sweeps.reopen(session.project, session.environ, sweep) as opened:
+        known = opened.members
+        source = operation("tuning").Search.of(sweep, known) if sweep.wish.trials else sweeping.grid(opened)
+        done = sum(member.over for member in known)
+        click.echo(f"note: {done} of {sweep.size} runs are done already", err=True)
+        _drive(opened, source, as_json=as_json, over=done)
 
 
 def _drive(opened: sweeps.Opened, source: sweeping.Source, *, as_json: bool, over: int = 0) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import shutil
 import tempfile
 import warnings
@@ -25,6 +26,9 @@ from palmette.runtime import formats
 #: a pandas.DataFrame: pandas is loaded when one is made
 DataFrame: TypeAlias = Any
 
+#: what tells the iterations of a step apart: "fit[2]"
+_ITERATION: Final = re.compile(r"(?:\[\d+\])+$")
+_HEAD: Final = re.compile(r"[\w-]+(?:\[\d+\])+ │ ")
 #: how many of a failed step's last log lines an error quotes
 TAIL: Final = 20
 
@@ -101,7 +105,9 @@ def runs(
     answer = place("runs", *([query] if query else []), "--limit", str(limit), "--json")
     rows: list[Mapping[str, Any]] = answer["runs"] if isinstance(answer, Mapping) else answer
     if len(rows) == limit:
-        warnings.warn(f"there may be older runs than the newest {limit:,}, which are here: limit= gives more", stacklevel=2)
+        warnings.warn(
+            f"there may be older runs than the newest {limit:,}, which are here: limit= gives more", stacklevel=2
+        )
     return frames.frame(rows) if frame else [Run(place, row["run_id"]) for row in rows]
 
 
@@ -197,9 +203,9 @@ class Run:
     def __getitem__(self, step: str) -> Task:
         """The task of a step: ``run["build_and_fit"]``. Where a step was executed several times, in a loop, the first
         one stands for all: ``run["fit"][2]``."""
-        found = tuple(task for task in self.tasks if step in (task.name, task.task))
+        found = tuple(task for task in self.tasks if step in (task.name, task.task, _ITERATION.sub("", task.name)))
         if not found:
-            names = ", ".join(dict.fromkeys(task.name for task in self.tasks))
+            names = ", ".join(dict.fromkeys(_ITERATION.sub("", task.name) for task in self.tasks))
             raise NotFound(f"run {self.id} has no step {step!r}", f"There are: {names or 'none yet'}.")
         return Task(self, found[0].record, found)
 
@@ -321,7 +327,10 @@ class Task:
     def log(self) -> str:
         """What it printed; if it was reused, what it printed when it was executed."""
         run, _, name = (self.record["cached_from"] or "").partition("/")
-        return str(self.run._place("logs", run or self.run.id, name or self.task))
+        text = str(self.run._place("logs", run or self.run.id, name or self.task))
+        # Of one iteration each line begins with its name, as if several had been asked for.
+        head = _HEAD.match(text)
+        return "".join(line.removeprefix(head[0]) for line in text.splitlines(keepends=True)) if head else text
 
     @cached_property
     def outputs(self) -> Outputs:

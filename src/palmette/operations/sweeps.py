@@ -13,6 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from palmette.domain import wire
+from palmette.domain.graph import Field, Reading
 from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json, literal
@@ -21,7 +22,7 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import LeaseLost, NotFound, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import machine, secrets
+from palmette.operations import environments, machine, outside, secrets
 from palmette.operations.accepting import Accepted, Request, accept
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import Home, interrupted, open_home
@@ -129,6 +130,8 @@ class Drafted:
     #: steps of all its runs, and how many of them differ
     steps: int = 0
     different: int = 0
+    #: the varied fields whose values are files, as paths that begin at the project
+    files: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +148,8 @@ class Opened:
     document: PipelineDocument
     reach: Reach
     secrets: secrets.Secrets
+    #: what the templates of other environments import before they are forked
+    imports: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
     #: the first point's run, if it was accepted just now
     first: Accepted | None = None
@@ -159,6 +164,7 @@ def draft(preparation: Preparation, request: Request, overrides: Sequence[str], 
     several, single = varied(
         algorithm.config, overrides, seeds=wish.seeds, seed_field=wish.seed_field, search=bool(wish.trials)
     )
+    several = tuple(_placed(each, algorithm.config, request, preparation.project.root) for each in several)
     primary = next(iter(sorted(algorithm.metrics, key=lambda each: not each.primary)), None)
     sweep = Sweep(
         id=new_run_id(),
@@ -177,7 +183,18 @@ def draft(preparation: Preparation, request: Request, overrides: Sequence[str], 
         request, overrides=single, sweep=sweep.id, trigger="sweep" if request.trigger == "cli" else request.trigger
     )
     steps, different = _count(compile_recorded(recorded).document, sweep, reuse=request.reuse)
-    return Drafted(sweep=sweep, request=request, steps=steps, different=different)
+    files = frozenset(field.name for field in algorithm.config if field.reading is Reading.FILE)
+    return Drafted(sweep=sweep, request=request, steps=steps, different=different, files=files)
+
+
+def _placed(each: Varied, fields: Sequence[Field], request: Request, root: Path) -> Varied:
+    """The field with its files found, if files are what it names; as for a single run."""
+    own, typed = [field for field in fields if field.name == each.name], {each.name: request.directory or root}
+    values = (
+        outside.placed(own, (Setting(name=each.name, value=value, source=Source.OVERRIDE),), root, typed=typed)
+        for value in each.values
+    )
+    return replace(each, values=tuple(setting.value for (setting,) in values))
 
 
 def _count(document: PipelineDocument, sweep: Sweep, *, reuse: bool) -> tuple[int, int]:
@@ -196,7 +213,11 @@ def _count(document: PipelineDocument, sweep: Sweep, *, reuse: bool) -> tuple[in
 def begin(preparation: Preparation, drafted: Drafted, first: Sequence[Json]) -> Opened:
     """Accept the sweep and the run of its first point: from then on both are in the store."""
     sweep, request = drafted.sweep, drafted.request
-    given = tuple(f"{name}={_given(value)}" for name, value in zip(sweep.names, first, strict=True))
+    point = dict(zip(sweep.names, first, strict=True))
+    for name in drafted.files & {*point}:
+        text = str(point[name])
+        point[name] = text if "://" in text else str(preparation.project.root / text)
+    given = tuple(f"{name}={_given(value)}" for name, value in point.items())
     accepted = accept(preparation, replace(request, overrides=(*request.overrides, *given)))
     home = accepted.home
     stored.create(home.store, _record(sweep))
@@ -211,6 +232,7 @@ def begin(preparation: Preparation, drafted: Drafted, first: Sequence[Json]) -> 
         document=document,
         reach=reach(document, sweep.names),
         secrets=accepted.secrets,
+        imports=accepted.imports,
         first=accepted,
         notices=accepted.notices,
     )
@@ -270,6 +292,7 @@ def point(opened: Opened, values: Sequence[Json]) -> Accepted:
         secrets=opened.secrets,
         policy=policy(home, run, plan),
         isolated=opened.sweep.isolated,
+        imports=opened.imports,
     )
 
 
@@ -340,7 +363,8 @@ def alone(opened: Opened) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def reopen(project: Project, environ: Mapping[str, str], sweep: Sweep) -> Opened:
+@contextmanager
+def reopen(project: Project, environ: Mapping[str, str], sweep: Sweep) -> Iterator[Opened]:
     """Take up a sweep where it was left, with the code that it was begun with."""
     home = open_home(project)
     known = members(home, sweep)
@@ -349,15 +373,18 @@ def reopen(project: Project, environ: Mapping[str, str], sweep: Sweep) -> Opened
     model = runs.get(home.store, known[0].run.id)
     document = _document(home, model)
     plan = make_plan(document, model.config)
-    return Opened(
-        sweep=sweep,
-        home=home,
-        project=project,
-        environ=environ,
-        directories=directories(environ),
-        model=model,
-        document=document,
-        reach=reach(document, sweep.names),
-        secrets=secrets.gather({each.name for task in plan.tasks for each in task.secrets}, project.root, environ),
-        members=known,
-    )
+    hidden = secrets.gather({each.name for task in plan.every_task for each in task.secrets}, project.root, environ)
+    with environments.shelf(environ) as held:
+        built = environments.again(held, model.environment, model.environments, project.root)
+        yield Opened(
+            sweep=sweep,
+            home=home,
+            project=project,
+            environ=environ,
+            directories=directories(environ),
+            model=replace(model, environments=built),
+            document=document,
+            reach=reach(document, sweep.names),
+            secrets=hidden,
+            members=known,
+        )
