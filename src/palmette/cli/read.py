@@ -1,9 +1,7 @@
-"""The verbs that look at runs: `runs`, `show`, `logs`, `artifacts`."""
+"""The verbs that look at a run: `show`, `logs`, `artifacts`."""
 
 from __future__ import annotations
 
-import csv
-import sys
 import time
 from pathlib import Path
 
@@ -11,61 +9,9 @@ import click
 
 from palmette.cli.console import show as print_screen
 from palmette.cli.session import Session, pass_session, print_json
-from palmette.domain.states import RunState
 from palmette.operations import reading
-from palmette.operations.home import known_home, open_home
+from palmette.operations.home import open_home
 from palmette.present import plain, screens, words
-
-
-@click.command()
-@click.argument("algorithm", required=False)
-@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 10_000), help="At most so many.")
-@click.option(
-    "--state", type=click.Choice([state.value.lower() for state in RunState]), help="Only runs in this state."
-)
-@click.option("--branch", help="Only runs of this branch.")
-@click.option("--preset", help="Only runs of this preset.")
-@click.option("--tag", help="Only runs with this tag.")
-@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
-@click.option(
-    "--csv", "as_csv", is_flag=True, help="Print comma-separated values, one column a config field or metric."
-)
-@pass_session
-def runs(
-    session: Session,
-    algorithm: str | None,
-    limit: int,
-    state: str | None,
-    branch: str | None,
-    preset: str | None,
-    tag: str | None,
-    as_json: bool,
-    as_csv: bool,
-) -> None:
-    """List runs, newest first."""
-    wanted = reading.Wanted(
-        algorithm=algorithm,
-        state=RunState(state.upper()) if state else None,
-        branch=branch,
-        preset=preset,
-        tag=tag,
-        limit=limit,
-        every_metric=as_json or as_csv,
-    )
-    home = known_home(session.project)
-    rows = reading.runs(home, wanted) if home else []
-    if as_json:
-        print_json(plain.rows(rows))
-    elif as_csv:
-        csv.writer(sys.stdout, lineterminator="\n").writerows(plain.cells(rows))
-    elif rows:
-        print_screen(screens.runs(rows, time.time()))
-        if len(rows) == limit:
-            click.echo(f"(the newest {limit}; --limit shows more)", err=True)
-    elif wanted == reading.Wanted(limit=limit):
-        click.echo("No runs yet. Start one: palmette run ALGORITHM", err=True)
-    else:
-        click.echo("No run matches.", err=True)
 
 
 @click.command()

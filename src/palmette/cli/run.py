@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from palmette.cli.lazy import operation
+from palmette.cli.once import once
 from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
@@ -24,7 +25,12 @@ _TAIL = 20
 @click.command(context_settings={"ignore_unknown_options": False})
 @click.argument("algorithm", required=False, metavar="ALGORITHM")
 @click.argument("overrides", nargs=-1, metavar="[FIELD=VALUE]...")
-@click.option("--preset", help="Start from this preset of the algorithm instead of its defaults.")
+@click.option(
+    "--preset",
+    multiple=True,
+    callback=once,
+    help="Start from this preset of the algorithm instead of its defaults.",
+)
 @click.option(
     "--config",
     "config",

@@ -53,8 +53,20 @@ def open_home(project: Project) -> Home:
     """The project's home; NotFound where nothing was ever run, so that looking leaves nothing behind."""
     home = known_home(project)
     if home is None:
-        raise NotFound(f"there are no runs in {project.home} yet", "Start one: palmette run ALGORITHM.")
+        hint = f"PALMETTE_STORE names that place{_spelled(project)}." if project.elsewhere else ""
+        raise NotFound(f"there are no runs in {project.home} yet", hint or "Start one: palmette run ALGORITHM.")
     return home
+
+
+def no_runs(project: Project) -> str:
+    """What a list says where there are none; and where that is, if the user named the place."""
+    if not project.elsewhere or _there(project.home / FILE):
+        return "No runs yet."
+    return f"There is no store in {project.home}, which PALMETTE_STORE names{_spelled(project)}."
+
+
+def _spelled(project: Project) -> str:
+    return "" if project.home.exists() else ", and no such directory"
 
 
 def known_home(project: Project) -> Home | None:

@@ -39,6 +39,8 @@ class Project:
     python: str | None = None
     #: the directory that remembers runs; it need not exist yet
     home: Path
+    #: PALMETTE_STORE names that directory, in place of the project's own
+    elsewhere: bool = False
     #: URL of the database where PALMETTE_STORE names one; empty for the one in the home
     database: str = ""
     image: str = ""
@@ -143,6 +145,7 @@ def _project(root: Path, document: Mapping[str, Any], start: Path, environ: Mapp
         algorithms=algorithms,
         python=settings.python,
         home=home,
+        elsewhere=bool(environ.get("PALMETTE_STORE", "").strip()) and not database,
         database=database,
         image=settings.image,
         install=settings.install,

@@ -13,53 +13,16 @@ from pathlib import Path
 from palmette.domain.artifact import Artifact
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Run, TaskRecord
-from palmette.domain.states import RunState
 from palmette.domain.values import Json, literal
 from palmette.errors import NotFound, UsageError
 from palmette.operations import outside
-from palmette.operations.details import Detail, Row, alike, shown, telling
+from palmette.operations.details import Detail, alike, shown, telling
 from palmette.operations.home import Home, interrupted
 from palmette.store import metrics, retention, tasks
 from palmette.store import runs as stored_runs
 
 #: seconds between two looks at a log that is followed
 _PAUSE = 0.15
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wanted:
-    """Which runs a list shows; None for any."""
-
-    algorithm: str | None = None
-    state: RunState | None = None
-    branch: str | None = None
-    preset: str | None = None
-    tag: str | None = None
-    limit: int = 20
-    #: with every metric of each run, not only the declared ones
-    every_metric: bool = False
-
-
-def runs(home: Home, wanted: Wanted) -> list[Row]:
-    """The runs, newest first."""
-    where = stored_runs.Filter(
-        project=home.project,
-        algorithm=wanted.algorithm or "",
-        states=(wanted.state,) if wanted.state else (),
-        branch=wanted.branch or "",
-        preset=wanted.preset or "",
-        tags=(wanted.tag,) if wanted.tag else (),
-    )
-    return [
-        Row(
-            run=entry.run,
-            metrics=metrics.last(home.store, entry.run.id) if wanted.every_metric else entry.metrics,
-            tasks=sum(entry.tasks.values()),
-            cached=entry.cached,
-            interrupted=interrupted(entry.run),
-        )
-        for entry in stored_runs.page(home.store, where, limit=wanted.limit)
-    ]
 
 
 def show(home: Home, ref: str) -> Detail:

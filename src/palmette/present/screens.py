@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -19,21 +19,28 @@ from palmette.present.layout import hanging
 
 #: metrics that a list of runs shows before it says how many more there are
 MOST_METRICS = 2
+#: columns that were asked for, from which on there is no room for what set a run apart
+_CROWDED = 3
 
 
-def runs(rows: Sequence[Row], now: float) -> RenderableType:
-    """A table of runs, newest first."""
-    columns = _columns(rows)
+def runs(rows: Sequence[Row], now: float, asked: Mapping[str, Sequence[str]] | None = None) -> RenderableType:
+    """A table of runs in their order; with columns that were asked for, heading → cells, in place of the metrics."""
+    columns = {} if asked else _columns(rows)
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
-    table.add_column("run", no_wrap=True)
+    # An id is of use only whole.
+    table.add_column("run", no_wrap=True, min_width=max((len(row.run.id) for row in rows), default=0))
     table.add_column("algorithm", no_wrap=True)
     table.add_column("state", no_wrap=True)
     table.add_column("age", no_wrap=True, justify="right")
-    table.add_column("took", no_wrap=True, justify="right")
+    if not asked:
+        table.add_column("took", no_wrap=True, justify="right")
     for name in columns:
         table.add_column(name, no_wrap=True, justify="right")
-    table.add_column("what")  # the only one that may lose characters: an id is of use only whole
-    for row in rows:
+    for name, cells in (asked or {}).items():
+        table.add_column(name, no_wrap=True, max_width=24, justify="right" if _numbers(cells) else "left")
+    if len(asked or {}) < _CROWDED:
+        table.add_column("what")  # the first one that loses characters
+    for place, row in enumerate(rows):
         run = row.run
         took = "" if run.started is None else words.seconds((run.ended or now) - run.started)
         table.add_row(
@@ -41,11 +48,20 @@ def runs(rows: Sequence[Row], now: float) -> RenderableType:
             run.algorithm,
             _state(run, interrupted=row.interrupted),
             words.age(now - run.created),
-            "" if row.interrupted else took,
+            *([] if asked else ["" if row.interrupted else took]),
             *(_metric(row) if name is None else words.number(row.metrics.get(name)) for name in columns.values()),
-            Text(_what(run), style="dim", overflow="ellipsis", no_wrap=True),
+            *(cells[place] for cells in (asked or {}).values()),
+            *(
+                [Text(_what(run), style="dim", overflow="ellipsis", no_wrap=True)]
+                if len(asked or {}) < _CROWDED
+                else []
+            ),
         )
     return table
+
+
+def _numbers(cells: Sequence[str]) -> bool:
+    return all(cell == "" or cell.lstrip("-−").replace(".", "", 1)[:1].isdigit() for cell in cells)
 
 
 def _columns(rows: Sequence[Row]) -> dict[str, str | None]:

@@ -1,0 +1,168 @@
+"""`palmette runs` and `palmette views`."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+import time
+from collections.abc import Sequence
+
+import click
+
+from palmette.cli.console import show as print_screen
+from palmette.cli.once import once
+from palmette.cli.session import Session, pass_session, print_json
+from palmette.domain.states import RunState
+from palmette.operations import searching
+from palmette.operations.home import Home, known_home, no_runs, open_home
+from palmette.present import columns, plain, screens, words
+
+#: before a word that begins with a dash and is no option: "sort -created", "started > -7d"
+_WORD = "\0"
+_SIGNS = ("=", "!=", "<", "<=", ">", ">=", "contains")
+
+
+class _Query(click.Command):
+    """Takes words that begin with a dash for words of the query, unless they are its options."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does, with such words marked."""
+        marked = [_WORD + word if re.fullmatch(r"-(?!n\d*$|h$|-).+", word) else word for word in args]
+        return super().parse_args(ctx, marked)
+
+
+@click.command(
+    cls=_Query,
+    epilog="""\b
+Examples:
+  palmette runs tumour
+  palmette runs 'metric.auc >= 0.9 and config.C < 1 sort -metric.auc'
+  palmette runs branch = main and started '>' -7d --save week
+  palmette runs @week
+
+The quotes keep the shell from taking < > ( ) ! for itself.""",
+)
+@click.argument("query", nargs=-1)
+@click.option("-n", "--limit", type=click.IntRange(1, 10_000), help="At most so many.  [default: 20]")
+@click.option("--sort", metavar="FIELD", help="In this order; -FIELD for the largest first.")
+@click.option("--columns", "named", metavar="FIELDS", help="Show these, separated by commas: config.C,metric.auc.")
+@click.option("--algorithm", multiple=True, callback=once, help="Only runs of this algorithm.")
+@click.option(
+    "--state", type=click.Choice([state.value.lower() for state in RunState]), help="Only runs in this state."
+)
+@click.option("--branch", multiple=True, callback=once, help="Only runs of this branch.")
+@click.option("--preset", multiple=True, callback=once, help="Only runs of this preset.")
+@click.option("--tag", multiple=True, callback=once, help="Only runs with this tag.")
+@click.option("--view", metavar="NAME", help="Begin with the query that was saved so; short: @NAME.")
+@click.option("--save", "name", metavar="NAME", help="Save the query under this name.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print comma-separated values, one column a config field or metric."
+)
+@pass_session
+def runs(
+    session: Session,
+    /,
+    query: tuple[str, ...],
+    limit: int | None,
+    sort: str | None,
+    named: str | None,
+    view: str | None,
+    name: str | None,
+    as_json: bool,
+    as_csv: bool,
+    **exact: str | None,
+) -> None:
+    """List runs, newest first, or search them.
+
+    QUERY compares fields (branch, commit, ticket, author, preset, state, started, duration, tag, note, config.NAME,
+    metric.NAME, step.NAME.state, data.NAME.rows, …) with = != < <= > >= and contains, or asks `is defined` and `is
+    undefined`, joined by and, or, not and parentheses. Any other word is looked for in names, notes and messages. At
+    the end may stand `sort FIELD` and `limit NUMBER`.
+    """
+    wanted = searching.Wanted(
+        text=f"@{view} {joined(query)}" if view else joined(query),
+        exact={field: value.upper() if field == "state" else value for field, value in exact.items() if value},
+        sort=(sort or "").lstrip(_WORD),
+        limit=limit,
+        columns=tuple(filter(None, (named or "").replace(" ", "").split(","))),
+        every_metric=as_json or as_csv,
+    )
+    home = open_home(session.project) if name else known_home(session.project)
+    now = time.time()
+    if home is not None and name:
+        searching.save(home, name, wanted, now=now)
+    listing = searching.runs(home, wanted, now=now) if home else searching.NOTHING
+    if as_json:
+        print_json(columns.told(listing) if named else plain.rows(listing.rows))
+    elif as_csv:
+        csv.writer(sys.stdout, lineterminator="\n").writerows(
+            columns.table(listing) if named else plain.cells(listing.rows)
+        )
+    elif listing.rows:
+        print_screen(screens.runs(listing.rows, now, columns.headed(listing)))
+        if len(listing.rows) < listing.total:
+            click.echo(f"({columns.counted(listing)}; --limit shows more)", err=True)
+    else:
+        _nothing(session, home, wanted, listing.hints)
+    if name:
+        click.echo(f"saved: palmette runs @{name}", err=True)
+
+
+def joined(arguments: Sequence[str]) -> str:
+    """The query that several arguments make. The shell has taken the quotes of a value that has blanks in it."""
+    found: list[str] = []
+    words = [word.lstrip(_WORD) for word in arguments]
+    for place, text in enumerate(words):
+        value = place > 0 and words[place - 1] in _SIGNS and (" " in text or not text)
+        mark = "'" if '"' in text else '"'
+        found.append(f"{mark}{text}{mark}" if value and mark not in text else text)
+    return " ".join(found)
+
+
+def _nothing(session: Session, home: Home | None, wanted: searching.Wanted, hints: Sequence[str]) -> None:
+    if home is None or wanted.anything:
+        click.echo(f"{no_runs(session.project)} Start one: palmette run ALGORITHM", err=True)
+        return
+    tries = hints or ["Leave a condition out, or see all: palmette runs."]
+    click.echo("\n".join(["No run matches.", *tries]), err=True)
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@click.pass_context
+def views(ctx: click.Context, as_json: bool) -> None:
+    """List saved searches, or remove one.
+
+    `palmette runs QUERY --save NAME` saves one, and `palmette runs @NAME` shows what it finds now.
+    """
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_views, as_json=as_json)
+
+
+@views.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
+@pass_session
+def list_views(session: Session, as_json: bool) -> None:
+    """List saved searches, by name."""
+    home = known_home(session.project)
+    saved = searching.saved(home) if home else ()
+    if as_json:
+        print_json(
+            [{"name": view.name, "query": view.query, "saved_at": words.instant(view.created)} for view in saved]
+        )
+    elif saved:
+        width = max(len(view.name) for view in saved)
+        for view in saved:
+            click.echo(f"@{view.name:<{width}}  {view.query}")
+    else:
+        click.echo("No searches are saved yet. Save one: palmette runs QUERY --save NAME", err=True)
+
+
+@views.command("remove")
+@click.argument("name")
+@pass_session
+def remove_view(session: Session, name: str) -> None:
+    """Forget a saved search. No run is touched."""
+    searching.remove(open_home(session.project), name.removeprefix("@"))
