@@ -21,10 +21,10 @@ _TELLING: Final = (TaskState.FAILED, TaskState.RUNNING)
 _ORDER: Final = (
     TaskState.FAILED,
     TaskState.RUNNING,
+    TaskState.CANCELED,
     TaskState.SUCCEEDED,
     TaskState.CACHED,
     TaskState.SKIPPED,
-    TaskState.CANCELED,
     TaskState.QUEUED,
     TaskState.PENDING,
 )
@@ -41,13 +41,18 @@ class Fold:
 
     @property
     def state(self) -> TaskState:
-        """The state that says most: failed before running before what is over."""
-        return next(state for state in _ORDER if any(task.state is state for task in self.tasks))
+        """The state that says most."""
+        return foremost(task.state for task in self.tasks)
 
     @property
     def tally(self) -> str:
         """ "97 done, 2 failed, 1 skipped"."""
         return tally(task.state for task in self.tasks)
+
+
+def foremost(states: Iterable[TaskState]) -> TaskState:
+    """The state that says most of several: failed before running before what is over."""
+    return min(states, key=_ORDER.index)
 
 
 def tally(states: Iterable[TaskState]) -> str:

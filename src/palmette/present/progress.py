@@ -28,7 +28,7 @@ from palmette.domain.states import AttemptState, TaskState
 from palmette.operations.details import alike, shown
 from palmette.operations.watching import Far, Seen
 from palmette.present import words
-from palmette.present.folding import MOST, tally
+from palmette.present.folding import MOST, foremost, tally
 
 #: columns that the live display leaves empty, and those that it takes in any case
 _MARGIN: Final = 3
@@ -206,7 +206,7 @@ class RunProgress:
     def _together(self, lines: Sequence[_Line]) -> tuple[RenderableType, ...]:
         """One row for many iterations of a step."""
         over = sum(line.state.final for line in lines)
-        state = TaskState.RUNNING if 0 < over < len(lines) else max((line.state for line in lines), key=_rank)
+        state = TaskState.RUNNING if 0 < over < len(lines) else foremost(line.state for line in lines)
         mark, style = words.TASK_MARKS[state]
         bar = Table.grid(padding=(0, 1))
         said = Text(tally(line.state for line in lines), style="dim")
@@ -233,9 +233,3 @@ def _kept(task: TaskRecord) -> str:
 
 def _line(task: TaskRecord) -> _Line:
     return _Line(shown(task), task.state, task.started, task.ended, _kept(task), alike=alike(task), group=task.group)
-
-
-def _rank(state: TaskState) -> int:
-    """What a line for several steps says first: a failure, then what is going on, then what was done."""
-    order = (TaskState.SKIPPED, TaskState.PENDING, TaskState.CACHED, TaskState.SUCCEEDED, TaskState.RUNNING)
-    return len(order) if state is TaskState.FAILED else order.index(state) if state in order else 0
