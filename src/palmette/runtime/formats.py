@@ -54,8 +54,8 @@ def filename(name: str, kind: Kind) -> str:
     return name + (kind.custom.suffix.rstrip("/") if kind.custom else _SUFFIXES.get(kind.format, ""))
 
 
-def write(value: Any, path: Path, name: str, kind: Kind) -> dict[str, Json]:
-    """Write a step's output to a path that does not exist; its metadata.
+def write(value: Any, path: Path, name: str, kind: Kind, *, spare: bool = False) -> dict[str, Json]:
+    """Write a step's output to a path that does not exist; its metadata. A directory that is `spare` may be moved.
 
     A value that is not of the kind is a DefinitionError; what a custom format raises is passed on.
     """
@@ -64,7 +64,8 @@ def write(value: Any, path: Path, name: str, kind: Kind) -> dict[str, Json]:
         filename, found = _write_custom(value, path, name, kind.custom)
     else:
         try:
-            filename, found = _write(value, path, name, kind)
+            moved = spare and _moved(Path(value), path)
+            filename, found = (moved, {}) if moved else _write(value, path, name, kind)
         except (ValueError, TypeError, AttributeError, NotImplementedError, pickle.PicklingError) as error:
             raise DefinitionError(f"output {name!r} cannot be written as {kind.format}: {error}") from error
     said = {"format": kind.format, "filename": filename, "type": _class(value)}
@@ -211,6 +212,20 @@ def _pillow(image: Image) -> Any:
     opened = library("PIL.Image").open(io.BytesIO(image.data))
     opened.load()
     return opened
+
+
+def _moved(source: Path, path: Path) -> str:
+    """Move a directory out of where the step worked, if nothing but plain files is in it; its name, or nothing."""
+    real, own = source.resolve(), path.parents[1].resolve() / "work"
+    if not real.is_dir() or own not in real.parents:
+        return ""
+    for directory, names, files in os.walk(real):
+        if any(not stat.S_ISREG(os.lstat(f"{directory}/{name}").st_mode) for name in files):
+            return ""
+        if any(Path(directory, name).is_symlink() for name in names):
+            return ""
+    real.rename(path)
+    return f"{real.name}/"
 
 
 def _copied(source: Path, path: Path) -> str:

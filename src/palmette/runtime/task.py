@@ -189,11 +189,13 @@ def _deliver(name: str, signature: Signature, outputs: Mapping[str, Any], asked:
     """Write the outputs where they belong, and the answer when all of them are there."""
     parameters: dict[str, Json] = {}
     artifacts: dict[str, dict[str, Json]] = {}
+    places = [Path(outputs[each]) for each, kind in signature.outputs.items() if _is_path(kind, outputs[each])]
     for output, kind in signature.outputs.items():
         value = outputs[output]
         try:
             if kind.parameter is None:
-                artifacts[output] = _write(value, output, kind, asked)
+                spare = _is_path(kind, value) and _alone(Path(value), places)
+                artifacts[output] = _write(value, output, kind, asked, spare=spare)
             elif value is not None or not kind.optional:
                 parameters[output] = encode(kind.parameter, value)
         except PalmetteError as error:
@@ -208,7 +210,18 @@ def _deliver(name: str, signature: Signature, outputs: Mapping[str, Any], asked:
     request.answer(asked, parameters, artifacts)
 
 
-def _write(value: Any, name: str, kind: Kind, asked: Request) -> dict[str, Json]:
+def _is_path(kind: Kind, value: Any) -> bool:
+    return kind.format == "path" and isinstance(value, (str, PurePath))
+
+
+def _alone(path: Path, paths: Sequence[Path]) -> bool:
+    """Whether no other output is the same directory, in it, or around it."""
+    real = path.resolve()
+    others = [each.resolve() for each in paths]
+    return sum(each.is_relative_to(real) or real.is_relative_to(each) for each in others) == 1
+
+
+def _write(value: Any, name: str, kind: Kind, asked: Request, *, spare: bool = False) -> dict[str, Json]:
     """Write an artifact beside its place and move it there whole."""
     if name not in asked.outputs:
         raise DefinitionError(f"output {name!r} has no place in the pipeline", "Compile the pipeline again.")
@@ -217,7 +230,7 @@ def _write(value: Any, name: str, kind: Kind, asked: Request) -> dict[str, Json]
     path = asked.outputs[name].path
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    metadata = formats.write(value, fresh, name, kind)
+    metadata = formats.write(value, fresh, name, kind, spare=spare)
     if kind.custom or (kind.format == "joblib" and pickles.names_project(value)):
         given = (placed.metadata for each in asked.artifacts.values() for placed in each)
         metadata["code"] = pickles.code_digest(given, os.environ)
