@@ -243,7 +243,7 @@ def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
     host = machine.host(standing.project.gpus)
     accepting.fits(plan, accepting.slots(standing.directories, host))
     hidden = secrets.gather(
-        {secret.name for task in plan.tasks for secret in task.secrets}, standing.project.root, standing.environ
+        {secret.name for task in plan.every_task for secret in task.secrets}, standing.project.root, standing.environ
     )
     run = _fresh(run, original.run.id, standing, host=host)
     run = replace(run, spec=home.blobs.put_bytes(codec.dumps(standing.document).encode()))
