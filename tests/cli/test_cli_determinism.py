@@ -189,3 +189,29 @@ def test_the_steps_of_the_clinic_pass_and_a_sum_that_blas_threads_make_does_not(
     finding = {finding["step"]: finding for finding in tested["steps"]}["multiply"]
     assert finding["causes"] == ["threads"]
     assert "values differ, by" in finding["outputs"]["output"][0]
+
+
+def test_each_item_of_a_loop_is_a_step_of_its_own(bare: Project) -> None:
+    bare.write(
+        "algorithms/folds.py",
+        """
+        from palmette import algorithm, each, step
+
+        @step
+        def load() -> list[str]:
+            return ["ab", "cdefghij"]
+
+        @step
+        def letters(fold: str) -> list[str]:
+            return list(set(fold))
+
+        @algorithm
+        def folds() -> None:
+            for fold in each(load()):
+                letters(fold)
+        """,
+    )
+    findings = found(bare, "folds", "--times", "3")
+    assert findings["letters[1]"]["causes"] == ["hash order"]
+    assert {"load", "letters[0]", "letters[1]"} == set(findings)
+    assert found(bare, "letters")["letters[1]"]["reads_world"] is False

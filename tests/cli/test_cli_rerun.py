@@ -172,3 +172,38 @@ def test_a_run_that_goes_on_is_not_rerun(chain: Project) -> None:
     assert "is still going" in chain("rerun", "last", code=2).err
     chain.touch("go")
     chain.finished(process, 0)
+
+
+def test_from_a_step_in_a_loop_every_item_is_executed_anew(bare: Project) -> None:
+    bare.write(
+        "algorithms/folds.py",
+        """
+        from palmette import algorithm, collect, each, step
+
+        @step
+        def load() -> list[int]:
+            return [1, 2]
+
+        @step
+        def fit(fold: int) -> int:
+            return 10 * fold
+
+        @step
+        def best(scores: list[int]) -> int:
+            return max(scores)
+
+        @algorithm
+        def folds() -> None:
+            for fold in each(load()):
+                score = fit(fold)
+            best(collect(score))
+        """,
+    )
+    bare.run("folds")
+    states = rerun(bare, "last", "--from", "fit").states
+    assert {name: states[name] for name in ("load", "fit[0]", "fit[1]", "best")} == {
+        "load": "CACHED",
+        "fit[0]": "SUCCEEDED",
+        "fit[1]": "SUCCEEDED",
+        "best": "SUCCEEDED",
+    }

@@ -208,10 +208,21 @@ def _step(
         return Finding(step=name, verdict=Verdict.LEFT_OUT, message=error.message)
     if step.task.importer is not None:
         return Finding(step=name, verdict=Verdict.LEFT_OUT, message="it imports what is there")
-    world = reads_world(step.task)
+    world = _reads_world(original, plan, record)
     if world and not asked:
         return Finding(step=name, verdict=Verdict.WORLD, world=True)
     return replace(_Examination(trials, step, lambda what: watch(name, what)).finding(times), world=world)
+
+
+def _reads_world(original: Original, plan: Plan, record: TaskRecord) -> bool:
+    """Whether nothing of another task's goes into it. Of what a loop has made, the loop says it: its items may be what
+    a task made."""
+    known = next((task for task in plan.tasks if task.name == record.name), None)
+    if known is not None:
+        return reads_world(known)
+    around = [task for task in original.tasks if record.name.startswith(f"{task.name}.")]
+    given = record.parts is not None and bool(record.parts.inputs)
+    return not given and not any(task.needs for task in (record, *around))
 
 
 class _Examination:
