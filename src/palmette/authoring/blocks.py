@@ -9,7 +9,7 @@ from typing import Any, Final
 from palmette.authoring.groups import Branches, Call, Entry, Guard, Loop, Place, Scope, crossed, is_made
 from palmette.authoring.parameters import parameter
 from palmette.authoring.placeholders import Block, Called, Item, Output, Placeholder, Unknown, Value, truth
-from palmette.authoring.recorder import Recorder, holds
+from palmette.authoring.recorder import Recorder, holds, settle
 from palmette.authoring.signatures import Kind, collected
 from palmette.authoring.source import calling
 from palmette.authoring.wiring import mismatch
@@ -126,7 +126,7 @@ class Blocks:
                 self.recorder.report(f"{word}() is given {said}, which is no test", _TESTS)
             return _NEVER
         for source in tested(found._test):
-            self.recorder.settle(source)
+            settle(self.recorder.frame, source)
         return found._test if all(self.recorder.reaches(value) for value in found._values) else _NEVER
 
     def each(self, items: Any, parallel: int) -> Turn:

@@ -280,18 +280,12 @@ class Recorder:
                 self.report(f"{value._label} cannot be given for {label}: it is a parameter, not an artifact")
             elif isinstance(source, FromItem) and source.type is None:
                 source = replace(source, type=parameter.field.type)
-                self.settle(source)
+                settle(self.frame, source)
             return source
         why = mismatch(kind, value._kind)
         if why:
             self.report(f"{value._label} cannot be given for {label}: {why}")
         return source
-
-    def settle(self, source: Source) -> None:
-        """Let the first use of an item decide its type, where the list says nothing of it."""
-        loop = self.frame.entries.get(source.loop) if isinstance(source, FromItem) else None
-        if isinstance(source, FromItem) and isinstance(loop, Loop) and loop.item is None:
-            loop.item = ParameterType.STRUCT if source.path else source.type
 
     def reaches(self, value: Value, allowed: Place | None = None) -> bool:
         """Whether a value can be used here, out of blocks of the allowed kind too; report it if not."""
@@ -379,6 +373,13 @@ class Recorder:
             if not self.reaches(field):
                 return {}
         return sources
+
+
+def settle(frame: Frame, source: Source) -> None:
+    """Let the first use of an item decide its type, where the list says nothing of it."""
+    loop = frame.entries.get(source.loop) if isinstance(source, FromItem) else None
+    if isinstance(source, FromItem) and isinstance(loop, Loop) and loop.item is None:
+        loop.item = ParameterType.STRUCT if source.path else source.type
 
 
 def _raised(definition: AlgorithmDefinition[..., Any], error: Exception) -> Problem:
