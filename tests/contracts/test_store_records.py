@@ -249,6 +249,20 @@ class TestLists:
         assert listed.tasks == {TaskState.SUCCEEDED: 1, TaskState.CACHED: 1}
         assert listed.cached == 1
 
+    def test_what_came_to_be_in_a_loop_stands_behind_the_loop(self, store: Store, accept: Accept, drive: Drive) -> None:
+        planned = [TaskRecord(name="each"), TaskRecord(name="last", executor="e")]
+        run = accept()
+        ledger = RunLedger(store, drive(run), exists=lambda _digest: True)
+        ledger.record([TasksPlanned(tasks=tuple(planned))])
+        numbers = (0, 1, 10, 2)
+        ledger.record(
+            [TasksPlanned(tasks=tuple(TaskRecord(name=f"each.{n}") for n in numbers))]
+            + [TasksPlanned(tasks=(TaskRecord(name=f"each.{n}.fit", executor="e"),)) for n in numbers]
+        )
+        names = [record.name for record in tasks.of_run(store, run.id)]
+        behind = [name for n in numbers for name in (f"each.{n}", f"each.{n}.fit")]
+        assert names[names.index("each") :] == ["each", *behind, "last"]
+
     def test_a_page_asks_the_same_number_of_questions_however_long_it_is(self, store: Store, accept: Accept) -> None:
         asked: list[str] = []
         event.listen(store._reader, "before_cursor_execute", lambda *args: asked.append(args[2]))
