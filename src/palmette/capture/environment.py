@@ -46,18 +46,22 @@ def environment(
     *,
     lock: Lock | None,
     optional: Collection[str] = (),
+    elsewhere: Collection[str] = (),
     requires: Sequence[str] = (),
 ) -> Pinned:
     """Pin what these third-party modules come from, and everything that requires in turn.
 
     CaptureError tells at once of every module that is not installed, every distribution that the lock does not have,
     and every one that is installed in another version than the lock's. Modules that are also in `optional` may be
-    missing. `requires` are distributions that no import shows. The project's own distributions are left out.
+    missing. Those in `elsewhere`, which other environments of the project have, may be missing in the lock: what is
+    installed by chance is then not what is meant. `requires` are distributions that no import shows. The project's own
+    distributions are left out.
     """
     installed = scan(facts, keeping)
     problems: list[Problem] = []
     notes: list[str] = []
-    direct = _imported(imports, installed, facts=facts, optional=optional, lock=lock, problems=problems, notes=notes)
+    meant = [module for module in imports if not (module in elsewhere and _unlocked(module, installed, lock))]
+    direct = _imported(meant, installed, facts=facts, optional=optional, lock=lock, problems=problems, notes=notes)
     direct |= _required(requires, installed, problems)
     graph = _reached(direct, installed, facts, notes)
     own = {entry.name for entry in graph.values() if _is_own(entry, root, lock)}
@@ -79,6 +83,14 @@ def environment(
         lock_digest=lock.digest if lock else "",
     )
     return Pinned(environment=pinned, origin=found if pins else "", notes=tuple(notes))
+
+
+def _unlocked(module: str, installed: dict[str, Distribution], lock: Lock | None) -> bool:
+    """Whether the lock has none of the distributions that provide the module here."""
+    top = module.partition(".")[0]
+    return lock is not None and not any(
+        top in entry.tops and canonicalize_name(entry.name) in lock.entries for entry in installed.values()
+    )
 
 
 def _imported(

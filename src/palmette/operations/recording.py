@@ -78,18 +78,17 @@ def pin(
     )
     own = [step for step in steps if not step.environment]
     wanted = {*preparation.closure.third_party, *(module for step in own for module in step.imports)}
-    optional = {*preparation.closure.optional_third_party}
-    if named:
-        # What is imported while recording is there, or it would have failed: the rest is imported by steps.
-        executable = preparation.python.executable
-        optional.update(environments.elsewhere(sorted(wanted), named, executable, preparation.environ))
+    executable = preparation.python.executable
+    # What is imported while recording is there, or it would have failed: the rest is imported by steps.
+    there = environments.elsewhere(sorted(wanted), named, executable, preparation.environ) if named else []
     return environment(
         preparation.project.root,
         interpreter,
         sorted(wanted),
         keeping,
         lock=lock,
-        optional=optional,
+        optional={*preparation.closure.optional_third_party, *there},
+        elsewhere=there,
         requires=preparation.project.requires,
     )
 
