@@ -41,10 +41,15 @@ def policy(home: Home, run: Run, plan: Plan) -> Policy:
 
 
 def adopted(home: Home, origin: str, records: Iterable[TaskRecord]) -> dict[str, Reused]:
-    """What these tasks of the run made, of those that were good and whose bytes are still there."""
+    """What these tasks of the run made, of those that were good and whose bytes are still there: nobody collects them
+    before this run refers to them."""
     return {
-        record.name: reused(home, origin, record) for record in records if record.state.good and not gone(home, record)
+        record.name: reused(home, origin, record) for record in records if record.state.good and _held(home, record)
     }
+
+
+def _held(home: Home, record: TaskRecord) -> bool:
+    return all(each.uri or home.blobs.claim(each.digest) for each in record.outputs.artifacts.values())
 
 
 def reused(home: Home, run: str, record: TaskRecord) -> Reused:
