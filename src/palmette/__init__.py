@@ -19,8 +19,12 @@ if TYPE_CHECKING:
     from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
     from palmette.authoring.status import FinalStatus
     from palmette.authoring.steps import step
-    from palmette.client.runs import get, run, runs
+    from palmette.client.runs import get as get
+    from palmette.client.runs import run as run
+    from palmette.client.runs import runs as runs
 
+# What algorithms are written with. `get`, `run` and `runs` are not among it: a star import works in a step, too, where
+# nothing but this vocabulary is, and none of those names is overwritten by one.
 __all__ = [
     "HTML",
     "Evaluation",
@@ -40,14 +44,11 @@ __all__ = [
     "command",
     "each",
     "elsewhen",
-    "get",
     "log_metric",
     "on_exit",
     "one_of",
     "otherwise",
     "progress",
-    "run",
-    "runs",
     "step",
     "track",
     "when",
@@ -77,4 +78,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *(name for names in _HOMES.values() for name in names)})
