@@ -51,8 +51,8 @@ docs: install ## Write the reference from the code, and into the pages what comm
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/screens.py
 
-bench: install ## Measure the budgets beside physical limits in the same run
-	$(BIN)/python -m benchmarks
+bench: install ## Measure the budgets beside physical limits and peers in the same run
+	$(BIN)/python -m benchmarks --page
 
 soak: install ## Kill drivers, templates and tasks 1,000 times (long); writes benchmarks/soak.md
 	$(BIN)/python -m benchmarks.soak --kills 1000
@@ -66,6 +66,9 @@ lock: ## Pin the environments anew
 		--no-header --no-annotate pyproject.toml -o requirements-dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate $(CLINIC)/pyproject.toml -o $(CLINIC)/requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--group $(CLINIC)/pyproject.toml:images --no-header --no-annotate $(CLINIC)/pyproject.toml \
+		-c $(CLINIC)/requirements.txt -o $(CLINIC)/requirements-images.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --group $(CLINIC)/pyproject.toml:dev \
 		--no-header --no-annotate $(CLINIC)/pyproject.toml -c $(CLINIC)/requirements.txt \
 		-o $(CLINIC)/requirements-dev.txt

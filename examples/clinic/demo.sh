@@ -1,5 +1,5 @@
 #!/bin/sh
-# Train both algorithms, change one setting, compare: the main job of Palmette in half a minute.
+# Train three algorithms, change one setting, compare, search: the main job of Palmette in half a minute.
 # What an earlier demo trained is reused; each further one tries another value.
 # usage: demo.sh [directory that holds the palmette command]
 set -eu
@@ -26,13 +26,14 @@ C=$1
     "since, so their results are taken from examples/clinic/.palmette. What is new" \
     "this time is C=$C. (Delete that directory to begin again.)"
 
-show "Two algorithms, made of plain functions; are they sound?" palmette check
+show "Four algorithms, made of plain functions; are they sound?" palmette check
 show "Which of 22 chapters of ICD-10 does a medical text belong to?" palmette run diagnosis
 show "Is a tumour benign or malignant?" palmette run tumour
 show "Again, with one setting changed: the data need not be fetched again." palmette run tumour "C=$C"
 show "Did that make it better?" palmette diff
 show "Why was the model fitted anew?" palmette why last build_and_fit
-show "All of it is remembered." palmette runs --limit 6
+show "How far will diabetes progress? Five folds, each held out once." palmette run progression
+show "All of it is remembered, and found again." palmette runs metric.auc ">" 0.9 sort -metric.auc --limit 6
 
 cat <<END
 
@@ -42,6 +43,8 @@ How to go on:
   cd examples/clinic                   algorithms/, and the helpers in clinic/
   palmette show                        everything about the last run
   palmette run tumour --preset toy     small and quick
+  palmette run digits                  pictures, with a library of their own
+  palmette run tumour C=0.01..10log4 --seeds 3   twelve runs, and the best
   palmette artifacts get tumour report -o report.html
   palmette compile tumour -o tumour.yaml    the same pipeline for Kubeflow
 

@@ -56,7 +56,7 @@ def settled(documents: list[dict[str, Any]]) -> str:
     return yaml.safe_dump_all(documents, sort_keys=True, allow_unicode=True, width=120)
 
 
-@pytest.mark.parametrize("algorithm", ["tumour", "diagnosis"])
+@pytest.mark.parametrize("algorithm", ["tumour", "diagnosis", "progression", "digits"])
 def test_the_compiled_example_is_the_golden_one(
     algorithm: str, tmp_path: Path, clinic_python: Path, update_golden: bool
 ) -> None:
