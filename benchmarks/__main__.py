@@ -17,6 +17,7 @@ from pathlib import Path
 
 from benchmarks import directories, history, limits, peers, starting, tasks, training
 from benchmarks.measure import Row, table
+from benchmarks.peers import page
 from benchmarks.stage import CLINIC, Stage
 
 
@@ -25,7 +26,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument("--long", action="store_true", help="a history of 1,000,000 tasks too")
-    parser.add_argument("--peers", action="store_true", help="Luigi too, in an environment of its own (from PyPI)")
+    parser.add_argument("--alone", action="store_true", help="without the peers, which are installed from an index")
+    parser.add_argument("--page", action="store_true", help="write the peers' figures into docs/explanation")
     parser.add_argument("--only", action="append", metavar="NAME", help="one subject: tasks, directories, …")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     parser.add_argument("--check", action="store_true", help="fail if a budget that is a ratio is missed")
@@ -80,9 +82,16 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "directories": lambda: directories.measure(directory / "directories", quick=quick),
         "history": lambda: history.measure(directory / "history", quick=quick, long=given.long),
     }
-    if given.peers:
-        found["peers"] = lambda: peers.measure(directory / "peers", quick=quick)
+    if not given.alone:
+        found["peers"] = lambda: _beside_peers(directory / "peers", quick=quick, write=given.page)
     return found
+
+
+def _beside_peers(directory: Path, *, quick: bool, write: bool) -> list[Row]:
+    costs = peers.compare(directory, quick=quick)
+    if write:
+        page.write(costs)
+    return peers.rows(costs)
 
 
 def _and_leave(stage: Stage, measure: Callable[[], list[Row]]) -> list[Row]:
