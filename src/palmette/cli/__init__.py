@@ -12,6 +12,7 @@ from typing import Final
 import click
 
 from palmette.cli.app import palmette
+from palmette.cli.lazy import operation
 from palmette.errors import PalmetteError, UsageError
 
 #: The variable by which a program that drives this one says how; and what is understood of it.
@@ -22,6 +23,10 @@ UNDERSTOOD: Final = ("1",)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code. Every error that a user can mend is one message on standard
     error."""
+    if "_PALMETTE_COMPLETE" in os.environ:
+        # A shell asks what may be typed next, between two keys.
+        operation("completion").answer(palmette, os.environ)
+        return
     try:
         _understand(os.environ.get(PROTOCOL, UNDERSTOOD[0]))
         palmette.main(args=arguments, prog_name="palmette", standalone_mode=False)

@@ -33,6 +33,7 @@ VERBS: Final = {
     "gc": ("palmette.cli.collect", "gc", "Show what can be deleted, and delete it."),
     "tag": ("palmette.cli.label", "tag", "Add or remove a run's tags."),
     "note": ("palmette.cli.label", "note", "Write a note on a run."),
+    "completion": ("palmette.cli.completion", "completion", "Print a script that completes what you type."),
 }
 
 #: modules that are heavy to import; the others are imported as usual
@@ -53,6 +54,7 @@ _OPERATIONS: Final = {
     "sweeps": "palmette.operations.sweeps",
     "tuning": "palmette.operations.tuning",
     "metadata": "importlib.metadata",
+    "completion": "palmette.cli.completion",
 }
 
 
