@@ -20,7 +20,7 @@ from palmette.domain.run import Process, Run, RunChanged, TaskChanged
 from palmette.domain.states import RunState, TaskState
 from palmette.engine import processes
 from palmette.errors import StoreError
-from palmette.operations import collecting
+from palmette.operations import collecting, leftovers
 from palmette.operations.collecting import User
 from palmette.operations.home import DATABASES, Home
 from palmette.operations.leftovers import Kind, Leftover
@@ -290,6 +290,16 @@ def test_a_home_whose_records_are_elsewhere_too_is_not_touched(home: Home, user:
 
     with pytest.raises(StoreError, match="postgresql://db/palmette"):
         collecting.survey(home, user)
+
+
+def test_bytes_claimed_in_the_last_moment_survive(home: Home, user: User) -> None:
+    digest = home.blobs.put_bytes(b"looked at, and now claimed")
+    age(home)
+    found = collecting.survey(home, user).leftovers
+    assert home.blobs.claim(digest)
+
+    assert list(leftovers.remove(found, home.blobs.incoming)) == []
+    assert home.blobs.exists(digest)
 
 
 COLLECT = """

@@ -99,22 +99,22 @@ def blobs(stored: Blobs, needed: Iterable[str], *, before: float) -> Iterator[Le
         for path in _entries(directory) if len(directory.name) == 2 else ():
             name = directory.name + path.name
             if _HEX.fullmatch(name) and name not in kept:
-                facts = path.lstat()
-                waits = facts.st_atime >= before
-                yield Leftover(kind=Kind.BLOBS, path=path, size=facts.st_size, before=before, waits=waits)
+                if facts := _facts(path):
+                    waits = facts.st_atime >= before
+                    yield Leftover(kind=Kind.BLOBS, path=path, size=facts.st_size, before=before, waits=waits)
 
 
 def incoming(stored: Blobs, *, before: float) -> Iterator[Leftover]:
     """What was on its way in before that time and never arrived."""
     for path in _entries(stored.incoming):
-        if path.lstat().st_mtime < before:
+        if _unchanged(path, before):
             yield Leftover(kind=Kind.INCOMING, path=path, size=_size(path), before=before)
 
 
 def strangers(directory: Path, known: Collection[str], used: Used, *, before: float) -> Iterator[Leftover]:
     """The directories of runs that the store does not know."""
     for run in _entries(directory):
-        if run.name not in known and run.lstat().st_mtime < before and run not in used:
+        if run.name not in known and _unchanged(run, before) and run not in used:
             yield Leftover(kind=Kind.RUNS, path=run, size=_size(run), before=before)
 
 
@@ -133,7 +133,7 @@ def attempts(directory: Path, known: Mapping[str, float | None], used: Used, *, 
 def unpacked(kind: Kind, directory: Path, needed: Collection[str], *, before: float) -> Iterator[Leftover]:
     """The bundles or kits that are unpacked there, are not needed, and were not since that time."""
     for path in _entries(directory):
-        if _HEX.fullmatch(path.name) and path.name not in needed and path.lstat().st_mtime < before:
+        if _HEX.fullmatch(path.name) and path.name not in needed and _unchanged(path, before):
             yield Leftover(kind=kind, path=path, size=_size(path), before=before)
 
 
@@ -143,8 +143,8 @@ def temporary(cache: Path, elsewhere: Path, used: Used, *, before: float) -> Ite
     found = [path for path in _entries(cache) if path.name.startswith("trial-")]
     found += [path for path in _entries(elsewhere) if _TEMPORARY.fullmatch(path.name) and _written(path)]
     for path in found:
-        facts = path.lstat()
-        if facts.st_uid == os.getuid() and facts.st_mtime < before and path not in used:
+        facts = _facts(path)
+        if facts and facts.st_uid == os.getuid() and facts.st_mtime < before and path not in used:
             yield Leftover(kind=Kind.TEMPORARY, path=path, size=_size(path), before=before)
 
 
@@ -215,6 +215,18 @@ def _entries(directory: Path) -> list[Path]:
     return []
 
 
+def _facts(path: Path) -> os.stat_result | None:
+    """What the file system says of it; None if it has gone meanwhile, as others are at work."""
+    with suppress(FileNotFoundError):
+        return path.lstat()
+    return None
+
+
+def _unchanged(path: Path, before: float) -> bool:
+    facts = _facts(path)
+    return facts is not None and facts.st_mtime < before
+
+
 def _size(path: Path) -> int:
     """The bytes of all files in there that have no other name elsewhere."""
     if not path.is_dir() or path.is_symlink():
@@ -223,7 +235,5 @@ def _size(path: Path) -> int:
 
 
 def _own(path: Path) -> int:
-    with suppress(FileNotFoundError):
-        facts = path.lstat()
-        return facts.st_size if facts.st_nlink == 1 or stat.S_ISDIR(facts.st_mode) else 0
-    return 0
+    facts = _facts(path)
+    return facts.st_size if facts and (facts.st_nlink == 1 or stat.S_ISDIR(facts.st_mode)) else 0
