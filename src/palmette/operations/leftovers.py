@@ -98,10 +98,9 @@ def blobs(stored: Blobs, needed: Iterable[str], *, before: float) -> Iterator[Le
     for directory in _entries(stored.root):
         for path in _entries(directory) if len(directory.name) == 2 else ():
             name = directory.name + path.name
-            if _HEX.fullmatch(name) and name not in kept:
-                if facts := _facts(path):
-                    waits = facts.st_atime >= before
-                    yield Leftover(kind=Kind.BLOBS, path=path, size=facts.st_size, before=before, waits=waits)
+            if _HEX.fullmatch(name) and name not in kept and (facts := _facts(path)):
+                waits = facts.st_atime >= before
+                yield Leftover(kind=Kind.BLOBS, path=path, size=facts.st_size, before=before, waits=waits)
 
 
 def incoming(stored: Blobs, *, before: float) -> Iterator[Leftover]:
