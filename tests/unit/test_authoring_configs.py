@@ -44,7 +44,7 @@ class Config:
     weights: dict[str, float] = field(default_factory=dict)
     ngrams: tuple[int, int] = (1, 2)
     model: Model = Model(depth=5)
-    rows: int | None = 10
+    rows: int | None = None
     TARGET: ClassVar[str] = "benign"
     columns: int = field(init=False, default=3)
 
@@ -82,7 +82,7 @@ def test_each_leaf_is_a_parameter_with_its_type_default_and_description() -> Non
         "ngrams": (ParameterType.LIST, [1, 2]),
         "model.depth": (ParameterType.INTEGER, 5),
         "model.hidden": (ParameterType.LIST, [8, 4]),
-        "rows": (ParameterType.INTEGER, 10),
+        "rows": (ParameterType.INTEGER, None),
     }
     assert found["share"].description == "share of the rows held out"
     assert found["penalty"].description == 'kind of "#: regularisation"'
@@ -103,7 +103,7 @@ def test_a_field_knows_its_line() -> None:
 
 
 def test_values_come_back_as_the_config_they_were() -> None:
-    config = Config(share=0.5, gaps=Gaps.MEAN, since=date(2020, 2, 3), model=Model(hidden=(1,)), rows=None)
+    config = Config(share=0.5, gaps=Gaps.MEAN, since=date(2020, 2, 3), model=Model(hidden=(1,)), rows=3)
     values = differences(leaves(Config)[0], config)
     assert values == {
         "share": 0.5,
@@ -111,7 +111,7 @@ def test_values_come_back_as_the_config_they_were() -> None:
         "since": "2020-02-03",
         "model.depth": 3,
         "model.hidden": [1],
-        "rows": None,
+        "rows": 3,
     }
     assert build(Config, values) == config
     assert build(Config, {}) == Config()
@@ -139,6 +139,7 @@ class Wrong:
     empty: Annotated[int, Range(3, 1)] = 2
     text: Annotated[str, Range(1, 2)] = ""
     keys: dict[int, int] = field(default_factory=dict)
+    absent: int | None = 5
     failing: list[int] = field(default_factory=lambda: [1 // 0])
     model_depth: int = 1
     model: Model = Model()
@@ -161,6 +162,7 @@ def test_every_mistake_of_a_definition_is_found_at_once() -> None:
         "empty": "Annotated[int, Range(low=3, high=1)]: no number is in that Range",
         "text": "Annotated[str, Range(low=1, high=2)]: only numbers have a Range",
         "keys": "dict[int, int] has keys that are no texts",
+        "absent": "an absent value means None, but its default is 5",
         "failing": "its default cannot be made: ZeroDivisionError: integer division or modulo by zero",
     }
     assert twins == "the fields model_depth and model.depth have one name in a pipeline"

@@ -183,6 +183,9 @@ class _Reading:
             default, again = (encode(kind, value) for value in pair)
             if default != again:
                 raise _varying()
+        if kind.field.optional and default is not None:
+            hint = "Make its default None, and give the other value in a preset."
+            raise Unsupported(f"an absent value means None, but its default is {default!r}", hint)
         changes: dict[str, Any] = {"name": name, "default": default, "required": required}
         field = replace(kind.field, **changes, description=comment.text, location=comment.location)
         self.leaves.append(Leaf(field, replace(kind, field=field)))
