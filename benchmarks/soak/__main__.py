@@ -19,6 +19,9 @@ from benchmarks.soak.shooting import Round, Shooter
 REPORT: Final = Path(__file__).parents[1] / "soak.md"
 #: Every so many rounds a house without namespaces takes its turn.
 SUBREAPER: Final = 3
+ALGORITHMS: Final = {"soak": "soak", "flow": "flow", "sweep": "flow"}
+#: What is run in turn; chosen so that each of them also comes to the house without namespaces.
+PIPELINES: Final = ("soak", "flow", "flow", "sweep")
 
 
 def main() -> int:
@@ -31,12 +34,15 @@ def main() -> int:
         name: House(directory=directory / (name or "plain"), isolation=name, idle=given.idle)
         for name in ("", "subreaper")
     }
-    expected = {name: _undisturbed(house) for name, house in houses.items()}
+    pipelines = given.pipeline or PIPELINES
+    expected = {
+        (name, one): _undisturbed(house, one) for name, house in houses.items() for one in {*ALGORITHMS.values()}
+    }
     while (kills := sum(len(one.kills) for one in rounds)) < given.kills:
         number = given.round if given.round is not None else len(rounds)
         isolation = "subreaper" if number % SUBREAPER == SUBREAPER - 1 else ""
-        house = houses[isolation]
-        rounds.append(Shooter(house, seed, number, expected[isolation]).shoot())
+        house, pipeline = houses[isolation], pipelines[number % len(pipelines)]
+        rounds.append(Shooter(house, seed, number, expected[isolation, ALGORITHMS[pipeline]], pipeline).shoot())
         _tell(rounds[-1], kills)
         if given.round is not None:
             break
@@ -58,19 +64,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--seed", type=int, help="chosen at random without")
     parser.add_argument("--round", type=int, help="only this round of the seed")
+    parser.add_argument("--pipeline", choices=[*ALGORITHMS], action="append", help="only this one")
     parser.add_argument("--idle", type=float, default=45.0, help="seconds after which an unused template leaves")
     parser.add_argument("--directory", type=Path, help="where to work; the temporary directory without")
     parser.add_argument("--report", type=Path, default=REPORT)
     return parser.parse_args()
 
 
-def _undisturbed(house: House) -> dict[str, object]:
-    output = house.directory / "undisturbed.txt"
-    if house.command("run", "soak", "--tag", "undisturbed", output=output).wait(120):
+def _undisturbed(house: House, pipeline: str) -> verdict.Expected:
+    output, tag = house.directory / "undisturbed.txt", f"undisturbed-{pipeline}"
+    if house.command("run", pipeline, "--tag", tag, output=output).wait(120):
         raise SystemExit(f"not even an undisturbed run succeeds:\n{output.read_text()}")
-    run = house.run_named("undisturbed")
+    run = house.run_named(tag)
     assert run is not None
-    return verdict.outputs(house, run["id"])
+    return verdict.expected(house, run["id"])
 
 
 def _tell(done: Round, before: int) -> None:

@@ -77,7 +77,10 @@ class House:
             connection.row_factory = sqlite3.Row
             return [dict(row) for row in connection.execute(query, values)]
 
+    def runs_named(self, tag: str) -> list[dict[str, Any]]:
+        """The runs with this tag that were accepted."""
+        return self.rows("SELECT runs.* FROM runs JOIN tags ON tags.run = runs.id WHERE tag = ? ORDER BY created", tag)
+
     def run_named(self, tag: str) -> dict[str, Any] | None:
-        """The run with this tag, once it was accepted."""
-        found = self.rows("SELECT runs.* FROM runs JOIN tags ON tags.run = runs.id WHERE tag = ?", tag)
-        return found[0] if found else None
+        """The one run with this tag, once it was accepted."""
+        return next(iter(self.runs_named(tag)), None)

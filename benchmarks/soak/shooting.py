@@ -1,4 +1,4 @@
-"""One run, shot at until it is over."""
+"""One run, or a sweep of some, shot at until it is over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from benchmarks.soak import verdict
 from benchmarks.soak.house import House
@@ -31,6 +31,10 @@ VOLLEY: Final = (1, 1, 1, 2, 2, 3, 4)
 SPREAD: Final = 1.0
 #: After so many volleys a run is left alone.
 MOST: Final = 10
+#: How likely it is that a run is begun as another one was, and that space is freed beside it.
+AGAIN: Final = 0.25
+COLLECTING: Final = 0.2
+OVER: Final = ("SUCCEEDED", "FAILED", "CANCELED")
 #: Nothing here takes so long, in seconds.
 HANGING: Final = 600.0
 
@@ -53,39 +57,44 @@ class Round:
 class Shooter:
     """Starts one run in a house and shoots at it."""
 
-    def __init__(self, house: House, seed: int, number: int, expected: dict[str, Any]) -> None:
-        self._house, self._expected = house, expected
+    def __init__(
+        self, house: House, seed: int, number: int, expected: verdict.Expected, pipeline: str = "soak"
+    ) -> None:
+        self._house, self._expected, self._pipeline = house, expected, pipeline
         self._chance = random.Random(f"{seed}/{number}")
         self._tag = f"round-{number}"
         self._salt = self._chance.randrange(10**9)
         self._output = house.directory / f"{self._tag}.txt"
         self._shots = 0
+        self._collector: subprocess.Popen[bytes] | None = None
         self.round = Round(number=number)
 
     def shoot(self, most: int = MOST) -> Round:
-        """See the run to its end; what happened, and what should not have."""
+        """See what was begun to its end; what happened, and what should not have."""
         volleys = self._chance.randint(2, most)
         self.round.violations += self._until_over(volleys)
-        run = self._house.run_named(self._tag)
-        if run is not None:
-            self.round.state = run["state"]
+        self.round.violations += self._collected()
+        found = self._house.runs_named(self._tag)
+        self.round.state = ", ".join(sorted({run["state"] for run in found}))
+        for run in found:
             attempts = Counter(
                 row["state"] for row in self._house.rows("SELECT state FROM attempts WHERE run = ?", run["id"])
             )
-            self.round.lost, self.round.failed = attempts["LOST"], attempts["FAILED"]
+            self.round.lost += attempts["LOST"]
+            self.round.failed += attempts["FAILED"]
             self.round.violations += verdict.ended_well(self._house, run, self._expected, self._shots)
         self.round.violations += verdict.nothing_runs(self._house)
         self.round.violations += verdict.stored_whole(self._house)
         return self.round
 
     def _until_over(self, volleys: int) -> Iterator[str]:
-        """Run, and resume, until the run is over; shoot on the way."""
+        """Run, and resume, until all is over; shoot on the way."""
         for _ in range(3 * MOST):
-            run = self._house.run_named(self._tag)
-            if run is not None and run["state"] in ("SUCCEEDED", "FAILED", "CANCELED"):
+            found = self._house.runs_named(self._tag)
+            if len(found) == self._many and all(run["state"] in OVER for run in found):
                 return
-            arguments = ("resume", run["id"]) if run else ("run", "soak", f"salt={self._salt}", "--tag", self._tag)
-            how = "resume" if run else "run"
+            arguments = ("resume", found[0]["sweep"] or found[0]["id"]) if found else self._begun()
+            how = "resume" if found else arguments[0]
             driver = self._house.command(*arguments, output=self._output)
             while volleys and driver.poll() is None:
                 volleys -= self._fire(driver, how)
@@ -97,8 +106,46 @@ class Shooter:
                 driver.wait()
                 return
             yield from self._left(how, code)
-            volleys = volleys if code in (-9,) else 0 if run else volleys
+            volleys = volleys if code in (-9,) else 0 if found else volleys
         yield f"not over after {3 * MOST} commands"
+
+    @property
+    def _many(self) -> int:
+        """How many runs there are to be."""
+        return 3 if self._pipeline == "sweep" else 1
+
+    def _begun(self) -> tuple[str, ...]:
+        """The command that begins: anew, as another run was, or several at once."""
+        tag = ("--tag", self._tag)
+        match self._pipeline:
+            case "soak":
+                return "run", "soak", f"salt={self._salt}", *tag
+            case "sweep":
+                salts = ",".join(str(self._salt + number) for number in range(self._many))
+                return "run", "flow", f"salt={salts}", "--no-cache", "--jobs", "2", *tag
+            case _:
+                pass
+        if self._chance.random() < AGAIN:
+            run = self._house.run_named("undisturbed-flow")
+            assert run is not None
+            return "rerun", run["id"], "--from", self._chance.choice(("folder", "items", "join")), *tag
+        return "run", "flow", f"salt={self._salt}", "--no-cache", *tag
+
+    def _collect(self) -> None:
+        """Free space beside the run: what older ones made, and what nobody refers to."""
+        if self._collector is None and self._chance.random() < COLLECTING:
+            keep = ("--keep", "undisturbed-soak", "--keep", "undisturbed-flow")
+            output = self._house.directory / f"{self._tag}-gc.txt"
+            self._collector = self._house.command("gc", "--keep-last", "1", *keep, "--yes", output=output)
+        elif self._chance.random() < COLLECTING and self._collector is not None and self._collector.poll() is None:
+            self._collector.kill()
+            self.round.kills.append(("collector", "beside"))
+
+    def _collected(self) -> Iterator[str]:
+        """How the collector ended, which can only be well or by a shot."""
+        if self._collector is not None and self._collector.wait(HANGING) not in (0, -9):
+            text = (self._house.directory / f"{self._tag}-gc.txt").read_text(errors="replace")
+            yield f"gc ended with exit code {self._collector.returncode}: {text[-500:]}"
 
     def _scene(self, driver: subprocess.Popen[bytes]) -> str:
         """Who is there, and what the kernel says that they wait for."""
@@ -113,13 +160,14 @@ class Shooter:
         match code:
             case 0 | 3 | -9:
                 pass
-            case 1 | 69 if how == "run" and any(kind in MACHINERY for kind, _ in self.round.kills):
+            case 1 | 69 if how != "resume" and any(kind in MACHINERY for kind, _ in self.round.kills):
                 self.round.refused += 1
             case _:
                 yield f"{how} ended with exit code {code}: {text[-500:]}"
 
     def _fire(self, driver: subprocess.Popen[bytes], how: str) -> int:
         """Wait for a moment, then for victims, and kill them; whether any were hit."""
+        self._collect()
         kinds = self._chance.choices([*CHOICE], [*CHOICE.values()], k=self._chance.choice(VOLLEY))
         time.sleep(self._chance.random() * SPREAD)
         deadline = time.monotonic() + SPREAD
@@ -143,13 +191,10 @@ class Shooter:
         return found
 
     def _moment(self, how: str) -> str:
-        """Where the run stands."""
+        """Where the run stands, or the first of several."""
         run = self._house.run_named(self._tag)
         if run is None:
             return f"{how}: not accepted yet"
-        running = self._house.rows(
-            "SELECT name FROM tasks WHERE run = ? AND state = 'RUNNING' ORDER BY name", run["id"]
-        )
-        if running:
-            return f"{how}: {', '.join(row['name'] for row in running)}"
-        return f"{how}: {run['state'].lower()}, between steps"
+        query = "SELECT DISTINCT component FROM tasks WHERE run = ? AND state = 'RUNNING' AND executor != ''"
+        running = {row["component"].partition("[")[0] for row in self._house.rows(query, run["id"])}
+        return f"{how}: {', '.join(sorted(running)) or run['state'].lower() + ', between steps'}"
