@@ -208,7 +208,7 @@ def values(field: q.Field, known: Known) -> list[Any]:
 
 
 def shown(name: str, task: TaskRecord) -> bool:
-    return task.name in (name, name.replace("_", "-"))
+    return task.name == name.replace("_", "-")
 
 
 def of_task(task: TaskRecord, aspect: str) -> Any:

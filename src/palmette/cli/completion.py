@@ -16,8 +16,8 @@ from palmette.cli.shapes import Shape, Taken, shape
 from palmette.errors import PalmetteError, UsageError
 from palmette.operations.completing import Offers
 
-#: set by the scripts: the answer is for that shell
-VARIABLE: Final = "_PALMETTE_COMPLETE"
+#: the line up to the cursor; the scripts set it, and _PALMETTE_COMPLETE
+_LINE: Final = "_PALMETTE_LINE"
 
 _BASH: Final = """\
 # palmette: completion for bash
@@ -111,7 +111,7 @@ def completion(session: Session, shell: str, install: bool) -> None:
 
 def answer(program: click.Group, environ: Mapping[str, str]) -> None:
     """Print what may stand at the end of the line that is typed, one a line; nothing if that cannot be told."""
-    line = environ.get("_PALMETTE_LINE", "")
+    line = environ.get(_LINE, "")
     try:
         found = list(dict.fromkeys(offers(shape(program, environ), line)))
     except (PalmetteError, OSError):

@@ -11,7 +11,7 @@ from palmette.domain.query import Field, Group
 from palmette.domain.run import Run
 from palmette.domain.values import Json
 from palmette.store.columns import number
-from palmette.store.conditions import METRICS, SIZES, known_as, spellings
+from palmette.store.conditions import METRICS, SIZES, known_as, task_name
 from palmette.store.database import Store
 from palmette.store.schema import artifacts, runs, settings, summaries, tags, tasks
 
@@ -66,7 +66,7 @@ def _beside(connection: Connection, ids: Collection[str], field: Field) -> Mappi
             return {row[0]: aspects.get(field.aspect, lambda row: row[2])(row) for row in rows}
         case Group.DATA:
             column = SIZES.get(field.aspect, artifacts.c.digest)
-            query = select(artifacts.c.run, column).where(artifacts.c.task.in_(spellings(field.name)))
+            query = select(artifacts.c.run, column).where(artifacts.c.task == task_name(field.name))
             return {run: value for run, value in connection.execute(query.where(artifacts.c.run.in_(ids)))}
         case _:
             return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, assert_never
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select, true
@@ -58,6 +58,8 @@ class Rows:
     held: ColumnElement[bool] = field(default_factory=true)
     #: all rows of the table (of one name, at best) are looked at to find them
     scanned: bool = False
+    #: what is in them stands in no index: only the named ones are counted
+    outside: bool = False
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -67,7 +69,7 @@ class Rows:
     def probe(self, dialect: str) -> ColumnElement[bool]:
         """Whether the run at hand has such a row."""
         # SQLite knows no better than to take an index of values for it: one that it does not understand it leaves.
-        held = case((self.held, 1), else_=0) == 1 if dialect == "sqlite" else self.held
+        held = opaque(self.held) if dialect == "sqlite" else self.held
         own = self.table.c.run == runs.c.id
         return exists(select(1).select_from(self.table).where(own, self.named, held))
 
@@ -75,6 +77,11 @@ class Rows:
     def keys(self) -> Select[Any]:
         """The runs that have."""
         return select(self.table.c.run).where(self.condition)
+
+
+def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """The same condition, in a form for which SQLite takes no index."""
+    return case((condition, 1), else_=0) == 1
 
 
 #: a condition of a query: of the run's own row, or of rows beside it
@@ -102,6 +109,13 @@ class Condition:
             case _:
                 assert self.leaf is not None
                 return of(self.leaf) if isinstance(self.leaf, Rows) else self.leaf
+
+    def without(self, rows: Rows) -> Condition:
+        """What is left to ask of runs that have these rows; all of it, if they are not what has to hold anyway."""
+        if self.leaf is rows:
+            return Condition("and")
+        parts = [part.without(rows) for part in self.parts] if self.operator == "and" else self.parts
+        return replace(self, parts=tuple(parts))
 
     def rows(self) -> Iterator[Rows]:
         """The leaves that are rows beside the run."""
@@ -184,24 +198,26 @@ def _setting(operator: Operator, value: q.Scalar, dialect: str) -> ColumnElement
 
 def known_as(name: str) -> ColumnElement[bool]:
     """Whether a task is known as that step: by the step's name; one of several in a loop by its own."""
+    named, held = _step(name)
+    return and_(named, held)
+
+
+def _step(name: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The same in two parts: the one that an index answers first."""
     if "." in name:
-        return tasks.c.name == name
-    names = spellings(name)
-    return or_(tasks.c.component.in_(names), and_(tasks.c.component == "", tasks.c.name.in_(names)))
+        return tasks.c.name == name, true()
+    names = list(dict.fromkeys([name, task_name(name)]))
+    return tasks.c.component.in_([*names, ""]), or_(tasks.c.component != "", tasks.c.name.in_(names))
+
+
+def task_name(step: str) -> str:
+    """A step's name as Kubeflow spells it, and so its task's."""
+    return step.replace("_", "-")
 
 
 def _tasks(name: str, held: ColumnElement[bool]) -> Rows:
-    # A step's name is no key: in a run its rows are looked through.
-    return (
-        Rows(tasks, known_as(name), held)
-        if "." in name
-        else Rows(tasks, true(), and_(known_as(name), held), scanned=True)
-    )
-
-
-def spellings(name: str) -> list[str]:
-    """As it stands in the code, and as Kubeflow spells it."""
-    return list(dict.fromkeys([name, name.replace("_", "-")]))
+    named, rest = _step(name)
+    return Rows(tasks, named, and_(rest, held), scanned="." not in name)
 
 
 def _task(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> ColumnElement[bool]:
@@ -216,18 +232,22 @@ def _task(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> C
 
 
 def _data(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> Rows:
-    own = artifacts.c.task.in_(spellings(field.name))
     if field.aspect in SIZES:
-        return Rows(artifacts, own, _holds(SIZES[field.aspect], field.kind, operator, value, dialect))
+        return _artifacts(field.name, _holds(SIZES[field.aspect], field.kind, operator, value, dialect))
     given = plain(str(value))
     prefix = given if ":" in given else f"sha256:{given}"
-    return Rows(artifacts, own, begins(artifacts.c.digest, prefix, dialect))
+    return _artifacts(field.name, begins(artifacts.c.digest, prefix, dialect))
+
+
+def _artifacts(step: str, held: ColumnElement[bool]) -> Rows:
+    # Not by name, or SQLite takes the index that begins with it, and goes through all runs.
+    return Rows(artifacts, true(), and_(artifacts.c.task == task_name(step), held))
 
 
 def _defined(field: q.Field) -> Leaf:
     match field.group:
         case Group.CONFIG:
-            return Rows(settings, settings.c.name == field.name, settings.c.value != "null")
+            return Rows(settings, settings.c.name == field.name, settings.c.value != "null", outside=True)
         case Group.METRIC:
             held = true() if field.aspect == "last" else METRICS[field.aspect].is_not(None)
             return Rows(summaries, summaries.c.name == field.name, held)
@@ -237,7 +257,7 @@ def _defined(field: q.Field) -> Leaf:
             return _tasks(field.name, {"state": true(), "cached": over}.get(field.aspect, timed))
         case Group.DATA:
             held = artifacts.c.rows.is_not(None) if field.aspect == "rows" else true()
-            return Rows(artifacts, artifacts.c.task.in_(spellings(field.name)), held)
+            return _artifacts(field.name, held)
         case _ if field.name == "tag":
             return Rows(tags, true())
         case _:

@@ -48,7 +48,8 @@ class Estimate:
 
     def gathering(self, rows: Rows) -> float:
         """What it costs to have all of them at hand."""
-        return self.sizes[rows] * _GATHERED + (_SCANNED * self.count if rows.scanned else 0)
+        each = _GATHERED + (_LOOKED if rows.outside else 0)
+        return self.sizes[rows] * each + (_SCANNED * self.count if rows.scanned else 0)
 
     def walk(self, part: Condition, reached: float) -> tuple[float, frozenset[Rows]]:
         """What it costs to ask so many runs, and the rows that are better gathered first."""

@@ -182,7 +182,7 @@ tasks = Table(
     _text("message"),
 )
 Index(None, tasks.c.run, tasks.c.position)
-Index("ix_tasks_searched", tasks.c.component, tasks.c.state, tasks.c.name, tasks.c.started, tasks.c.ended, tasks.c.run)
+Index("ix_tasks_searched", tasks.c.component, tasks.c.run, tasks.c.state, tasks.c.name, tasks.c.started, tasks.c.ended)
 Index("ix_tasks_reusable", tasks.c.project, tasks.c.fingerprint, tasks.c.made)
 
 attempts = Table(

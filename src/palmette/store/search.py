@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Text, and_, func, lite
 from palmette.domain import query as q
 from palmette.domain.query import Group
 from palmette.store import runs as stored
-from palmette.store.conditions import COLUMNS, METRICS, SIZES, Condition, Rows, condition, known_as, spellings
+from palmette.store.conditions import COLUMNS, METRICS, SIZES, Condition, Rows, condition, known_as, opaque, task_name
 from palmette.store.database import Store
 from palmette.store.estimate import WALKED, Estimate
 from palmette.store.runs import Listed
@@ -165,8 +165,10 @@ class _Search:
             size = sum(known.sizes[rows] for rows in led)
             if sum(map(known.gathering, led)) + size + known.walk(ordered, size)[0] < WALKED * reached + asked:
                 keys = led[0].keys if len(led) == 1 else union(*(rows.keys for rows in led))
-                probing = ordered.sql(lambda rows: rows.probe(self._dialect))
-                return select(runs.c.id).where(runs.c.id.in_(keys), self._within, probing)
+                # Those of a condition that has to hold anyway are not asked for it again.
+                rest = ordered.without(led[0]) if len(led) == 1 else ordered
+                probing = rest.sql(lambda rows: rows.probe(self._dialect))
+                return select(runs.c.id).where(runs.c.id.in_(keys), opaque(self._within), probing)
         return self._walk(ordered, gathered)
 
     def _sample(self, leaves: Sequence[Rows]) -> tuple[int, dict[Rows, float]]:
@@ -184,7 +186,7 @@ class _Search:
         """How many rows there are; of what has to be searched through, a guess."""
         if rows.scanned:
             return share * count
-        counted = select(func.count()).select_from(rows.table).where(rows.condition)
+        counted = select(func.count()).select_from(rows.table).where(rows.named if rows.outside else rows.condition)
         return float(self._connection.execute(counted).scalar_one())
 
 
@@ -205,7 +207,7 @@ def sort_keys(field: q.Field) -> list[tuple[Rows | None, ColumnElement[Any]]]:
         case Group.STEP:
             columns, own = [tasks.c.ended - tasks.c.started], known_as(field.name)
         case _:
-            columns, own = [SIZES[field.aspect]], artifacts.c.task.in_(spellings(field.name))
+            columns, own = [SIZES[field.aspect]], artifacts.c.task == task_name(field.name)
     table = columns[0].table if hasattr(columns[0], "table") else tasks
     return [(Rows(table, own, column.is_not(None)), column) for column in columns]
 

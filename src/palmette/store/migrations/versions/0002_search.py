@@ -67,7 +67,7 @@ def _indexes() -> None:
     op.create_index("ix_runs_sweep", "runs", ["sweep"])
     op.create_index("ix_settings_name_number_run", "settings", ["name", "number", "run"])
     op.create_index("ix_summaries_name_last_low_high_run", "summaries", ["name", "last", "low", "high", "run"])
-    op.create_index("ix_tasks_searched", "tasks", ["component", "state", "name", "started", "ended", "run"])
+    op.create_index("ix_tasks_searched", "tasks", ["component", "run", "state", "name", "started", "ended"])
     op.create_index("ix_artifacts_searched", "artifacts", ["task", "rows", "size", "run"])
     if op.get_bind().dialect.name == "sqlite":
         op.create_index("ix_runs_listed", "runs", [*_LISTED, *_LISTED_TOO])
