@@ -125,3 +125,12 @@ def test_an_empty_place_that_was_named_is_said_to_be_one(searched: Project) -> N
     )
     assert "PALMETTE_STORE names that place" in searched("show", environ=typo, code=2).err
     assert not Path(typo["PALMETTE_STORE"]).exists()
+
+
+def test_a_run_has_the_ticket_of_its_branch(tiny: Project) -> None:
+    tiny.git("init", "-q", "-b", "feature/IA-1742-doc-type")
+    tiny.git("add", ".")
+    tiny.git("-c", "user.name=A", "-c", "user.email=a@b.c", "commit", "-q", "-m", "Widen the margin")
+    tiny("run", "example")
+    assert len(tiny("runs", "--json", "ticket = IA-1742 and margin and step.fit.state is undefined").json) == 1
+    assert tiny("runs", "--json", "ticket = IA-1").json == []
