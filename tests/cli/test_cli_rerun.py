@@ -207,3 +207,50 @@ def test_from_a_step_in_a_loop_every_item_is_executed_anew(bare: Project) -> Non
         "fit[1]": "SUCCEEDED",
         "best": "SUCCEEDED",
     }
+
+
+def test_from_the_failed_steps_on_within_loops_and_guarded_blocks(bare: Project) -> None:
+    bare.write(
+        "algorithms/guarded.py",
+        """
+        from pathlib import Path
+        from palmette import FinalStatus, algorithm, collect, each, on_exit, step
+
+        @step
+        def load() -> list[int]:
+            return [1, 2, 3]
+
+        @step
+        def fit(fold: int) -> int:
+            if fold == 2 and Path("{here}/broken").exists():
+                raise ValueError("no convergence")
+            return 10 * fold
+
+        @step
+        def best(scores: list[int]) -> int:
+            return max(scores)
+
+        @step
+        def tell(status: FinalStatus) -> None:
+            print(status.state)
+
+        @algorithm
+        def guarded() -> None:
+            with on_exit(tell()):
+                for fold in each(load()):
+                    score = fit(fold)
+                best(collect(score))
+        """,
+    )
+    bare.touch("broken")
+    bare.run("guarded", code=3)
+    (bare.directory / "broken").unlink()
+    assert rerun(bare, "last", "--failed").states == {
+        "load": "CACHED",
+        "fit[0]": "CACHED",
+        "fit[1]": "SUCCEEDED",
+        "fit[2]": "CACHED",
+        "best": "SUCCEEDED",
+        "tell": "SUCCEEDED",
+    }
+    assert bare("logs", "last", "tell").out == "SUCCEEDED\n"

@@ -71,7 +71,8 @@ def again(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted
 def _onward(original: Original, wanted: Wanted) -> tuple[str, ...]:
     """The tasks from which everything is executed anew; NotFound and StoreError where that cannot be done."""
     if wanted.failed:
-        names = tuple(task.name for task in original.tasks if task.state is TaskState.FAILED)
+        # A group fails with what is in it; what succeeded beside that need not be executed again.
+        names = tuple(task.name for task in original.tasks if task.state is TaskState.FAILED and not task.group)
         if not names:
             raise NotFound(f"no step of run {original.run.id} failed", "Name a step: --from STEP.")
     elif wanted.onward is not None:
