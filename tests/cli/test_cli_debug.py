@@ -265,3 +265,35 @@ def test_the_terminal_echoes_again_after_a_step_was_killed(steps: Project, peopl
     person.sees("run ")
     assert person.echoes()
     assert person.leaves()[0] == 3
+
+
+def test_a_step_is_debugged_on_files_that_are_not_stored(bare: Project) -> None:
+    bare.write(
+        "algorithms/referring.py",
+        """
+        from dataclasses import dataclass
+        from pathlib import Path
+        from palmette import InputFile, Reference, algorithm, step
+
+        @dataclass(frozen=True)
+        class Config:
+            labels: InputFile = InputFile("labels.csv")
+
+        @step
+        def scans() -> Reference:
+            return Reference("{here}/raw")
+
+        @step
+        def count(scans: Path, labels: Path) -> int:
+            return len(list(scans.iterdir())) + len(labels.read_text())
+
+        @algorithm(config=Config)
+        def referring(config: Config) -> None:
+            count(scans(), config.labels)
+        """,
+    )
+    bare.write("labels.csv", "a,1\n")
+    bare.write("raw/one.txt", "1")
+    bare.run("referring")
+    assert "output  5" in bare("debug", "last", "count").out
+    assert f"output  {bare.directory}/raw\n" in bare("debug", "last", "scans").out

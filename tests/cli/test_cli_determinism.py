@@ -215,3 +215,56 @@ def test_each_item_of_a_loop_is_a_step_of_its_own(bare: Project) -> None:
     assert findings["letters[1]"]["causes"] == ["hash order"]
     assert {"load", "letters[0]", "letters[1]"} == set(findings)
     assert found(bare, "letters")["letters[1]"]["reads_world"] is False
+
+
+REFERRING = """
+    from dataclasses import dataclass
+    from pathlib import Path
+    from palmette import InputFile, Reference, algorithm, step
+
+    @dataclass(frozen=True)
+    class Config:
+        labels: InputFile = InputFile("labels.csv")
+
+    @step
+    def scans() -> Reference:
+        return Reference("{here}/raw")
+
+    @step
+    def count(scans: Path, labels: Path) -> int:
+        return len(list(scans.iterdir())) + len(labels.read_text())
+
+    @step
+    def double(number: int) -> int:
+        return 2 * number
+
+    @algorithm(config=Config)
+    def referring(config: Config) -> None:
+        double(count(scans(), config.labels))
+"""
+
+
+def test_what_is_passed_by_reference_is_read_where_it_lies(bare: Project) -> None:
+    bare.write("algorithms/referring.py", REFERRING)
+    bare.write("labels.csv", "a,1\n")
+    bare.write("raw/one.txt", "1")
+    bare.run("referring")
+    findings = found(bare, "referring", code=0)
+    assert {name: finding["verdict"] for name, finding in findings.items() if name != "import-labels"} == {
+        "scans": "reads the world",
+        "count": "same",
+        "double": "same",
+    }
+    assert found(bare, "referring", "scans", code=0)["scans"]["verdict"] == "same"
+
+
+def test_a_step_whose_data_changed_since_does_not_keep_the_others_from_being_tested(bare: Project) -> None:
+    bare.write("algorithms/referring.py", REFERRING)
+    bare.write("labels.csv", "a,1\n")
+    bare.write("raw/one.txt", "1")
+    bare.run("referring")
+    bare.write("raw/one.txt", "2")
+    findings = found(bare, "referring")
+    assert findings["count"]["verdict"] == "failed"
+    assert "is not what it was" in findings["count"]["message"]
+    assert findings["double"]["verdict"] == "same"

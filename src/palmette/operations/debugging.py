@@ -30,7 +30,7 @@ from palmette.operations.project import Project
 from palmette.operations.reading import step_named
 from palmette.operations.recording import finish
 from palmette.operations.rerunning import Standing, reached
-from palmette.operations.trials import Left, Repeatable, claimed, prepared, repeatable
+from palmette.operations.trials import Repeatable, claimed, collected, prepared, repeatable
 from palmette.runtime.debug import NO_DEBUGPY
 
 
@@ -63,7 +63,8 @@ class Made:
     #: which holds the outputs, and is nobody's but the user's now
     directory: Path
     parameters: Mapping[str, Json] = field(default_factory=dict)
-    artifacts: Mapping[str, Path] = field(default_factory=dict)
+    #: where each lies: a path, or the address of what a step referred to
+    artifacts: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -175,7 +176,7 @@ def debug(ready: Ready, wanted: Wanted) -> Made:
         code = next(report.code for report in _reports(terminal) if isinstance(report, Exited))
         _judge(code, step.task, wanted)
         places = Places(directory=launch.directory)
-        outputs = outcome.collect(step.task, places, Left(), hidden.values)
+        outputs = collected(standing, step, places, hidden)
     except BaseException as error:
         shutil.rmtree(top, ignore_errors=True)
         if isinstance(error, outcome.Spoiled):
@@ -210,5 +211,5 @@ def _made(task: PlannedTask, top: Path, places: Places, outputs: Outputs) -> Mad
     return Made(
         directory=top,
         parameters={name: value for name, value in outputs.parameters.items() if name not in sensitive},
-        artifacts={name: places.artifact(name) for name in outputs.artifacts},
+        artifacts={name: each.uri or str(places.artifact(name)) for name, each in outputs.artifacts.items()},
     )

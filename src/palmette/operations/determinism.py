@@ -17,7 +17,16 @@ from palmette.domain.states import RunState
 from palmette.engine.plan import Plan
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.reuse import reads_world
-from palmette.errors import ConfigError, InterpreterError, NotFound, RunFailed, StoreError, UsageError
+from palmette.errors import (
+    ConfigError,
+    InterpreterError,
+    Interrupted,
+    NotFound,
+    PalmetteError,
+    RunFailed,
+    StoreError,
+    UsageError,
+)
 from palmette.operations import accepting, originals, running
 from palmette.operations.accepting import Accepted
 from palmette.operations.details import shown
@@ -211,7 +220,14 @@ def _step(
     world = _reads_world(original, plan, record)
     if world and not asked:
         return Finding(step=name, verdict=Verdict.WORLD, world=True)
-    return replace(_Examination(trials, step, lambda what: watch(name, what)).finding(times), world=world)
+    try:
+        found = _Examination(trials, step, lambda what: watch(name, what)).finding(times)
+    except Interrupted:
+        raise
+    except PalmetteError as error:
+        # One step that cannot be executed is no reason to give up what is known of the others.
+        return Finding(step=name, verdict=Verdict.FAILED, message=error.message, world=world)
+    return replace(found, world=world)
 
 
 def _reads_world(original: Original, plan: Plan, record: TaskRecord) -> bool:
@@ -299,17 +315,30 @@ def _described(standing: Standing, step: Repeatable, one: Executed, other: Execu
         name: [{"path": str(each.path(name)), "metadata": dict(each.outputs.artifacts[name].metadata)}
                for each in (one, other)]
         for name in differing
-        if name in one.outputs.artifacts and name in other.outputs.artifacts and name not in step.task.config.sensitive
+        if name not in step.task.config.sensitive and all(_stored(each, name) for each in (one, other))
     }  # fmt: skip
     told = contrasted(standing, pairs)
     for name in differing:
         if name in step.task.config.sensitive:
             told[name] = ("it is sensitive, so nothing of it is quoted",)
+        elif name in one.outputs.artifacts and name in other.outputs.artifacts and name not in pairs:
+            told[name] = (f"{_address(one, name)} → {_address(other, name)}",)
         elif name not in pairs:
             told[name] = tuple(contrast(*(each.outputs.parameters.get(name) for each in (one, other))))
         elif not told[name]:
             told[name] = ("equal by value, but not byte for byte",)
     return {name: told[name] for name in differing}
+
+
+def _stored(executed: Executed, name: str) -> bool:
+    """Whether the output is an artifact whose bytes the step left, and not the address of others."""
+    artifact = executed.outputs.artifacts.get(name)
+    return artifact is not None and not artifact.uri
+
+
+def _address(executed: Executed, name: str) -> str:
+    artifact = executed.outputs.artifacts[name]
+    return f"{artifact.uri or 'a file'} ({artifact.digest})"
 
 
 def contrasted(standing: Standing, pairs: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

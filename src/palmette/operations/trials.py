@@ -23,7 +23,7 @@ from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.ports import Claim, Exited, Launch, Lost, Secrets
 from palmette.engine.quantities import requested
 from palmette.errors import NotFound, PalmetteError, StoreError, UsageError
-from palmette.operations import accepting, machine, secrets
+from palmette.operations import accepting, machine, outside, secrets
 from palmette.operations.details import shown
 from palmette.operations.originals import Original
 from palmette.operations.rerunning import Standing
@@ -130,13 +130,16 @@ class Trials:
         try:
             launch, hidden = prepared(self.standing, step, self.top / conditions.place, claim)
             report = self._through(self._under(launch, conditions))
+        except BaseException:
+            shutil.rmtree(self.top / conditions.place, ignore_errors=True)
+            raise
         finally:
             claim.release()
         places = Places(directory=launch.directory)
         done = Executed(code=report.code, directory=launch.directory)
         if report.code == 0:
             try:
-                done = replace(done, outputs=outcome.collect(step.task, places, Left(), hidden.values))
+                done = replace(done, outputs=collected(self.standing, step, places, hidden))
             except (outcome.Spoiled, PalmetteError) as error:
                 done = replace(done, code=1, message=str(error))
         kept = self.top / f"kept-{next(self._numbers)}"
@@ -215,10 +218,17 @@ def prepared(standing: Standing, step: Repeatable, top: Path, claim: Claim) -> t
             secrets=hidden,
             files=original.home.blobs,
             claim=claim,
+            importer=outside.importer(project.root, standing.environ),
         )
     except UnusableInput as error:
         raise UsageError(f"{step.task.title}: {error}") from error
     return launch, hidden
+
+
+def collected(standing: Standing, step: Repeatable, places: Places, hidden: Secrets) -> Outputs:
+    """What the step left behind; `outcome.Spoiled` if something is not right."""
+    importer = outside.importer(standing.project.root, standing.environ)
+    return outcome.collect(step.task, places, Left(), hidden.values, importer=importer)
 
 
 class Left:
