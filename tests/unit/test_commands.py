@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -37,6 +38,12 @@ measure = command(
 said = command('sh -c \'printf %s "$1" > "$0"\' {output} x={value}', inputs={"value": str}, outputs=str)
 fail = command("sh -c 'exit 3'", inputs={"x": int})
 nowhere = command("no-such-program-here {x}", inputs={"x": int})
+joined = command(
+    'sh -c \'out=$0; printf %s "$#" > $out; cat "$@" >> $out\' {output} {parts}',
+    inputs={"parts": list[Path]},
+    outputs=str,
+)
+inside = command('sh -c \'printf %s "$1" > "$0"\' {output} --parts={parts}', inputs={"parts": list[Path]}, outputs=str)
 silent = command("true {output}", outputs=Path)
 refer = command("sh -c 'echo /etc/hostname > \"$0\"' {output}", outputs=Reference)
 wrong = command("fit {lr} --out {modle}", inputs={"rate": float, "x": int | None}, outputs={"model": Path})
@@ -53,6 +60,21 @@ def test_called_outside_a_pipeline_it_runs_and_gives_what_it_made(tmp_path: Path
 
 def test_no_shell_reads_a_value() -> None:
     assert said("$(id); `id` 'quoted' {value}") == "x=$(id); `id` 'quoted' {value}"
+
+
+def test_a_list_of_files_is_a_word_each_and_a_json_list_within_a_word(tmp_path: Path) -> None:
+    (tmp_path / "a b").write_text("1")
+    (tmp_path / "-c").write_text("2")
+    assert joined([tmp_path / "a b", tmp_path / "-c"]) == "212"
+    assert joined([tmp_path / "a b"]) == "11"
+    assert inside([tmp_path / "a b"]) == f'--parts=["{tmp_path}/a b"]'
+
+
+def test_what_it_makes_outside_of_a_pipeline_goes_with_the_interpreter(tmp_path: Path) -> None:
+    script = "from palmette import command; print(command('echo {x}', inputs={'x': int})(x=3))"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True, capture_output=True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failure_names_the_command_and_its_code() -> None:

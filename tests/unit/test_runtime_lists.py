@@ -47,6 +47,8 @@ def placed(path: Path, content: str) -> dict[str, Any]:
 
 
 SOURCE = """
+from pathlib import Path
+from palmette import command
 from palmette.authoring.status import FinalStatus
 
 def work(parts: list[bytes], names: list[str]) -> str:
@@ -54,6 +56,8 @@ def work(parts: list[bytes], names: list[str]) -> str:
     return " ".join([f"{len(parts)}:", *names, *(part.decode() for part in parts)])
 def one(parts: bytes) -> str:
     return parts.decode()
+words = ["sh", "-c", "out=$0; cat -- \\"$@\\" </dev/null > $out; printf %s $# >> $out", "{output}", "{parts}"]
+show = command(words, inputs={"parts": list[Path]}, outputs=str)
 def end(status: FinalStatus, name: str) -> str:
     return f"{name} {status.state} {status.error_code} {status.error_message!r} {status.pipeline_task_name}"
 """
@@ -70,6 +74,16 @@ def test_a_list_of_artifacts_is_a_list_however_many_there_are(carry: Carry, tmp_
 
 def test_a_list_that_a_backend_leaves_out_is_empty(carry: Carry) -> None:
     assert carry(names=[]) == "0:"
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_list_of_artifacts_is_a_word_each_for_a_command(carry: Carry, tmp_path: Path, number: int) -> None:
+    parts = [placed(tmp_path / f"part {index}", f"p{index} ") for index in range(number)]
+    assert carry("app:show", inputs={"parts": parts}) == "".join(f"p{index} " for index in range(number)) + f"{number}"
+
+
+def test_a_list_that_a_backend_leaves_out_is_no_word(carry: Carry) -> None:
+    assert carry("app:show", inputs={}) == "0"
 
 
 def test_one_artifact_is_not_a_list(carry: Carry, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
@@ -56,9 +57,20 @@ class Command:
         carry_out: Callable[..., Any] = import_module("palmette.runtime.program").call
         return carry_out(self.step, bound)
 
-    def filled(self, texts: Mapping[str, str]) -> list[str]:
-        """The words with texts in the places of the placeholders, each put in once."""
-        return [_PLACE.sub(lambda match: texts[match[1]] if match[1] else match[0][0], word) for word in self.words]
+    def filled(self, texts: Mapping[str, str | list[str]]) -> list[str]:
+        """The words with texts in the places of the placeholders, each put in once. A word that is all of a
+        placeholder for several texts becomes so many words; within a word they are one JSON list."""
+
+        def said(match: re.Match[str]) -> str:
+            text = texts[match[1]] if match[1] else match[0][0]
+            return text if isinstance(text, str) else json.dumps(text)
+
+        words: list[str] = []
+        for word in self.words:
+            whole = _PLACE.fullmatch(word)
+            several = texts[whole[1]] if whole and whole[1] else ""
+            words += several if isinstance(several, list) else [_PLACE.sub(said, word)]
+        return words
 
 
 def command(words: str | Sequence[str], /, **options: Unpack[Options]) -> Step[..., Any]:
@@ -66,7 +78,8 @@ def command(words: str | Sequence[str], /, **options: Unpack[Options]) -> Step[.
     DataFrame}, outputs={"model": Path})`` at the top level of a module.
 
     The words are split once, here; no shell ever reads them. An input parameter is put in as text, an input artifact
-    as the path of its file, an output as the path to write to. The options are those of `Options`.
+    as the path of its file (a list of them as a word each), an output as the path to write to. The options are those
+    of `Options`.
     """
     unknown = options.keys() - Options.__annotations__.keys()
     if unknown:

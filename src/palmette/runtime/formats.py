@@ -6,6 +6,7 @@ values give equal bytes, on which early cut-off rests. A library is imported whe
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import pickle
@@ -270,11 +271,18 @@ def _copy_file(source: Path, path: Path, directory: Path) -> None:
     shutil.copyfile(real, path)
 
 
+def temporary() -> Path:
+    """A directory that is gone with this interpreter."""
+    found = tempfile.mkdtemp(prefix="palmette-")
+    atexit.register(shutil.rmtree, found, ignore_errors=True)
+    return Path(found)
+
+
 def _named(path: Path, filename: str) -> Path:
     """The path under the name that the artifact was given, through a symbolic link where it has lost it."""
     name = filename.rstrip("/")
     if not name or PurePath(name).name != name or path.name == name:
         return path
-    link = Path(tempfile.mkdtemp(prefix="palmette-")) / name
+    link = temporary() / name
     link.symlink_to(path.absolute())
     return link

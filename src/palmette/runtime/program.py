@@ -27,7 +27,7 @@ _BUNDLE = "PALMETTE_BUNDLE"
 
 
 def carry_out(
-    command: Any, signature: Signature, texts: Mapping[str, str], place: Path, bundle: str = ""
+    command: Any, signature: Signature, texts: Mapping[str, str | list[str]], place: Path, bundle: str = ""
 ) -> dict[str, Any]:
     """Run the words of a command with the texts of its inputs; what it wrote below `place`, by output.
 
@@ -54,10 +54,17 @@ def carry_out(
 
 
 def call(step: Any, given: Mapping[str, Any]) -> Any:
-    """Run a command outside of a pipeline, and give what it made: by name, or alone."""
+    """Run a command outside of a pipeline, and give what it made: by name, or alone. Its files go with the
+    interpreter."""
+    place = formats.temporary()
     kinds = {slot.name: slot.kind for slot in step.signature.slots}
-    place = Path(mkdtemp(prefix="palmette-"))
-    texts = {name: _given(name, value, kinds[name], place) for name, value in given.items()}
+    texts: dict[str, str | list[str]] = {}
+    for name, value in given.items():
+        kind = kinds[name]
+        if kind and kind.many:
+            texts[name] = [_given(name, one, kind, Path(mkdtemp(dir=place))) for one in value]
+        else:
+            texts[name] = _given(name, value, kind, place)
     made = carry_out(step.function, step.signature, texts, Path(mkdtemp(dir=place)))
     return made["output"] if [*made] == ["output"] else SimpleNamespace(**made) if made else None
 

@@ -33,6 +33,12 @@ class Placed:
                 return Path(mount + self.uri.removeprefix(scheme))
         return Path(self.uri.removeprefix("file://"))
 
+    @property
+    def remote(self) -> bool:
+        """Whether it was passed by reference and lies elsewhere: only its address is of use. What a launcher mounted
+        does not."""
+        return "://" in self.uri.removeprefix("file://") and not self.path.exists()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:

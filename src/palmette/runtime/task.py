@@ -118,7 +118,7 @@ def _carry_out(
     if hasattr(function, "words"):
         # Where the step works, so that what it makes can be moved and need not be copied.
         place = Path(tempfile.mkdtemp(prefix="palmette-", dir=Path.cwd() if os.access(".", os.W_OK) else None))
-        made = program.carry_out(function, signature, dict(_texts(name, asked)), place, bundle)
+        made = program.carry_out(function, signature, dict(_texts(name, signature, asked)), place, bundle)
         _deliver(name, signature, made, asked)
         return 0
     positional, by_name = _bind(name, signature, asked)
@@ -151,13 +151,15 @@ def _step(target: str) -> tuple[Callable[..., Any], Signature]:
     return found, signature_of(found)
 
 
-def _texts(name: str, asked: Request) -> Iterator[tuple[str, str]]:
+def _texts(name: str, signature: Signature, asked: Request) -> Iterator[tuple[str, str | list[str]]]:
     """What stands in a command's words for its inputs."""
     for each, value in asked.parameters.items():
         yield each, program.text(value)
+    many = {slot.name for slot in signature.slots if slot.kind and slot.kind.many}
+    yield from ((each, []) for each in many)  # a backend may leave out an empty list
     for each, placed in asked.artifacts.items():
-        whole = placed[0].metadata.get("format") == "reference" and "://" in placed[0].uri
-        yield each, placed[0].uri if whole else str(_read(name, each, placed[0], Kind(format="path")))
+        found = [one.uri if one.remote else str(_read(name, each, one, Kind(format="path"))) for one in placed]
+        yield each, found if each in many else found[0]
 
 
 def _bind(name: str, signature: Signature, asked: Request) -> tuple[list[Any], dict[str, Any]]:
@@ -177,6 +179,11 @@ def _read(step: str, name: str, placed: Placed, kind: Kind | None) -> Any:
     try:
         if kind and kind.format == "reference":
             return kind.classes[0](placed.uri)
+        if placed.remote:
+            mounted = placed.path.is_absolute()  # as a launcher would have it
+            what = f"its file is not there: {placed.path}" if mounted else "it is not on this machine"
+            hint = "Annotate the parameter as Reference, and open its address with a library that reads it."
+            raise PalmetteError(f"{what} ({placed.uri})", hint)
         return formats.read(placed.path, placed.metadata, kind)
     except PalmetteError as error:
         raise type(error)(f"step {step}, input {name!r}: {error.message}", error.hint) from error
