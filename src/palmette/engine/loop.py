@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import heapq
 import time as clocks
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final, assert_never
 
 from palmette.domain.run import Run, TaskChanged, TaskRecord
@@ -64,7 +65,13 @@ def drive(plan: Plan, run: Run, records: Sequence[TaskRecord], world: World, pol
     Nothing that the records call running may still run. Whatever is raised (LeaseLost, StoreError), no attempt
     outlives this call.
     """
-    return _Drive(plan, run, records, world, policy).to_the_end()
+    driver = _Drive(plan, run, records, world, policy)
+    # All that is here by now stays: the collector need not look at it again and again.
+    gc.freeze()
+    try:
+        return driver.to_the_end()
+    finally:
+        gc.unfreeze()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +118,8 @@ class _Drive:
         self._commands: list[Start | End | Finish] = []
         self._claims: dict[str, Claim] = {}
         self._live: dict[str, _Live] = {}
-        self._waste: deque[Path] = deque()
+        #: clears away behind the run, which never waits for that
+        self._broom = ThreadPoolExecutor(1)
         self._next_beat = self._next_listen = 0.0
         self._asked = 0
         self._ended: RunState | None = None
@@ -249,10 +257,7 @@ class _Drive:
 
     def _hear(self) -> None:
         """Wait for what happens next, and tell the machine."""
-        reports = self._world.executor.wait(0.0 if self._waste else self._timeout(), self._world.signals.wake)
-        if self._waste and not reports:
-            tidy(self._waste.popleft())
-        for report in reports:
+        for report in self._world.executor.wait(self._timeout(), self._world.signals.wake):
             self._report(report)
         asked = self._world.signals.asked()
         if asked > self._asked:
@@ -340,7 +345,7 @@ class _Drive:
             if isinstance(error, outcome.Leaked):
                 outcome.withdraw(live.places, confidential.values())
             return Failed(message=outcome.masked(str(error), confidential.values()))
-        self._waste.append(live.places.directory)
+        self._broom.submit(tidy, live.places.directory)
         # Beyond the last byte of the event file, so that it counts as later than all that stood there.
         points = outcome.metrics(outputs, self._world.clock())
         self._journal.note_points(live.task.name, live.serial, points, live.tail.position + 1)
@@ -372,8 +377,7 @@ class _Drive:
         for task in list(self._claims):
             self._release(task)
         self._patience.close()
-        for path in self._waste:
-            tidy(path)
+        self._broom.shutdown()
 
 
 def _iso(time: float) -> str:

@@ -159,7 +159,14 @@ class HostSlots:
         return [place for place in places if now - KEPT <= place.asked <= now]
 
     def _write(self, queue: Sequence[Place]) -> None:
-        self._line.write_text(json.dumps([[place.id, *place.needs, place.asked] for place in queue]))
+        # In place: after a file was emptied, ext4 writes it to the disk at once, and whoever closes it waits for that.
+        data = json.dumps([[place.id, *place.needs, place.asked] for place in queue]).encode()
+        file = os.open(self._line, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(file, data, 0)
+            os.ftruncate(file, len(data))
+        finally:
+            os.close(file)
 
     def _reserved(self, queue: Sequence[Place]) -> Needs:
         """What those who came earlier wait for."""
