@@ -1,0 +1,221 @@
+"""Which run a run is compared with: a rule over facts that others have gathered from the repository and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from palmette.domain.values import Json
+
+
+class Start(StrEnum):
+    """Where the walk along first parents begins."""
+
+    #: the merge request's diff base, as the CI names it
+    DIFF_BASE = "diff base"
+    #: where the branch left the target branch
+    MERGE_BASE = "merge base"
+    #: the head is itself on the target branch
+    FIRST_PARENT = "first parent"
+    #: none could be found: another history, a clone that is cut off before it, no repository
+    NONE = "none"
+
+
+class Rule(StrEnum):
+    """Why a run is the baseline."""
+
+    PINNED = "pinned"
+    #: it is of the nearest commit that has one
+    NEAREST = "nearest commit"
+    #: none of the commits has one, so it is the newest of the target branch
+    NEWEST = "newest"
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A run that might be the baseline."""
+
+    run: str
+    algorithm: str
+    preset: str
+    #: full SHA; empty where it is not known
+    commit: str
+    branch: str
+    #: seconds since the epoch
+    created: float
+    succeeded: bool
+    #: names of the config fields that were overridden
+    overrides: tuple[str, ...] = ()
+    #: it was made of uncommitted changes as well
+    dirty: bool = False
+    #: digest over the outputs of its source steps; empty where it is not known
+    data: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The target branch, as far as it can be seen from the head."""
+
+    #: "main"
+    target: str
+    start: Start
+    #: full SHAs, from the start along first parents
+    commits: tuple[str, ...] = ()
+    #: the clone ends before the history does
+    shallow: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PassedOver:
+    """A run that was nearer, or newer, and why it is not the baseline."""
+
+    run: str
+    commit: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """The baseline, if there is one, and how it was found."""
+
+    #: empty for none
+    run: str
+    rule: Rule
+    line: Line
+    #: commits between the start of the line and the baseline's; 0 is the start itself; None off the line
+    distance: int | None = None
+    #: whether it was trained on the head's data; None where that is not known
+    same_data: bool | None = None
+    passed_over: tuple[PassedOver, ...] = ()
+    #: what the reader should know, as sentences without a full stop
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """How it was found, without a full stop."""
+        target, start = self.line.target, self.line.start.value
+        match self.rule:
+            case Rule.PINNED:
+                return "pinned baseline"
+            case Rule.NEAREST if self.distance:
+                plural = "" if self.distance == 1 else "s"
+                return f"nearest run on {target}, {self.distance} commit{plural} before the {start}"
+            case Rule.NEAREST:
+                return f"run of the {start} on {target}"
+            case Rule.NEWEST:
+                return f"newest run on {target}, as no commit before it has one"
+            case Rule.NONE:
+                return f"no run on {target} to compare with"
+            case _:
+                assert_never(self.rule)
+
+    def as_json(self) -> dict[str, Json]:
+        """For machines."""
+        return {
+            "run": self.run or None,
+            "rule": self.rule.value,
+            "target": self.line.target,
+            "start": self.line.start.value,
+            "distance": self.distance,
+            "same_data": self.same_data,
+            "shallow": self.line.shallow,
+            "passed_over": [
+                {"run": each.run, "commit": each.commit, "reason": each.reason} for each in self.passed_over
+            ],
+            "remarks": list(self.remarks),
+        }
+
+
+def choose(head: Candidate, line: Line, candidates: Sequence[Candidate], pinned: Candidate | None = None) -> Choice:
+    """Choose the baseline of a run: the pinned one; else of the nearest commit of the line that has a fitting run, on
+    the head's data if one is, else the newest; else the newest fitting run of the target branch."""
+    remarks = tuple(_remarks(line))
+    others = [each for each in candidates if each.run != head.run]
+    if pinned is not None and pinned.run != head.run:
+        return Choice(
+            run=pinned.run, rule=Rule.PINNED, line=line, distance=_place(line, pinned), same_data=_same(head, pinned)
+        )
+    if pinned is not None:
+        remarks = ("the pinned baseline is this very run", *remarks)
+    passed: list[PassedOver] = []
+    for distance, commit in enumerate(line.commits):
+        there = [each for each in others if each.commit == commit]
+        fitting = [each for each in there if not _unfit(head, each)]
+        passed += _passed(head, there)
+        if fitting:
+            best = max(fitting, key=lambda each: (_same(head, each) is True, each.created, each.run))
+            return Choice(
+                run=best.run,
+                rule=Rule.NEAREST,
+                line=line,
+                distance=distance,
+                same_data=_same(head, best),
+                passed_over=tuple(passed),
+                remarks=remarks,
+            )
+    return _newest(head, line, others, passed, remarks)
+
+
+def _newest(
+    head: Candidate, line: Line, others: Sequence[Candidate], passed: list[PassedOver], remarks: tuple[str, ...]
+) -> Choice:
+    seen = {each.run for each in passed}
+    there = [each for each in others if each.branch == line.target and each.run not in seen]
+    fitting = [each for each in there if not _unfit(head, each)]
+    best = max(fitting, key=lambda each: (each.created, each.run), default=None)
+    newer = [each for each in there if best is None or each.created > best.created]
+    passed_over = (*passed, *_passed(head, newer))
+    if best is None:
+        return Choice(run="", rule=Rule.NONE, line=line, passed_over=passed_over, remarks=remarks)
+    gone = (
+        f"its commit {best.commit[:8]} is not among those of {line.target} that are known here"
+        if best.commit
+        else "its commit is not known"
+    )
+    return Choice(
+        run=best.run,
+        rule=Rule.NEWEST,
+        line=line,
+        same_data=_same(head, best),
+        passed_over=passed_over,
+        remarks=(*remarks, gone),
+    )
+
+
+def _unfit(head: Candidate, other: Candidate) -> str:
+    """Why it cannot be the baseline; empty if it can."""
+    if other.algorithm != head.algorithm:
+        return f"another algorithm ({other.algorithm})"
+    if other.preset != head.preset:
+        return f"another preset ({other.preset})"
+    if not other.succeeded:
+        return "it did not succeed"
+    if other.overrides:
+        return f"overrides ({', '.join(other.overrides)})"
+    return "uncommitted changes" if other.dirty else ""
+
+
+def _passed(head: Candidate, found: Sequence[Candidate]) -> Iterator[PassedOver]:
+    """The unfit ones, newest first; runs of other algorithms are no near misses."""
+    for each in sorted(found, key=lambda each: (-each.created, each.run)):
+        reason = _unfit(head, each)
+        if reason and each.algorithm == head.algorithm:
+            yield PassedOver(run=each.run, commit=each.commit, reason=reason)
+
+
+def _same(head: Candidate, other: Candidate) -> bool | None:
+    return head.data == other.data if head.data and other.data else None
+
+
+def _place(line: Line, candidate: Candidate) -> int | None:
+    return line.commits.index(candidate.commit) if candidate.commit in line.commits else None
+
+
+def _remarks(line: Line) -> Iterator[str]:
+    if line.start is Start.NONE:
+        yield f"no commit is known at which this branch left {line.target}"
+    if line.shallow:
+        yield f"this clone is shallow: only {len(line.commits)} commits of {line.target} are known"

@@ -1,0 +1,190 @@
+"""What happened to single examples: which moved between training and test, which are answered otherwise, and where."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from palmette.authoring.results import Evaluation
+from palmette.comparison.evidence import Refusal
+from palmette.comparison.functions import known
+from palmette.comparison.pairs import Pair, among
+from palmette.domain.graph import MetricSpec
+
+Array: TypeAlias = npt.NDArray[Any]
+
+#: examples that are listed, and groups of a slicing
+MOST_FLIPPED: Final = 20
+MOST_GROUPS: Final = 50
+#: a group with fewer examples than this says too little to be shown
+FEWEST: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moved:
+    """How many examples changed sides between the two runs; None where a run does not name those it was trained on."""
+
+    #: tested by the baseline, trained on by the head: the head may know their answers
+    into_training: int | None
+    #: trained on by the baseline, tested by the head
+    into_test: int | None
+    #: tested by the head, known to the baseline not at all; and the other way round
+    new_test: int | None
+    gone_test: int | None
+    #: trained on and tested by one and the same side
+    leaked_head: int | None = None
+    leaked_baseline: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """An example that the two answer differently. Its key is hashed."""
+
+    key: str
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """The examples whose prediction changed."""
+
+    #: wrong before, right now
+    mended: int
+    #: right before, wrong now
+    broken: int
+    #: wrong both times, otherwise
+    other: int
+    #: the first of those that were broken, then mended, then others
+    listed: tuple[Flip, ...] = ()
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.mended + self.broken + self.other
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of the confusion matrix that holds another number now."""
+
+    label: str
+    prediction: str
+    before: int
+    after: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceValue:
+    """A metric over one group of the examples. It is shown and not judged."""
+
+    grouping: str
+    group: str
+    metric: str
+    n: int
+    head: float
+    baseline: float
+
+
+def moved(head: Evaluation, baseline: Evaluation) -> Moved | None:
+    """Follow the examples by their keys; None where a side has no keys."""
+    if head.keys is None or baseline.keys is None:
+        return None
+    keys, old = np.asarray(head.keys), np.asarray(baseline.keys)
+    trained = None if head.train_keys is None else np.asarray(head.train_keys)
+    before = None if baseline.train_keys is None else np.asarray(baseline.train_keys)
+
+    def count(some: Array | None, others: Array | None) -> int | None:
+        return None if some is None or others is None else int(np.count_nonzero(among(some, others)))
+
+    fresh, gone = ~among(keys, old), ~among(old, keys)
+    return Moved(
+        into_training=count(old, trained),
+        into_test=count(keys, before),
+        new_test=None if before is None else int(np.count_nonzero(fresh & ~among(keys, before))),
+        gone_test=None if trained is None else int(np.count_nonzero(gone & ~among(old, trained))),
+        leaked_head=count(keys, trained),
+        leaked_baseline=count(old, before),
+    )
+
+
+def flipped(pair: Pair, salt: str, most: int = MOST_FLIPPED) -> Flips | None:
+    """The examples whose prediction changed; None without predictions of classes."""
+    if pair.cells is None or pair.labels is None or pair.predictions is None:
+        return None
+    labels, (head, baseline) = pair.labels, pair.predictions
+    differ, now, then = head != baseline, head == labels, baseline == labels
+    kinds = [np.flatnonzero(differ & kind) for kind in (then & ~now, now & ~then, ~now & ~then)]
+    keys = np.asarray(pair.head.keys)[pair.kept]
+    listed = tuple(
+        Flip(
+            key=hashed(keys[place], salt),
+            label=str(labels[place]),
+            before=str(baseline[place]),
+            after=str(head[place]),
+        )
+        for place in np.concatenate(kinds)[:most].tolist()
+    )
+    broken, mended, other = (len(kind) for kind in kinds)
+    return Flips(mended=mended, broken=broken, other=other, listed=listed)
+
+
+def hashed(key: Any, salt: str) -> str:
+    """A name for an example that does not tell its key. Without a secret salt short keys could be guessed."""
+    return sha256(f"{salt}\0{key}".encode()).hexdigest()[:12]
+
+
+def counts_moved(pair: Pair) -> tuple[Cell, ...] | None:
+    """The cells of the confusion matrix that changed, those that changed most first; None without classes."""
+    if pair.cells is None:
+        return None
+    cells, before, after = pair.cells, Counter[tuple[int, int]](), Counter[tuple[int, int]]()
+    rows = zip(cells.labels.tolist(), cells.head.tolist(), cells.baseline.tolist(), cells.counts.tolist(), strict=True)
+    for label, head, baseline, count in rows:
+        after[label, head] += count
+        before[label, baseline] += count
+    changed = [place for place in before | after if before[place] != after[place]]
+    changed.sort(key=lambda place: (-abs(after[place] - before[place]), place))
+    names = [str(each) for each in cells.classes]
+    return tuple(
+        Cell(label=names[label], prediction=names[given], before=before[label, given], after=after[label, given])
+        for label, given in changed
+    )
+
+
+def sliced(pair: Pair, metrics: tuple[MetricSpec, ...]) -> tuple[SliceValue, ...]:
+    """The metrics that are known here, group by group: the largest groups of each grouping."""
+    found: list[SliceValue] = []
+    for grouping, groups in pair.slices.items():
+        names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+        largest = [group for group in np.argsort(-sizes, kind="stable").tolist() if sizes[group] >= FEWEST]
+        for group in largest[:MOST_GROUPS]:
+            part = pair.part(codes == group)
+            found += [
+                SliceValue(
+                    grouping=grouping,
+                    group=str(names[group]),
+                    metric=metric.name,
+                    n=part.n,
+                    head=values[0],
+                    baseline=values[1],
+                )
+                for metric in metrics
+                if (values := _values(metric, pair, part)) is not None
+            ]
+    return tuple(found)
+
+
+def _values(metric: MetricSpec, pair: Pair, part: Pair) -> tuple[float, float] | None:
+    """By the first reading of the metric that the whole has, too."""
+    for function in known(metric.of):
+        if not isinstance(function.values(pair), Refusal):
+            values = function.values(part)
+            return None if isinstance(values, Refusal) else values
+    return None
