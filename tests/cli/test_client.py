@@ -168,6 +168,33 @@ print(json.dumps([len(run["fit"]), [task.output for task in run["fit"]], run["fi
     assert found == [3, [9, 16, 25], "fold 5\n", 16, "page 4", 1]
 
 
+def test_no_iteration_of_a_loop_stands_for_the_others(job: Project) -> None:
+    job.write("algorithms/loop.py", LOOP.replace("        print(", "        1 / (fold - 4)\n        print("))
+    found, _ = python(
+        job,
+        """
+try:
+    palmette.run("loop", quiet=True)
+except palmette.errors.RunFailed as error:
+    fit, mean = error.run["fit"], error.run["mean"]
+said = []
+for ask in (lambda: fit.output, lambda: fit.outputs, lambda: fit.log, lambda: mean.output):
+    try:
+        ask()
+    except palmette.errors.NotFound as error:
+        said.append(str(error))
+print(json.dumps([said, fit.state, fit.message, fit[0].state]))
+""",
+    )
+    said, state, message, first = found
+    assert "fit was executed 3 times" in said[0]
+    assert 'run["fit"][0].output' in said[0]
+    assert said[0] == said[1].replace(".outputs", ".output") == said[2].replace(".log", ".output")
+    assert "mean has no output; it is skipped: fit[1] failed" in said[3]
+    assert (state, first) == ("FAILED", "SUCCEEDED")
+    assert "ZeroDivisionError" in message
+
+
 def test_errors_are_those_of_the_command_with_every_problem(job: Project) -> None:
     found, said = python(
         job,

@@ -28,6 +28,16 @@ DataFrame: TypeAlias = Any
 
 #: what tells the iterations of a step apart: "fit[2]"
 _ITERATION: Final = re.compile(r"(?:\[\d+\])+$")
+#: of the iterations of a step, the first of these that one of them is in says how the step is
+_WORST: Final = (
+    TaskState.FAILED,
+    TaskState.CANCELED,
+    TaskState.RUNNING,
+    TaskState.QUEUED,
+    TaskState.PENDING,
+    TaskState.SUCCEEDED,
+    TaskState.CACHED,
+)
 _HEAD: Final = re.compile(r"[\w-]+(?:\[\d+\])+ │ ")
 #: how many of a failed step's last log lines an error quotes
 TAIL: Final = 20
@@ -272,7 +282,7 @@ class Run:
 
 
 class Task:
-    """One step of a run; of a step that was executed several times, the first, and by number each of them."""
+    """One step of a run. A step that a loop executed several times is each of them by number: `run["fit"][2]`."""
 
     def __init__(self, run: Run, record: Mapping[str, Any], all: Sequence[Task] = ()) -> None:
         self.run = run
@@ -304,28 +314,32 @@ class Task:
 
     @property
     def state(self) -> TaskState:
-        """Its state when the run was looked at."""
-        return TaskState(self.record["state"])
+        """Its state when the run was looked at; of several that of the worst."""
+        states = [TaskState(each.record["state"]) for each in self]
+        return next((state for state in _WORST if state in states), states[0])
 
     @property
     def message(self) -> str:
-        """Why it failed or was skipped; empty otherwise."""
-        return self.record["message"] or ""
+        """Why it failed or was skipped; empty otherwise. Of several that of the worst."""
+        worst = next(each for each in self if TaskState(each.record["state"]) is self.state)
+        return worst.record["message"] or ""
 
     @property
     def cached(self) -> bool:
-        """Whether its outputs were made by an earlier run."""
-        return bool(self.record["cached"])
+        """Whether its outputs, of several all of them, were made by an earlier run."""
+        return all(each.record["cached"] for each in self)
 
     @property
     def duration(self) -> float | None:
         """Seconds from its start to its end; None if it has not got both."""
+        self._one("duration")
         times = [_moment(self.record[name]) for name in ("started_at", "ended_at")]
         return None if None in times else (times[1] - times[0]).total_seconds()  # type: ignore[operator]
 
     @property
     def log(self) -> str:
         """What it printed; if it was reused, what it printed when it was executed."""
+        self._one("log")
         run, _, name = (self.record["cached_from"] or "").partition("/")
         text = str(self.run._place("logs", run or self.run.id, name or self.task))
         # Of one iteration each line begins with its name, as if several had been asked for.
@@ -335,20 +349,33 @@ class Task:
     @cached_property
     def outputs(self) -> Outputs:
         """What it gave, by name: parameters as values, artifacts as `Output`."""
+        self._one("outputs")
         made = {name: Output(self, name, entry) for name, entry in self.record["artifacts"].items()}
         return Outputs(self, {**self.record["parameters"], **made})
 
     @property
     def output(self) -> Any:
         """What it gave, of a step that gives one thing."""
-        if len(self.outputs) != 1:
-            names = ", ".join(self.outputs) or "none"
+        self._one("output")
+        if not self.outputs:
+            why = f": {self.message}" if self.message else ""
+            raise NotFound(f"{self.name} has no output; it is {self.state.value.lower()}{why}")
+        if len(self.outputs) > 1:
+            names = ", ".join(self.outputs)
             raise NotFound(f"{self.name} has {len(self.outputs)} outputs", f"Name one in `outputs`: {names}.")
         return next(iter(self.outputs.values()))
 
+    def _one(self, what: str) -> None:
+        """NotFound where the step was executed several times: none of them stands for the others."""
+        if len(self) > 1:
+            name = self.name.partition("[")[0]
+            hint = f'Take one of them, or all: run["{name}"][0].{what}, [each.{what} for each in run["{name}"]].'
+            raise NotFound(f"{name} was executed {len(self)} times, once for each item of a loop", hint)
+
     def __repr__(self) -> str:
         times = f", {len(self)} times" if len(self) > 1 else ""
-        return f"<Task {self.name} of {self.run.id}: {self.state.value.lower()}{times}>"
+        name = self.name.partition("[")[0] if times else self.name
+        return f"<Task {name} of {self.run.id}: {self.state.value.lower()}{times}>"
 
 
 class Outputs(Mapping[str, Any]):
@@ -388,6 +415,10 @@ class Output:
     name: str
     #: type, digest, size, filename, metadata
     record: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        where = f", at {self.record['uri']}" if self.record.get("uri") else ""
+        return f"<Output {self.name} of {self.task.name}: {self.type}, {self.record['size']} B{where}>"
 
     @property
     def type(self) -> str:
