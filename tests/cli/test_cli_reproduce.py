@@ -150,3 +150,16 @@ def test_a_run_that_is_not_there_or_failed_is_told(study: Project) -> None:
     study.run("study", code=3)
     made = study.json("reproduce", "last", code=1)
     assert outcomes(made) == {"load": "not repeated", "fit": "not executed", "score": "not executed"}
+
+
+def test_a_reproduction_that_is_canceled_certifies_nothing(study: Project) -> None:
+    gate = 'while Path("{here}/gate").exists(): pass\n    '.replace("{here}", str(study.directory))
+    study.replace("algorithms/study.py", "return factor * sum(data)", f"{gate}return factor * sum(data)")
+    origin = study.run("study")["run_id"]
+    study.touch("gate")
+    process = study.start("reproduce", origin, "-o", "certificate.md")
+    study.eventually(lambda: study.show()["run_id"] != origin and study.show().states["fit"] == "RUNNING")
+    study("cancel", "last")
+    ended = study.finished(process, 130)
+    assert "nothing is certified" in ended.err
+    assert not study.exists("certificate.md")

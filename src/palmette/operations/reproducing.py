@@ -20,10 +20,10 @@ from palmette.capture.closure import close
 from palmette.capture.sources import SourceTree
 from palmette.domain.graph import MetricSpec
 from palmette.domain.run import Host, Run, TaskRecord
-from palmette.domain.states import TaskState
+from palmette.domain.states import RunState, TaskState
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.reuse import reads_world
-from palmette.errors import EnvironmentFailed, PalmetteError, StoreError
+from palmette.errors import EnvironmentFailed, Interrupted, PalmetteError, StoreError
 from palmette.operations import compiling, environments, machine, originals
 from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail, shown
@@ -301,8 +301,13 @@ def _changes(project: Project, environ: Mapping[str, str], original: Original, c
 
 
 def certify(rebuilt: Rebuilt, detail: Detail) -> Certificate:
-    """Compare what came out with what the run had."""
+    """Compare what came out with what the run had; Interrupted where it was canceled, for that says nothing of it."""
     original, home = rebuilt.standing.original, rebuilt.standing.original.home
+    if detail.run.state is RunState.CANCELED:
+        raise Interrupted(
+            f"run {detail.run.id} was canceled, so nothing is certified",
+            f"Begin again: palmette reproduce {original.run.id}.",
+        )
     now = {task.name: task for task in detail.tasks}
     before = metrics.last(home.store, original.run.id)
     measured = tuple(
