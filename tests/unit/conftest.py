@@ -9,14 +9,12 @@ import os
 import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-import palmette
-
-PACKAGE = Path(palmette.__file__).parent
-CARRIED = ("__init__.py", "errors.py", "domain", "authoring", "runtime")
+from palmette.capture.bundle import carried
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +29,10 @@ class MadeBundle:
         return self.directory.parent
 
 
-def carried() -> dict[str, bytes]:
-    found = [path for name in CARRIED for path in [PACKAGE / name, *sorted((PACKAGE / name).rglob("*.py"))]]
-    return {f"palmette/{path.relative_to(PACKAGE)}": path.read_bytes() for path in found if path.is_file()}
+@cache
+def palmette_carried() -> Mapping[str, bytes]:
+    """What goes along with every bundle; taking its comments out is slow, so it is done once."""
+    return carried()
 
 
 def archived(files: Mapping[str, bytes]) -> str:
@@ -62,7 +61,7 @@ def make_bundle(tmp_path: Path) -> Callable[..., MadeBundle]:
     """A bundle of the given files and Palmette's own kit, unpacked and as an archive."""
 
     def make(files: Mapping[str, str], python: str = "3.11") -> MadeBundle:
-        content = {**carried(), **{path: text.encode() for path, text in files.items()}}
+        content = {**palmette_carried(), **{path: text.encode() for path, text in files.items()}}
         manifest = manifest_of(content, python)
         digest = hashlib.sha256(manifest).hexdigest()
         directory = tmp_path / "bundles" / digest
