@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from palmette.ir.spec import (
     ArtifactInput,
     CachingOptions,
@@ -9,12 +11,14 @@ from palmette.ir.spec import (
     DagSpec,
     PalmetteConfig,
     ParameterInput,
+    ParameterIterator,
     PipelineDocument,
     PipelineSpec,
     PlatformSpec,
     TaskInputs,
     TaskOutputArtifact,
     TaskSpec,
+    TriggerPolicy,
 )
 from palmette.operations.sharing import Reach, reach
 
@@ -67,7 +71,45 @@ def test_what_is_never_reused_is_not_waited_for() -> None:
     assert "load" not in reached(*FOUR, always="load").fields
 
 
-def test_a_task_of_a_group_is_over_with_its_group() -> None:
+def test_a_task_of_a_loop_is_over_with_its_loop() -> None:
     found = reached(*FOUR)
     assert found.named("fit", (0.1, 0)) in found.tasks((0.1, 5))
     assert found.named("for-loop-1.0.fit", (0.1, 0)) is None
+
+
+def grouped(*tasks: TaskSpec, group: TaskSpec, extra: tuple[TaskSpec, ...] = ()) -> Reach:
+    components = {each.component: ComponentSpec(executor_label=f"exec-{each.name}") for each in (*tasks, *extra)}
+    components[group.component] = ComponentSpec(dag=DagSpec(tasks={each.name: each for each in tasks}))
+    root = ComponentSpec(dag=DagSpec(tasks={each.name: each for each in (group, *extra)}))
+    document = PipelineDocument(
+        pipeline=PipelineSpec(name="p", root=root, components=components), platform=PlatformSpec()
+    )
+    return reach(document, ("C", "seed"))
+
+
+def test_points_share_what_stands_in_a_group_that_one_of_their_fields_goes_into() -> None:
+    found = grouped(*FOUR, group=task("exit-handler-1", "C", "rows"), extra=(task("tell", after=("exit-handler-1",)),))
+    assert found.fields == {
+        "exit-handler-1.report": (0,),
+        "exit-handler-1.score": (0,),
+        "exit-handler-1.fit": (0,),
+        "exit-handler-1.load": (),
+        "tell": (0,),
+    }
+    assert found.size == 5
+
+
+def test_what_begins_only_when_a_branch_is_taken_is_waited_for_by_points_that_decide_alike() -> None:
+    branch = replace(task("condition-1", "C"), trigger_policy=TriggerPolicy(condition="inputs.parameter_values['C']>1"))
+    assert grouped(task("say"), group=branch).fields == {"condition-1.say": (0,)}
+
+
+def test_what_begins_only_when_its_part_begins_is_waited_for_by_points_that_begin_it_alike() -> None:
+    fit = task("fit", "C")
+    assert grouped(task("say"), group=task("part", after=("fit",)), extra=(fit,)).fields["part.say"] == (0,)
+
+
+def test_a_loop_counts_as_one_task() -> None:
+    loop = replace(task("for-loop-1", "C"), parameter_iterator=ParameterIterator(item_input="item", raw="[1, 2]"))
+    found = grouped(*FOUR, group=loop)
+    assert (found.fields, found.size) == ({"for-loop-1": (0,)}, 1)

@@ -198,16 +198,14 @@ def _placed(each: Varied, fields: Sequence[Field], request: Request, root: Path)
 
 
 def _count(document: PipelineDocument, sweep: Sweep, *, reuse: bool) -> tuple[int, int]:
-    """The steps of all points, and how many are left if what several points share is carried out once. A group of
-    steps counts as one. Nobody knows what a search will share."""
-    dag = document.pipeline.root.dag
-    each = len(dag.tasks) if dag else 0
-    steps = sweep.size * each
+    """The steps of all points, and how many are left if what several points share is carried out once. A loop counts
+    as one step. Nobody knows what a search will share."""
+    reached = reach(document, sweep.names)
+    steps = sweep.size * reached.size
     if sweep.wish.trials or not reuse:
         return steps, steps
-    reached = reach(document, sweep.names)
     shared = frozenset(task for values in sweep.points for task in reached.tasks(values))
-    return steps, len(shared) + sweep.size * (each - len(reached.fields))
+    return steps, len(shared) + sweep.size * (reached.size - len(reached.fields))
 
 
 def begin(preparation: Preparation, drafted: Drafted, first: Sequence[Json]) -> Opened:
