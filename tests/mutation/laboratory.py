@@ -134,9 +134,8 @@ class Laboratory:
         try:
             with self._prepared(way) as (_, planned, _):
                 made = {name: done.outputs or Outputs() for name, done in known.items()}
-                return {
-                    task.name: self._parts(task, resolve(task, Values(made=made), Job(id="1"))) for task in planned.tasks
-                }
+                inputs = {task.name: resolve(task, Values(made=made), Job(id="1")) for task in planned.tasks}
+                return {task.name: self._parts(task, inputs[task.name]) for task in planned.tasks}
         finally:
             path.write_bytes(before)
 
@@ -224,7 +223,7 @@ def _untouched(own: Parts, before: Done, inside: str) -> bool:
 
 def _asked(task: PlannedTask, inputs: Inputs, directory: Path) -> Any:
     """The ExecutorInput."""
-    given = {name: _one(name, each.filename, each.type, each.metadata) for name, each in inputs.artifacts.items()}
+    given = {name: _one(name, one.filename, one.type, one.metadata) for name, (one,) in inputs.artifacts.items()}
     definitions = task.definition.output_definitions
     wanted = {
         name: _one(name, str(directory / "outputs" / name), spec.artifact_type.schema_title, {})
