@@ -84,6 +84,7 @@ class _Walk:
         self.data: dict[str, str] = {}
         self.others: dict[str, str] = {}
         self.playing: set[str] = set()
+        self.programs: set[str] = set()
         self.telling: set[str] = set()
         self.everything = ""
         self._queue: list[_Name] = []
@@ -213,11 +214,7 @@ class _Walk:
                 self._play(f"{absolute.module}.{absolute.name}")
         for use in fragment.uses.found:
             self._used(own, use)
-        self._dynamic(own, fragment)
-        for found in package_data.named(own.parsed, self.closure.tree):
-            if fragment.span[0] <= found.line <= fragment.span[1]:
-                for path in package_data.expand(found):
-                    self._data(self.closure.tree.relative(path))
+        self._within(own, *fragment.span)
 
     def _used(self, own: Index, use: Use) -> None:
         """Follow one name."""
@@ -247,10 +244,13 @@ class _Walk:
         if found:
             self.everything = self.everything or f"`{min(found)}` in {own.module} finds code by no name"
 
-    def _dynamic(self, own: Index, fragment: Fragment) -> None:
-        """Count what the dynamic imports in a fragment load."""
+    def _within(self, own: Index, first: int, last: int) -> None:
+        """Count what these lines load: by dynamic imports, and as data files."""
+        for found in package_data.named(own.parsed, self.closure.tree):
+            if first <= found.line <= last:
+                for path in package_data.expand(found):
+                    self._data(self.closure.tree.relative(path))
         said = imports(own.parsed)
-        first, last = fragment.span
         for each in said.found:
             if each.program and first <= each.line <= last:
                 self._program(each.module)
@@ -267,9 +267,13 @@ class _Walk:
         """Count whole what runs as a program, and what it imports: its main block uses that too."""
         for name in (module, f"{module}.__main__"):
             found = self.closure.tree.find(name)
-            if found is None or found.kind is Kind.NAMESPACE:
+            if found is None or found.kind is Kind.NAMESPACE or name in self.programs:
                 continue
+            self.programs.add(name)
             self._whole(name, "a command runs it")
+            own = self.effects.index(name)
+            if own is not None:
+                self._within(own, 1, len(own.parsed.text.splitlines()))
             for each in imports(self.closure.tree.read(found)).found:
                 if self.closure.tree.find(each.module) is not None:
                     for inner in each.names:

@@ -24,14 +24,18 @@ from palmette.ir.spec import (
 
 #: The name of an input or output is the name of a file or directory, and so is…
 _PLACE: Final = re.compile(r"[^\x00-\x1f/.][^\x00-\x1f/]{0,99}")
-#: …a task's.
-_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,199}")
+#: …a task's, with the groups around it.
+_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_LONGEST: Final = 200
 
 
 def misnamed(name: str, component: ComponentSpec) -> Iterator[Problem]:
     """The names of a task, of its inputs and outputs that cannot be names of files."""
     if not _NAME.fullmatch(name):
         yield Problem(where=name, what="is not a name a task may have (letters, digits, dots, dashes)")
+    if len(name) > _LONGEST:
+        what = f"its name has {len(name)} signs, at most {_LONGEST} are allowed: it is within too many groups"
+        yield Problem(where=f"…{name[-40:]}", what=what)
     for place in refusals.file_names(component):
         if not _PLACE.fullmatch(place):
             yield Problem(where=f"{name}.{place}", what="is not a name an input or output may have")

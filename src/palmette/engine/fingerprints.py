@@ -8,10 +8,11 @@ from typing import Final
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.fingerprint import Parts
-from palmette.domain.values import canonical
+from palmette.domain.values import canonical, digest
 from palmette.engine.inputs import Inputs
 from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Secrets
+from palmette.engine.references import remote
 
 CLOSURE: Final = "PALMETTE_CLOSURE"
 ENVIRONMENT: Final = "PALMETTE_ENVIRONMENT"
@@ -40,7 +41,7 @@ def parts(
         closure=task.container.env[CLOSURE] if task.captured else "",
         environment=task.container.env.get(ENVIRONMENT, "") if task.captured else "",
         parameters=inputs.parameters,
-        inputs={name: tuple(_contents(artifacts)) for name, artifacts in inputs.artifacts.items()},
+        inputs={name: tuple(_contents(artifacts, task)) for name, artifacts in inputs.artifacts.items()},
         outputs=_outputs(task),
         env=env,
         secrets={secret.name: secrets.versions.get(secret.name, "") for secret in task.secrets},
@@ -49,13 +50,20 @@ def parts(
     )
 
 
-def _contents(artifacts: tuple[Artifact, ...]) -> Iterator[str]:
+def _contents(artifacts: tuple[Artifact, ...], task: PlannedTask) -> Iterator[str]:
     """The digests of the bytes, and how a step reads them: one Parquet file is a pandas or an Arrow table, and a pickle
-    runs code that its bytes only name."""
+    runs code that its bytes only name. Of a path, the last name counts, which may end in .csv or .tsv; of what a step
+    refers to, the whole address. A foreign container may read all metadata."""
     for artifact in artifacts:
-        words = (artifact.metadata.get(key) for key in ("format", "reader", "code"))
+        words = [artifact.metadata.get(key) for key in ("format", "reader", "code")]
         yield artifact.digest
         yield from filter(None, [" ".join(word for word in words if isinstance(word, str))])
+        if words[0] == "reference" or remote(artifact.uri):
+            yield f"at {artifact.uri}"
+        elif words[0] in ("path", None):
+            yield f"named {artifact.filename}"
+        if not task.captured and artifact.metadata:
+            yield f"described {digest(dict(artifact.metadata))}"
 
 
 def _command(task: PlannedTask) -> str:

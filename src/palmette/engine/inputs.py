@@ -87,7 +87,7 @@ def resolve(task: Planned, values: Values, job: Job) -> Inputs:
             value = values.value(source)
         except Unusable as error:
             raise UnusableInput(f"input {name!r}: {error}") from None
-        value = _with_constants(value, constants) if isinstance(source, Fixed) else value
+        value = _with_constants(value, constants) if isinstance(source, Fixed) and source.constant else value
         if value is None and spec.has_default:
             value = spec.default_value
         if value is not None:

@@ -268,7 +268,7 @@ class Drawing:
 
     def _parameter(self, scope: Scope, where: str, entry: ParameterInput) -> Source | None:
         if entry.has_constant:
-            return Fixed(value=plain(entry.constant))
+            return Fixed(value=plain(entry.constant), constant=True)
         if entry.component_input_parameter:
             if entry.component_input_parameter in scope.parameters:
                 return scope.parameters[entry.component_input_parameter]

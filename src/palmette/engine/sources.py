@@ -16,6 +16,8 @@ class Fixed:
     value: Json
     #: another task decided it: it is an item of a list that one made
     made: bool = False
+    #: it stands in the document, where placeholders of the run mean something; in data they do not
+    constant: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

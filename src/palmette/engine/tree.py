@@ -23,6 +23,9 @@ from palmette.ir.spec import ArtifactIterator
 
 _PARAMETER: Final = re.compile(r"inputs\.parameter_values\[(?P<quote>['\"])(?P<name>.*?)(?P=quote)\]")
 _CAST: Final = re.compile(r"\b(?:int|double|string|bool)\((?P<inner>inputs\.parameter_values\[[^\]]*\])\)")
+#: The signs that have a word, and texts, in which they stand for themselves.
+_SIGN: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|!(?=\()|&&|\|\|")
+_WORDS: Final = {"!": "not ", "&&": "and", "||": "or"}
 #: What the SDK puts before the names of inputs that it adds.
 _CHANNEL: Final = "pipelinechannel--"
 #: Longer values are not quoted.
@@ -90,8 +93,7 @@ class Tree:
 
     def _worded(self, planned: Planned) -> str:
         plainly = _CAST.sub(lambda cast: cast["inner"], planned.condition)
-        for sign, word in (("!(", "not ("), ("&&", "and"), ("||", "or")):
-            plainly = plainly.replace(sign, word)
+        plainly = _SIGN.sub(lambda match: _WORDS.get(match[0], match[0]), plainly)
         return _PARAMETER.sub(lambda match: _plain_name(match["name"]), plainly)
 
     def _facts(self, planned: Planned, inputs: Inputs) -> Iterable[str]:
@@ -101,7 +103,7 @@ class Tree:
             task = None if made is None else self.tasks.get(made.task)
             secret = made is not None and (task is None or made.output in task.config.sensitive)
             value = inputs.parameters.get(name)
-            quoted = f"{value:.6g}" if isinstance(value, float) else text(value)
+            quoted = f"{value:.6g}" if isinstance(value, float) else _shown(value)
             if not secret and len(quoted) <= _SHORT:
                 yield f"{_plain_name(name)} is {quoted}"
 
@@ -140,8 +142,14 @@ class Tree:
 
 
 def _quoted(value: Json) -> str:
-    quoted = text(value)
+    quoted = _shown(value)
     return quoted if len(quoted) <= _SHORT else f"{quoted[:_SHORT]}…"
+
+
+def _shown(value: Json) -> str:
+    """A value as a person reads it: what a terminal would obey, and what is hardly seen, is quoted."""
+    plainly = text(value)
+    return plainly if plainly.isprintable() and plainly.strip() == plainly != "" else json.dumps(plainly)
 
 
 def _plain_name(name: str) -> str:
