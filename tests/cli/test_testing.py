@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import pytest
 
-from palmette import Evaluation, Metrics, Range, Text, step
+from palmette import Evaluation, Metrics, Range, Reference, Text, command, step
 from palmette.errors import DefinitionError
 from palmette.testing import Column, assert_deterministic, assert_schema, determinism, learning, run_step, steps
 
@@ -52,6 +52,16 @@ def whole(options: Options, factor: float = 1.0) -> float:
 @step
 def both(text: Text, where: Path) -> Both:
     return Both(Text(text + where.read_text()), len(text))
+
+
+@step
+def referring(where: str) -> Reference:
+    return Reference(where)
+
+
+counted = command(
+    "python scripts/count.py {table} {number}", inputs={"table": Path}, outputs={"number": int}, name="counted"
+)
 
 
 @step
@@ -263,3 +273,22 @@ def test_the_examples_in_the_docstrings_hold(tiny: Project, monkeypatch: pytest.
         done = doctest.testmod(module, extraglobs=names)
         assert done.attempted > 0, module
         assert done.failed == 0, module
+
+
+def test_a_step_gives_what_it_refers_to(tmp_path: Path) -> None:
+    (tmp_path / "scan.txt").write_text("1")
+    made = run_step(referring, where=str(tmp_path))
+    assert (type(made), made.path) == (Reference, tmp_path)
+    assert_deterministic(referring, where=str(tmp_path))
+
+
+def test_a_command_finds_the_files_that_it_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "length.py").write_text("def length(text): return len(text)")
+    (tmp_path / "scripts" / "count.py").write_text(
+        "import sys\nfrom pathlib import Path\nfrom length import length\n"
+        "Path(sys.argv[2]).write_text(str(length(Path(sys.argv[1]).read_text())))"
+    )
+    (tmp_path / "table.txt").write_text("abc")
+    monkeypatch.chdir(tmp_path)
+    assert run_step(counted, table=tmp_path / "table.txt").number == 3

@@ -65,7 +65,13 @@ def _digest(made: Made, output: str) -> str:
     if made.signature.outputs[output].parameter is not None:
         found.update(json.dumps(made.parameters.get(output), sort_keys=True).encode())
         return found.hexdigest()
-    path = made.path(output)
+    address = made.address(output)
+    if address is not None:
+        # What lies elsewhere is not copied, and looked into only where that can be done.
+        found.update(f"{address}\0".encode())
+        if address.remote:
+            return found.hexdigest()
+    path = address.path if address is not None else made.path(output)
     for file in sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]:
         found.update(f"{file.relative_to(path)}\0{file.stat().st_size}\0".encode())
         found.update(file.read_bytes())

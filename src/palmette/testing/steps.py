@@ -14,7 +14,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Final
 
+from palmette.authoring.commands import Command
 from palmette.authoring.parameters import decode, encode
+from palmette.authoring.references import Reference
 from palmette.authoring.signatures import Kind, Signature, Slot, kind_of, signature_of
 from palmette.authoring.source import reference
 from palmette.authoring.steps import Step
@@ -46,17 +48,25 @@ class Made:
     parameters: Mapping[str, Json]
     #: output → what the runtime said of its file
     metadata: Mapping[str, Mapping[str, Json]]
+    #: output → where the runtime said that it lies
+    uris: Mapping[str, str]
     log: str
 
     def path(self, output: str) -> Path:
-        """Where an artifact lies."""
+        """Where the artifact's file lies."""
         return self.directory / "outputs" / output
+
+    def address(self, output: str) -> Reference | None:
+        """What the step referred to, where that is the output."""
+        return Reference(self.uris[output]) if self.signature.outputs[output].format == "reference" else None
 
     def value(self, output: str) -> Any:
         """An output as the next step would have it."""
         kind = self.signature.outputs[output]
         if kind.parameter is not None:
             return decode(kind.parameter, self.parameters.get(output))
+        if (address := self.address(output)) is not None:
+            return address
         return formats.read(self.path(output), self.metadata[output], kind)
 
 
@@ -101,6 +111,7 @@ def carry_out(
     work = directory / "work"
     for place in (work, directory / "inputs", directory / "outputs"):
         place.mkdir(parents=True)
+    _lend(step, work)
     text = json.dumps(_message(step, signature, inputs, directory))
     done = subprocess.run(
         [sys.executable, "-c", _PROGRAM, module, file, target, text],
@@ -118,13 +129,25 @@ def carry_out(
         tail = "\n".join(f"  | {line}" for line in done.stdout.splitlines()[-_TAIL:])
         raise AssertionError(f"step {_name(step)} failed with exit code {done.returncode}; it printed:\n{tail}")
     said = json.loads(answer.read_text(encoding="utf-8"))
+    artifacts = {name: each["artifacts"][0] for name, each in said.get("artifacts", {}).items()}
     return Made(
         directory=directory,
         signature=signature,
         parameters=said.get("parameterValues", {}),
-        metadata={name: each["artifacts"][0].get("metadata", {}) for name, each in said.get("artifacts", {}).items()},
+        metadata={name: each.get("metadata", {}) for name, each in artifacts.items()},
+        uris={name: each.get("uri", "") for name, each in artifacts.items()},
         log=done.stdout,
     )
+
+
+def _lend(step: Callable[..., Any], work: Path) -> None:
+    """Put the files of the current directory that a command names where it runs: in a run they are taken along."""
+    command = step.function if isinstance(step, Step) else None
+    for word in command.words if isinstance(command, Command) else ():
+        path = Path(word)
+        if not path.is_absolute() and ".." not in path.parts and path.is_file():
+            (work / path).parent.mkdir(parents=True, exist_ok=True)
+            (work / path).symlink_to(path.absolute())
 
 
 def _name(step: Callable[..., Any]) -> str:
