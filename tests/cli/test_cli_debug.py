@@ -168,7 +168,7 @@ def test_break_stops_at_the_first_line_of_a_step_that_was_done_before(steps: Pro
     assert "total / divisor" in person.sees("(pdb) ")
     person.types("c\n")
     assert person.leaves()[0] == 0
-    assert steps.show().states == {"load": "CACHED", "divide": "SUCCEEDED", "score": "CACHED"}
+    assert steps.show().states == {"load": "cached", "divide": "succeeded", "score": "cached"}
 
 
 def test_leaving_the_debugger_fails_the_step_and_leaves_the_terminal_in_order(
@@ -180,7 +180,7 @@ def test_leaving_the_debugger_fails_the_step_and_leaves_the_terminal_in_order(
     person.sees("it was left in the debugger")
     code, _ = person.leaves()
     assert code == 3
-    assert steps.show().states["divide"] == "FAILED"
+    assert steps.show().states["divide"] == "failed"
     assert steps.processes() == []
 
 
@@ -191,7 +191,7 @@ def test_ctrl_c_reaches_the_step_and_not_the_run(steps: Project, people: list[Pe
     person.types("\x03")
     code, _ = person.leaves()
     assert code == 3
-    assert steps.show().states == {"load": "SUCCEEDED", "divide": "FAILED", "score": "SKIPPED"}
+    assert steps.show().states == {"load": "succeeded", "divide": "failed", "score": "skipped"}
     assert steps.processes() == []
 
 
@@ -297,3 +297,26 @@ def test_a_step_is_debugged_on_files_that_are_not_stored(bare: Project) -> None:
     bare.run("referring")
     assert "output  5" in bare("debug", "last", "count").out
     assert f"output  {bare.directory}/raw\n" in bare("debug", "last", "scans").out
+
+
+def test_a_step_in_a_loop_is_debugged_after_a_run(bare: Project) -> None:
+    bare.write(
+        "algorithms/folds.py",
+        """
+        from palmette import algorithm, each, step
+
+        @step
+        def fit(fold: int) -> int:
+            return fold
+
+        @algorithm
+        def folds() -> None:
+            for fold in each([1, 2, 3]):
+                fit(fold)
+        """,
+    )
+    for step, meant in (("fit", "fit[0]"), ("fit[2]", "fit[2]")):
+        said = bare("run", "folds", "--debug", step, code=2).err
+        assert "fit is executed once for each item of a loop" in said
+        assert f"palmette debug last '{meant}'" in said
+    assert "There are: fit." in bare("run", "folds", "--debug", "other", code=2).err

@@ -174,10 +174,11 @@ def _debugged(plan: Plan, step: str) -> str:
     found = [task for task in plan.tasks if step in (task.name, task.title)]
     if found:
         return found[0].name
-    if any(step in (task.name, task.title.partition("[")[0]) for task in plan.every_task):
-        hint = f"Run it, then debug one of its items: palmette debug last '{step}[0]'."
-        raise NotFound(f"{step} is executed once for each item of a loop", hint)
-    known = [task.title for task in plan.tasks]
+    name, _, item = step.partition("[")
+    if any(name in (task.name, task.title.partition("[")[0]) for task in plan.every_task):
+        hint = f"Run it, then debug one of its items: palmette debug last '{name}[{item or '0]'}'."
+        raise NotFound(f"{name} is executed once for each item of a loop", hint)
+    known = list(dict.fromkeys(task.title.partition("[")[0] for task in plan.every_task))
     close = get_close_matches(step, known, n=1)
     hint = f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}."
     raise NotFound(f"the algorithm has no step {step!r}", hint)
