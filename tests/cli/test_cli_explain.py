@@ -142,3 +142,60 @@ def test_why_of_what_was_reused_names_where_it_was_made(job: Project) -> None:
     assert f"fit  reused from {first}" in out
     assert "fetch  ran" in out
     assert "reused" in job("why", "last", "judge").out
+
+
+def test_why_of_what_two_runs_did_at_once_says_so(bare: Project) -> None:
+    bare.write(
+        "algorithms/slow.py",
+        """
+        from pathlib import Path
+        from palmette import algorithm, step
+
+        @step(fresh="1d", cpu=0.1)
+        def wait() -> str:
+            with open("{here}/begun.txt", "a") as file:
+                print("begun", file=file)
+            while not Path("{here}/go").exists():
+                pass
+            return "done"
+
+        @algorithm
+        def slow() -> None:
+            wait()
+        """,
+    )
+    runs = []
+    for number in (1, 2):
+        runs.append(bare.start("run", "slow"))
+        bare.eventually(lambda number=number: bare.lines("begun.txt") == ["begun"] * number)  # type: ignore[misc]
+    bare.touch("go")
+    for process in runs:
+        bare.finished(process, 0)
+    assert "the earlier execution was not over when this run began" in bare("why", "last", "wait").out
+
+
+def test_why_of_a_file_that_a_config_names(bare: Project) -> None:
+    bare.write("labels.csv", "a,1")
+    bare.write(
+        "algorithms/ward.py",
+        """
+        from dataclasses import dataclass
+        from pathlib import Path
+        from palmette import InputFile, algorithm, step
+
+        @dataclass(frozen=True)
+        class Config:
+            labels: InputFile = InputFile("labels.csv")
+
+        @step
+        def count(labels: Path) -> int:
+            return len(labels.read_text())
+
+        @algorithm(config=Config)
+        def ward(config: Config) -> None:
+            count(config.labels)
+        """,
+    )
+    bare.run("ward")
+    bare.run("ward")
+    assert "import-labels  ran: each run looks at what lies there" in bare("why", "last", "import-labels").out

@@ -19,6 +19,7 @@ from palmette.errors import NotFound
 from palmette.ir import codec
 from palmette.operations.details import shown, telling
 from palmette.operations.home import Home
+from palmette.operations.policy import gone
 from palmette.operations.reading import steps_named
 from palmette.store import captures, history, metrics, runs, tasks
 
@@ -111,7 +112,7 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
     changed = fingerprint.changed(earlier.parts, task.parts)
     off = _never_reused(home, run, task)
     if not changed:
-        return explain(remark=off or _unchanged(run, task, earlier))
+        return explain(remark=off or _unchanged(home, run, task, earlier))
     before, after = _definitions(home, earlier.parts), _definitions(home, task.parts)
     edits = {name: "added" if name not in before else "removed" if name not in after else "changed"
              for name in sorted({*before, *after}) if before.get(name) != after.get(name)}  # fmt: skip
@@ -123,22 +124,28 @@ def _reason(home: Home, run: Run, task: TaskRecord) -> Reason:
     )
 
 
-def _unchanged(run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
+def _unchanged(home: Home, run: Run, task: TaskRecord, earlier: TaskRecord) -> str:
     if not earlier.state.good:
         return f"its earlier execution {became(earlier.state)}"
     if not task.needs and run.refresh:
         return "it reads the outside world, and fresh data were asked for"
     if not task.needs and run.trigger == "ci":
         return "it reads the outside world, which a run from CI does again unless @step(fresh=…) says otherwise"
+    same = "nothing that it depends on differs"
+    if not gone(home, earlier) and earlier.ended and run.started and run.started < earlier.ended:
+        return f"{same}, and the earlier execution was not over when this run began"
     if not task.needs:
         return "it reads the outside world, and its earlier output does not stand any longer (fresh=…)"
-    return "nothing that it depends on differs, and the earlier output is gone"
+    return f"{same}, and the earlier output is gone"
 
 
 def _never_reused(home: Home, run: Run, task: TaskRecord) -> str:
     """Why the pipeline itself lets the task use nothing again; empty if it does let it."""
     with home.blobs.open(run.spec) as file:
         document = codec.loads(file.read())
+    executor = document.pipeline.executors.get(task.executor)
+    if executor is not None and executor.importer is not None:
+        return "each run looks at what lies there"
     found, component = None, document.pipeline.root
     # The numbers in a name are those of a loop's items, and no tasks.
     for key in task.name.split("."):
