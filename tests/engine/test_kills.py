@@ -117,10 +117,10 @@ class Killer:
             processes.end_tree(Process(pid=int(pid), start=int(start), boot=boot))
 
     def left(self) -> list[str]:
-        """What runs and is no idle template, with its nursery and the namespace for the next task."""
+        """What runs and is no idle template, with its nursery, its spare and that one's namespace, and another one."""
         commands = list(filter(None, map(cmdline, self.place.alive())))
         idle = [command for command in commands if b"template.py" in command]
-        return [repr(command) for command in commands if command not in idle] + [repr(one) for one in idle[3:]]
+        return [repr(command) for command in commands if command not in idle] + [repr(one) for one in idle[5:]]
 
 
 def children(pid: int) -> list[int]:

@@ -255,5 +255,6 @@ def test_scientific_libraries_are_safe_to_fork(world: Callable[..., Any], clinic
 
 
 def test_the_part_that_is_carried_is_small() -> None:
-    texts = [Path(keeper.__file__).with_name(f"{name}.py").read_bytes() for name in ("keeper", "template", "threads")]
-    assert len(gzip.compress(b"".join(texts), 9)) <= 10 * 1024
+    names = ("keeper", "template", "spare", "threads")
+    texts = [Path(keeper.__file__).with_name(f"{name}.py").read_bytes() for name in names]
+    assert len(gzip.compress(b"".join(texts), 9)) <= 12 * 1024

@@ -44,7 +44,10 @@ _AT_HOME: Final = frozenset(
         *(f"authoring/{name}" for name in _RECORDING),
         *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states")),
         *(f"domain/{name}" for name in ("grammar", "moments", "query", "ticket", "wire")),
-        *(f"runtime/{name}" for name in ("bootstrap", "delivery", "describe", "keeper", "template", "threads")),
+        *(
+            f"runtime/{name}"
+            for name in ("bootstrap", "delivery", "describe", "keeper", "spare", "template", "threads")
+        ),
         *(f"runtime/{name}" for name in ("contrast", "debug", "trial")),
     )
 )

@@ -172,6 +172,20 @@ class Nursery:
         self.ask()
 
 
+def live(settle: Callable[[], object], run: Callable[[], int]) -> NoReturn:
+    """Settle, run, and end the process: with the code of `run`, or as shells do with what cannot be run."""
+    code = 126
+    try:
+        settle()
+        code = 127
+        code = run()
+    except OSError as error:
+        code = 127 if code == 127 and isinstance(error, FileNotFoundError) else 126
+        os.write(2, f"palmette: cannot start: {error}\n".encode())
+    finally:
+        os._exit(code)
+
+
 class Line:
     """A connection: messages in, messages out, never blocking."""
 
@@ -357,25 +371,37 @@ class Keeper:
         if why := self.refusal():
             line.send({"op": "refused", "id": message["id"], "why": why})
             return
+        try:
+            pid, init = self.child(message)
+        except OSError as error:  # too many processes, or no memory
+            line.send({"op": "refused", "id": message["id"], "why": f"no fork is possible: {error}"})
+            return
+        self.tasks.append(Task(message["id"], line, pid, init))
+        line.send({"op": "started", "id": message["id"], "pid": pid, "start": started_at(pid)})
+
+    def child(self, message: Message) -> tuple[int, int]:
+        """A process that becomes the task, and the pidfd of its namespace's init or -1."""
+        return self.forked(lambda keeper, init: self.begin(message, keeper, init))
+
+    def forked(self, become: Callable[[int, int], NoReturn]) -> tuple[int, int]:
+        """A child in a namespace of its own, where there are such, and the pidfd of that namespace's init."""
         init = self.nursery.namespace() if self.nursery else -1
         keeper = os.getpid()
         # Held back until the child has its own handlers, lest it swallow a SIGTERM that is meant for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         try:
             if not (pid := self.fork()):
-                self.begin(message, keeper, init)
-        except OSError as error:  # too many processes, or no memory
-            line.send({"op": "refused", "id": message["id"], "why": f"no fork is possible: {error}"})
+                become(keeper, init)
+        except OSError:
             if init >= 0:
                 signal.pidfd_send_signal(init, signal.SIGKILL)
                 os.close(init)
-            return
+            raise
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
             if self.nursery:
                 self.nursery.leave()
-        self.tasks.append(Task(message["id"], line, pid, init))
-        line.send({"op": "started", "id": message["id"], "pid": pid, "start": started_at(pid)})
+        return pid, init
 
     def fork(self) -> int:
         """A child of this process; 0 in the child."""
@@ -383,31 +409,14 @@ class Keeper:
 
     def begin(self, message: Message, keeper: int, init: int) -> NoReturn:
         """Become the task."""
-        code = 126
-        try:
-            self.settle(message, keeper, init)
-            code = 127
-            code = self.run(message)
-        except OSError as error:
-            code = 127 if code == 127 and isinstance(error, FileNotFoundError) else 126
-            os.write(2, f"palmette: cannot start: {error}\n".encode())
-        finally:
-            os._exit(code)
+        live(lambda: self.settle(message, lambda: self.part(keeper, init)), lambda: self.run(message))
 
-    def settle(self, message: Message, keeper: int, init: int) -> None:
-        """Make everything as it is for a process that was started afresh."""
+    def part(self, keeper: int, init: int) -> None:
+        """Have nothing in common with the keeper; signals are still held back."""
         die_with(keeper)
         os.setsid()
-        for name in ("stdin", "log"):
-            flags = os.O_RDONLY if name == "stdin" else os.O_WRONLY | os.O_APPEND | os.O_CREAT
-            number = os.open(message.get(name, os.devnull), flags, 0o600)
-            for target in (0,) if name == "stdin" else (1, 2):
-                os.dup2(number, target)
-            os.close(number)
         if self.nursery:
             own_proc()
-            for path in message.get("protected", ()):
-                protect(os.fsencode(path))
             os.close(init)
             os.close(self.nursery.own)
         else:
@@ -416,11 +425,25 @@ class Keeper:
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
         for door in self.doors():
             door.close()
-        for number in (task.init for task in self.tasks if task.init >= 0):
+        for task in self.tasks:
+            if task.init >= 0:
+                os.close(task.init)
+
+    def settle(self, message: Message, part: Callable[[], None] = lambda: None) -> None:
+        """Make everything as it is for a process that was started afresh."""
+        for name in ("stdin", "log"):
+            flags = os.O_RDONLY if name == "stdin" else os.O_WRONLY | os.O_APPEND | os.O_CREAT
+            number = os.open(message.get(name, os.devnull), flags, 0o600)
+            for target in (0,) if name == "stdin" else (1, 2):
+                os.dup2(number, target)
             os.close(number)
+        part()
+        if self.nursery:
+            for path in message.get("protected", ()):
+                protect(os.fsencode(path))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signal.valid_signals())
         os.umask(message.get("umask", 0o022))
         with contextlib.suppress(OSError):
             os.sched_setaffinity(0, message.get("affinity") or os.sched_getaffinity(0))
@@ -463,13 +486,16 @@ class Keeper:
 
     def sweep(self) -> None:
         """Kill what dead tasks have left: every child that is no task, with all below it."""
-        kept = {task.pid for task in self.tasks if not task.result}
-        while strays := set(children()) - kept:
+        while strays := set(children()) - self.kept():
             for pid in strays:
                 with contextlib.suppress(OSError):
                     os.kill(pid, signal.SIGKILL)
                 with contextlib.suppress(ChildProcessError):
                     os.waitpid(pid, 0)
+
+    def kept(self) -> set[int]:
+        """The children that are no strays."""
+        return {task.pid for task in self.tasks if not task.result}
 
     def over(self, task: Task) -> None:
         """All of the task is gone: report it."""

@@ -39,6 +39,7 @@ from collections.abc import Iterator  # noqa: E402
 
 from palmette.runtime import threads  # noqa: E402
 from palmette.runtime.keeper import READ, Keeper, Line, Message, Source  # noqa: E402
+from palmette.runtime.spare import Spare  # noqa: E402
 
 HARMLESS = {"jemalloc_bg_thd"}
 
@@ -61,6 +62,8 @@ class Template(Keeper):
         self.door, self.path, self.idle, self.busy = door, path, idle, time.monotonic()
         self.place = os.stat(path).st_ino
         self.setters, self.known = threads.setters(), len(sys.modules)
+        self.spare: Spare | None = None
+        self.used = False
 
     def sources(self) -> Iterator[Source]:
         """The keeper's, and new connections."""
@@ -80,6 +83,11 @@ class Template(Keeper):
         super().turn(min(longest, self.idle))
         if self.lines or self.tasks:
             self.busy = time.monotonic()
+        # Here and not while an order is carried out, so that the spare knows nothing of it.
+        if self.used and not self.spare and not self.ending and not self.refusal():
+            self.used = False
+            with contextlib.suppress(OSError):
+                self.spare = Spare(self)
 
     def finished(self) -> bool:
         """Whether nobody has been here for long."""
@@ -89,6 +97,7 @@ class Template(Keeper):
         """Give up the socket: first its name, so that nobody who finds it finds it dead. Who has connected just now
         is cut off before an answer, and starts another template."""
         self.ending = True
+        self.dismiss()
         with contextlib.suppress(OSError):
             if os.stat(self.path).st_ino == self.place:
                 os.unlink(self.path)
@@ -113,6 +122,7 @@ class Template(Keeper):
                 failed[name] = f"{type(error).__name__}: {error}"
         self.listen()
         if self.known != len(sys.modules):
+            self.dismiss()
             self.setters, self.known = threads.setters(), len(sys.modules)
             # Out of the collector's sight, whose marks would copy every page into every child.
             gc.freeze()
@@ -144,22 +154,49 @@ class Template(Keeper):
             return os.fork()
 
     def doors(self) -> list[socket.socket]:
-        """The keeper's, and the door."""
-        return [*super().doors(), self.door]
+        """The keeper's, the door, and that of the spare."""
+        spare = [self.spare.channel] if self.spare else []
+        return [*super().doors(), self.door, *spare]
+
+    def child(self, message: Message) -> tuple[int, int]:
+        """The spare, if it is there; else as the keeper does."""
+        self.used, spare, self.spare = True, self.spare, None
+        if spare and spare.order(message):
+            return spare.pid, spare.init
+        return super().child(message)
+
+    def kept(self) -> set[int]:
+        """The keeper's, and the spare."""
+        return super().kept() | ({self.spare.pid} if self.spare else set())
+
+    def reap(self) -> None:
+        """As the keeper does; forget a spare that has died."""
+        if self.spare and self.spare.dead():
+            self.dismiss()
+        super().reap()
+
+    def dismiss(self) -> None:
+        """Have no spare."""
+        if self.spare:
+            self.spare.dismiss()
+        self.spare = None
+
+    def rehearse(self) -> None:
+        """Do what a task needs and what needs nothing of a task."""
+        sys.argv = ["-c"]
+        # Otherwise a spawned child of the step would import this file as its parent's main module.
+        sys.modules["__main__"] = types.ModuleType("__main__")
+        # Shared by all forks otherwise. Python's own `random` seeds itself anew after a fork.
+        if numbers := sys.modules.get("numpy.random"):
+            numbers.seed(int.from_bytes(os.urandom(4), "big"))  # a quarter of the time that its own choice takes
 
     def run(self, message: Message) -> int:
         """Call the function with the arguments, as a fresh interpreter would."""
         os.environ.clear()
         os.environ.update(message["environment"])
         time.tzset()
-        sys.argv = ["-c"]
-        # Otherwise a spawned child of the step would import this file as its parent's main module.
-        sys.modules["__main__"] = types.ModuleType("__main__")
         for setter in self.setters if message["threads"] > 1 else ():  # one it is already
             setter(message["threads"])
-        # Shared by all forks otherwise. Python's own `random` seeds itself anew after a fork.
-        if numbers := sys.modules.get("numpy.random"):
-            numbers.seed(int.from_bytes(os.urandom(4), "big"))  # a quarter of the time that its own choice takes
         try:
             code = call(message["entry"], message["arguments"])
             threading._shutdown()  # type: ignore[attr-defined]
