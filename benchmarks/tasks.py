@@ -6,6 +6,7 @@ import statistics
 import sys
 import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from benchmarks.stage import Stage
 
 _CHAIN = 50
 _SOURCE = f"""
-from palmette import algorithm, step
+from palmette import algorithm, each, step
 
 
 @step
@@ -31,6 +32,11 @@ def following(number: int) -> int:
 @step
 def alone(number: int) -> int:
     return number
+
+
+@step
+def numbers() -> list[int]:
+    return list(range(1000))
 
 
 @algorithm
@@ -49,11 +55,17 @@ def chain():
 def wide():
     for number in range(1000):
         alone(number)
+
+
+@algorithm
+def loop():
+    for number in each(numbers()):
+        alone(number)
 """
 
 
 def measure(stage: Stage, *, quick: bool) -> list[Row]:
-    """A chain, a chain that was done before, and a thousand tasks side by side.
+    """A chain, a chain that was done before, a thousand tasks side by side, and a loop over a thousand items.
 
     The start of the command is apart: the run itself says when it began and when it ended. The whole command, as the
     difference between fifty tasks and one, stands beside it, since that is how the peers were measured.
@@ -76,7 +88,8 @@ def measure(stage: Stage, *, quick: bool) -> list[Row]:
         "fork": lambda: fork(stage, Path(sys.executable), (), count=20),
     }
     found = interleaved(3 if quick else 7, things)
-    wide = min(_length(stage.answer("run", "wide", "--no-cache")) for _ in range(1 if quick else 2))
+    lengths = {name: partial(_anew, stage, name) for name in ("wide", "loop")}
+    many = interleaved(1 if quick else 3, lengths)
     above = found["chain"] / _CHAIN - found["fork"]
     commands = (statistics.median(whole["chain"]) - statistics.median(whole["single"])) / (_CHAIN - 1)
     bare: dict[str, Any] = {"against": "a bare fork", "limit": found["fork"]}
@@ -85,8 +98,13 @@ def measure(stage: Stage, *, quick: bool) -> list[Row]:
         within("a task of a chain of 50, above a bare fork", above, 0.010, "10 ms", **bare),
         within("a cached task of the same chain", found["cached"] / _CHAIN, 0.003, "3 ms", **bare),
         Row(what="the whole command, by task of the chain", measured=commands, **bare),
-        within("1,000 tasks side by side, two cores", wide, 15.0, "15 s", **forks),
+        within("1,000 tasks side by side, two cores", many["wide"], 15.0, "15 s", **forks),
+        within("a loop of 1,000 tasks, two cores", many["loop"], 15.0, "15 s", **forks),
     ]
+
+
+def _anew(stage: Stage, name: str) -> float:
+    return _length(stage.answer("run", name, "--no-cache"))
 
 
 def _length(answer: Any) -> float:
