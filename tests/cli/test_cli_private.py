@@ -43,6 +43,32 @@ PATIENTS = """
         count(pick(fetch(), config.fail))
 """
 
+WARD = """
+    from typing import Annotated
+
+    from palmette import Sensitive, algorithm, collect, each, step
+
+    @step
+    def fetch() -> Annotated[bytes, Sensitive]:
+        return b"PATIENT"
+
+    @step
+    def part(patients: bytes, number: int) -> Annotated[bytes, Sensitive]:
+        return patients * number
+
+    @step
+    def read(part: bytes) -> int:
+        raise ValueError("cannot read " + part.decode())
+
+    @algorithm
+    def ward() -> None:
+        patients = fetch()
+        for number in each([1, 2]):
+            made = part(patients, number)
+        for one in each(collect(made)):
+            read(one)
+"""
+
 TOKENS = """
     import os
     from dataclasses import dataclass
@@ -128,6 +154,14 @@ def test_nothing_of_a_sensitive_value_is_shown_logged_or_stored_in_clear(bare: P
         "bundles",  # the test's own source has the name in it
         "runs",
     }
+
+
+def test_what_a_step_says_of_a_sensitive_input_is_not_quoted_when_it_fails_in_a_loop(bare: Project) -> None:
+    bare.write("algorithms/ward.py", WARD.replace("PATIENT", PATIENT))
+    failed = bare("run", "ward", code=3)
+    assert failed.err.count("its log is not quoted") == 2
+    for screen in (failed.err, bare("show").out, bare("show", "--json").out, bare("why").out):
+        assert PATIENT not in screen
 
 
 def test_a_secret_is_nowhere_in_the_home_and_masked_in_the_log(bare: Project) -> None:

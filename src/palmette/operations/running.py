@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -98,10 +98,18 @@ def tails(accepted: Accepted, detail: Detail, count: int) -> dict[str, list[str]
     sensitive = {task.executor for task in accepted.plan.every_task if task.config.sensitive}
     failed = [task for task in detail.tasks if task.state is TaskState.FAILED]
     unquoted = ["(its log is not quoted, because it deals with what is sensitive)"]
+    makers = [task.name for task in detail.tasks if any(one.sensitive for one in task.outputs.artifacts.values())]
     return {
-        task.name: unquoted if task.executor in sensitive else reading.last_lines(accepted.home, task, count)
+        task.name: unquoted
+        if task.executor in sensitive or _behind(task, makers)
+        else reading.last_lines(accepted.home, task, count)
         for task in failed
     }
+
+
+def _behind(task: TaskRecord, makers: Sequence[str]) -> bool:
+    """Whether the task, or a group around it, waits for one of these or for a group that it is in."""
+    return any(maker == need or maker.startswith(f"{need}.") for maker in makers for need in task.needs)
 
 
 # Continuing
