@@ -59,6 +59,11 @@ def test_a_mistyped_verb_gets_a_guess(empty: Project) -> None:
     assert done.err == "error: there is no command 'shwo'\nDid you mean show?\nSee `palmette --help`.\n"
 
 
+def test_without_a_verb_the_help_is_shown(empty: Project) -> None:
+    assert empty().out == empty("--help").out
+    assert empty().err == ""
+
+
 def test_wrong_usage_names_the_help_of_the_verb(empty: Project) -> None:
     done = empty("run", "--fast", code=2)
     assert done.err.startswith("error: ")

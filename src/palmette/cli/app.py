@@ -26,7 +26,10 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 
 
 @click.group(
-    cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=_EPILOG
+    cls=Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=_EPILOG,
+    invoke_without_command=True,
 )
 @click.option(
     "-C",
@@ -43,6 +46,9 @@ def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
 def palmette(ctx: click.Context, directory: Path) -> None:
     """Trains every branch of your repository: plain Python steps become pipelines that run here, at once, and on
     Kubeflow when you need it."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
+        return
     if directory != Path():
         os.chdir(directory)
     ctx.obj = Session()
