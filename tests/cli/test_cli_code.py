@@ -101,7 +101,7 @@ def test_of_a_library_that_is_not_there_is_said_where_it_was_looked_for(bare: Pr
 def test_a_library_that_something_else_stands_in_for_may_be_absent(bare: Project) -> None:
     fallback = "try:\n    import a_library_that_is_absent as json\nexcept ImportError:\n    import json\n"
     good(bare).write("shared.py", f"{fallback}\ndef double(value):\n    return json.loads(str(2 * value))\n")
-    assert bare.run("good")["state"] == "SUCCEEDED"
+    assert bare.run("good")["state"] == "succeeded"
 
 
 def test_check_of_good_code_says_how_much_there_is(bare: Project) -> None:
@@ -121,7 +121,7 @@ def test_what_is_broken_elsewhere_keeps_no_sound_algorithm_from_running(bare: Pr
     good(bare).write("algorithms/cut.py", "from palmette import algorithm\n\ndef broken(:\n")
     for name in ("one", "two"):
         bare.write(f"algorithms/{name}.py", GOOD.replace("def good", "def twice"))
-    assert bare.run("good")["state"] == "SUCCEEDED"
+    assert bare.run("good")["state"] == "succeeded"
     assert "✓ good" in bare("check", "good").out
     refused = bare("run", "twice", code=1).err
     assert "algorithms/two.py:15: the name 'twice' is taken" in refused

@@ -88,7 +88,7 @@ def values(project: Project) -> dict[str, object]:
 def executed(project: Project, *arguments: str) -> set[str]:
     """The steps that a run executed: neither reused nor imported."""
     run = project.run("trained", *arguments)
-    assert run["state"] == "SUCCEEDED"
+    assert run["state"] == "succeeded"
     return {name for name in run.states if name not in run.cached and not name.startswith("import")}
 
 

@@ -127,7 +127,7 @@ def test_a_step_that_fails_at_another_time_is_found(faults: Project) -> None:
 def test_what_is_sound_passes_and_the_toy_preset_makes_the_inputs(faults: Project) -> None:
     finding = found(faults, "faults", "sound", code=0)["sound"]
     assert (finding["verdict"], finding["executions"]) == ("same", 2)
-    assert [(run["preset"], run["state"]) for run in faults.json("runs")] == [("toy", "SUCCEEDED")]
+    assert [(run["preset"], run["state"]) for run in faults.json("runs")] == [("toy", "succeeded")]
     found(faults, "faults", "sound", code=0)
     assert len(faults.json("runs")) == 1
     assert found(faults, "sound", "--times", "4", code=0)["sound"]["executions"] == 4

@@ -107,8 +107,8 @@ def test_a_failing_step_fails_the_run_and_the_rest_goes_on(bare: Project) -> Non
     assert "│ line 3\n" not in done.err
     assert "palmette/runtime" not in done.err
     run = bare.show()
-    assert run["state"] == "FAILED"
-    assert run.states == {"first": "SUCCEEDED", "breaks": "FAILED", "after": "SKIPPED", "beside": "SUCCEEDED"}
+    assert run["state"] == "failed"
+    assert run.states == {"first": "succeeded", "breaks": "failed", "after": "skipped", "beside": "succeeded"}
     assert "breaks" in run.task("after")["message"]
     assert bare.run("job", code=3).cached == {"first", "beside"}
 
@@ -116,7 +116,7 @@ def test_a_failing_step_fails_the_run_and_the_rest_goes_on(bare: Project) -> Non
 def test_a_failing_run_is_one_object_too(bare: Project) -> None:
     steps(bare, FAILING)
     run = bare.run("job", code=3)
-    assert run["state"] == "FAILED"
+    assert run["state"] == "failed"
     assert "no such luck" in run.task("breaks")["message"]
 
 
@@ -137,7 +137,7 @@ def test_a_step_is_tried_again_as_often_as_it_says(bare: Project) -> None:
     done = bare("run", "job", "--json")
     assert "attempt 1 failed" in done.err
     attempts = done.json["tasks"][1]["attempts"]
-    assert [attempt["state"] for attempt in attempts] == ["FAILED", "FAILED", "SUCCEEDED"]
+    assert [attempt["state"] for attempt in attempts] == ["failed", "failed", "succeeded"]
     assert "not yet" in bare("logs", "last", "flaky", "--attempt", "1").out
 
 
@@ -161,7 +161,7 @@ def test_a_timeout_ends_a_daemon_too(bare: Project) -> None:
     steps(bare, source)
     run = bare.run("job", code=3)
     assert bare.exists("daemon")
-    assert run.states["slow"] == "FAILED"
+    assert run.states["slow"] == "failed"
     assert "1 s" in run.task("slow")["message"]
     assert run.task("slow")["attempts"][0]["exit_code"] == 124
     alone(bare)
@@ -180,7 +180,7 @@ def test_a_step_that_exits_by_itself_fails(bare: Project, what: str, word: str) 
     """
     steps(bare, source.replace("WHAT", what))
     run = bare.run("job", code=3)
-    assert run.states["leaves"] == "FAILED"
+    assert run.states["leaves"] == "failed"
     assert word in run.task("leaves")["message"]
 
 
@@ -193,8 +193,8 @@ def test_ctrl_c_cancels_and_leaves_no_process(bare: Project, whom: str) -> None:
     done = bare.finished(process, 130)
     assert "Traceback" not in done.err
     run = bare.show()
-    assert run["state"] == "CANCELED"
-    assert run.states == {"first": "SUCCEEDED", "waits": "CANCELED", "last": "CANCELED"}
+    assert run["state"] == "canceled"
+    assert run.states == {"first": "succeeded", "waits": "canceled", "last": "canceled"}
     alone(bare)
 
 
@@ -204,7 +204,7 @@ def test_a_run_is_cancelled_from_another_terminal(bare: Project) -> None:
     bare.eventually(lambda: bare.exists("waiting"))
     assert "cancel" in bare("cancel", "last").err
     bare.finished(process, 130)
-    assert bare.show()["state"] == "CANCELED"
+    assert bare.show()["state"] == "canceled"
     assert "is over: it was canceled" in bare("cancel", "last", code=2).err
     alone(bare)
 
@@ -240,7 +240,7 @@ def test_curves_can_be_watched_while_a_step_runs(bare: Project) -> None:
     process = bare.start("run", "job", "--json")
     bare.eventually(lambda: bare.exists(".palmette/store.db") and bare.json("runs"))
     bare.eventually(lambda: len(bare.show()["curves"].get("loss", [])) == 3)
-    assert bare.show()["state"] == "RUNNING"
+    assert bare.show()["state"] == "running"
     bare.touch("go")
     bare.finished(process, 0)
     run = bare.show()
@@ -267,9 +267,9 @@ def test_a_run_whose_driver_was_killed_is_resumed_without_repeating_what_was_don
     done = bare("resume", "--json")
     assert "1 of 3 steps" in done.err
     run = bare.show()
-    assert run["state"] == "SUCCEEDED"
+    assert run["state"] == "succeeded"
     assert bare.lines("ran") == ["first", "last"]
-    assert [attempt["state"] for attempt in run.task("waits")["attempts"]] == ["LOST", "SUCCEEDED"]
+    assert [attempt["state"] for attempt in run.task("waits")["attempts"]] == ["lost", "succeeded"]
     assert "is over: it succeeded" in bare("resume", "last", code=2).err
 
 
@@ -281,7 +281,7 @@ def test_a_run_that_nobody_drives_is_cancelled_where_it_lies(bare: Project) -> N
     process.wait()
     bare("cancel", "last")
     run = bare.show()
-    assert run["state"] == "CANCELED"
+    assert run["state"] == "canceled"
     assert not run["interrupted"]
     alone(bare)
 

@@ -23,8 +23,8 @@ def test_an_export_becomes_runs_that_are_shown_and_compared(tiny: Any) -> None:
     assert "2 runs of example imported" in tiny("import", "old.csv", "--algorithm", "example").err
 
     newest, oldest = tiny.json("runs")
-    assert (newest["state"], newest["duration_seconds"], newest["metrics"]) == ("FAILED", None, {})
-    assert (oldest["state"], oldest["duration_seconds"], oldest["metrics"]) == ("SUCCEEDED", 120.0, {"mae": 0.7})
+    assert (newest["state"], newest["duration_seconds"], newest["metrics"]) == ("failed", None, {})
+    assert (oldest["state"], oldest["duration_seconds"], oldest["metrics"]) == ("succeeded", 120.0, {"mae": 0.7})
     assert oldest["config"] == {"held_out": 4, "gone": "x"}
     assert (oldest["trigger"], oldest["git"]["author"]) == ("import", "ada")
     assert "imported from old.csv" in tiny("show", oldest["run_id"]).out

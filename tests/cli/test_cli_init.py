@@ -18,7 +18,7 @@ def test_an_empty_directory_becomes_a_project_that_runs_at_once(empty: Project) 
     assert settings["project"]["name"] == "place"
     assert settings["tool"]["palmette"] == {"algorithms": ["algorithms"]}
     run = empty.json("run", "example")
-    assert run["state"] == "SUCCEEDED"
+    assert run["state"] == "succeeded"
     assert run["metrics"]["mae"] > 0
 
 

@@ -72,7 +72,7 @@ def test_a_run_is_reproduced_though_code_and_data_have_moved_on(study: Project) 
         "reproduce",
         ["reproduction"],
     )
-    assert again.states == {"load": "CACHED", "fit": "SUCCEEDED", "score": "SUCCEEDED"}
+    assert again.states == {"load": "cached", "fit": "succeeded", "score": "succeeded"}
     assert made["gone"] == []
 
 
@@ -158,7 +158,7 @@ def test_a_reproduction_that_is_canceled_certifies_nothing(study: Project) -> No
     origin = study.run("study")["run_id"]
     study.touch("gate")
     process = study.start("reproduce", origin, "-o", "certificate.md")
-    study.eventually(lambda: study.show()["run_id"] != origin and study.show().states["fit"] == "RUNNING")
+    study.eventually(lambda: study.show()["run_id"] != origin and study.show().states["fit"] == "running")
     study("cancel", "last")
     ended = study.finished(process, 130)
     assert "nothing is certified" in ended.err

@@ -122,7 +122,7 @@ def test_from_the_failed_steps_on(chain: Project) -> None:
     chain.run("chain", code=3)
     (chain.directory / "broken").unlink()
     again = rerun(chain, "last", "--failed")
-    assert again.states == {"load": "CACHED", "fit": "SUCCEEDED", "score": "SUCCEEDED"}
+    assert again.states == {"load": "cached", "fit": "succeeded", "score": "succeeded"}
     assert chain.lines("done.txt") == ["load", "fit", "fit", "score"]
 
 
@@ -159,7 +159,7 @@ def test_what_was_taken_over_stays_so_when_a_killed_rerun_is_resumed(chain: Proj
     process.wait()
     chain.touch("go")
     chain("resume", "last")
-    assert chain.show().states == {"load": "CACHED", "fit": "CACHED", "score": "SUCCEEDED"}
+    assert chain.show().states == {"load": "cached", "fit": "cached", "score": "succeeded"}
     assert chain.lines("done.txt").count("load") == 1
 
 
@@ -202,10 +202,10 @@ def test_from_a_step_in_a_loop_every_item_is_executed_anew(bare: Project) -> Non
     bare.run("folds")
     states = rerun(bare, "last", "--from", "fit").states
     assert {name: states[name] for name in ("load", "fit[0]", "fit[1]", "best")} == {
-        "load": "CACHED",
-        "fit[0]": "SUCCEEDED",
-        "fit[1]": "SUCCEEDED",
-        "best": "SUCCEEDED",
+        "load": "cached",
+        "fit[0]": "succeeded",
+        "fit[1]": "succeeded",
+        "best": "succeeded",
     }
 
 
@@ -246,11 +246,11 @@ def test_from_the_failed_steps_on_within_loops_and_guarded_blocks(bare: Project)
     bare.run("guarded", code=3)
     (bare.directory / "broken").unlink()
     assert rerun(bare, "last", "--failed").states == {
-        "load": "CACHED",
-        "fit[0]": "CACHED",
-        "fit[1]": "SUCCEEDED",
-        "fit[2]": "CACHED",
-        "best": "SUCCEEDED",
-        "tell": "SUCCEEDED",
+        "load": "cached",
+        "fit[0]": "cached",
+        "fit[1]": "succeeded",
+        "fit[2]": "cached",
+        "best": "succeeded",
+        "tell": "succeeded",
     }
     assert bare("logs", "last", "tell").out == "SUCCEEDED\n"

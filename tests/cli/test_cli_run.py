@@ -107,14 +107,14 @@ def test_one_object_tells_all_of_a_run(tiny: Project) -> None:
     done = tiny("run", "example", "held_out=4", "--tag", "first", "--note", "a try", "--json")
     run = json.loads(done.out)
     assert run["algorithm"] == "example"
-    assert run["state"] == "SUCCEEDED"
+    assert run["state"] == "succeeded"
     assert run["config"] == {"held_out": 4}
     assert run["provenance"]["held_out"] == {"source": "override", "origin": None}
     assert set(run["metrics"]) == {"mae"}
     assert run["tags"] == ["first"]
     assert run["note"] == "a try"
     assert [(task["name"], task["state"], task["cached"]) for task in run["tasks"]] == [
-        (name, "SUCCEEDED", False) for name in ("fetch_dataset", "build_and_fit", "evaluate_model", "report")
+        (name, "succeeded", False) for name in ("fetch_dataset", "build_and_fit", "evaluate_model", "report")
     ]
     assert tiny.show(run["run_id"]) == run
 

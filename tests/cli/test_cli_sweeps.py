@@ -82,7 +82,7 @@ def test_each_point_is_a_run_and_the_best_is_named(sweeping: Project) -> None:
     assert Counter(points(found)) == Counter(
         (slope, kind, seed) for slope in (1.0, 2.0, 3.0) for kind in ("plain", "odd") for seed in (0, 1)
     )
-    assert {run["state"] for run in found["runs"]} == {"SUCCEEDED"}
+    assert {run["state"] for run in found["runs"]} == {"succeeded"}
     assert found["standings"][0]["point"]["slope"] == 2.0
     assert found["standings"][0]["mean"] == pytest.approx(0.05)
     assert found["standings"][0]["deviation"] == pytest.approx(0.0707, abs=1e-4)
@@ -127,9 +127,9 @@ def test_a_point_that_fails_stops_no_other(sweeping: Project) -> None:
     assert "this slope is broken" in ended.err
     found = sweeping.json("sweep")
     assert {run["point"]["slope"]: run["state"] for run in found["runs"]} == {
-        1.0: "SUCCEEDED",
-        2.0: "FAILED",
-        3.0: "SUCCEEDED",
+        1.0: "succeeded",
+        2.0: "failed",
+        3.0: "succeeded",
     }
 
 
@@ -152,7 +152,7 @@ def test_a_killed_sweep_is_continued_and_nothing_is_done_twice(sweeping: Project
     assert "1 of 4 runs are done already" in ended.err
     found = sweeping.json("sweep", sweep)
     assert sorted(points(found)) == [(1.0,), (2.0,), (3.0,), (4.0,)]
-    assert {run["state"] for run in found["runs"]} == {"SUCCEEDED"}
+    assert {run["state"] for run in found["runs"]} == {"succeeded"}
     assert found["standings"][0]["mean"] == 0.0
     done = Counter(sweeping.lines("notes"))
     assert done["load"] == 1
@@ -172,7 +172,7 @@ def test_ctrl_c_cancels_what_runs_and_resume_goes_on(sweeping: Project) -> None:
     sweeping.touch("go")
     sweep = sweeping.json("sweep")["sweep_id"]
     found = sweeping.json("resume", sweep)
-    assert Counter(run["state"] for run in found["runs"]) == {"SUCCEEDED": 3, "CANCELED": 1}
+    assert Counter(run["state"] for run in found["runs"]) == {"succeeded": 3, "canceled": 1}
     assert len(found["standings"]) == 3
 
 
@@ -223,7 +223,7 @@ def test_a_search_finds_the_minimum_and_goes_on_from_the_store_alone(sweeping: P
     sweep = sweeping.json("sweep")["sweep_id"]
     found = json.loads(sweeping("resume", sweep, "--json").out)
     assert len(found["runs"]) == 8
-    assert {run["state"] for run in found["runs"]} == {"SUCCEEDED"}
+    assert {run["state"] for run in found["runs"]} == {"succeeded"}
     scores = [run["metrics"]["error"] for run in found["runs"]]
     assert found["standings"][0]["mean"] == min(scores)
     assert len({run["point"]["slope"] for run in found["runs"]}) == 8

@@ -263,12 +263,12 @@ def test_an_interruption_is_passed_on_once(job: Project) -> None:
     )
     job.started.append(process)
     job.eventually(
-        lambda: job.exists(".palmette/store.db") and job.json("runs") and job.show().states["fit"] == "RUNNING"
+        lambda: job.exists(".palmette/store.db") and job.json("runs") and job.show().states["fit"] == "running"
     )
     os.killpg(process.pid, signal.SIGINT)
     ended = job.finished(process, -signal.SIGINT)
     assert "KeyboardInterrupt" in ended.err
-    assert job.show()["state"] == "CANCELED"
+    assert job.show()["state"] == "canceled"
     assert job.processes() == []
 
 

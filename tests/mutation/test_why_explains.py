@@ -107,7 +107,7 @@ def test_nothing_is_explained_where_nothing_ran_again(clinic: Place, old: str, n
     run = clinic.run("tumour")
     assert clinic.cached(run) == {"fetch_dataset", "build_and_fit", "evaluate_model", "report"}
     for said in clinic.json("why"):
-        assert (said["state"], said["changed"], said["definitions"]) == ("CACHED", [], {})
+        assert (said["state"], said["changed"], said["definitions"]) == ("cached", [], {})
 
 
 def test_another_version_of_a_package_is_named(tmp_path: Path, place_in: Callable[[Path], Place]) -> None:

@@ -217,7 +217,7 @@ class Place:
     def look(self, command: Path, cwd: str = ".", **environ: str) -> tuple[str, Path]:
         """Run that algorithm: the word, and the environment that the step ran in."""
         run = self.json(command, "run", "look", cwd=cwd, **environ)
-        assert run["state"] == "SUCCEEDED", run
+        assert run["state"] == "succeeded", run
         (task,) = run["tasks"]
         return task["parameters"]["word"], Path(task["parameters"]["prefix"])
 

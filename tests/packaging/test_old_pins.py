@@ -82,7 +82,7 @@ def test_pydantic_1_sqlalchemy_1_4_and_protobuf_3(installer: Installer, place: P
     place.write("pyproject.toml", f'[project]\nname = "old"\nversion = "1"\n\n[tool.palmette]\npython = "{python}"\n')
     place.write("algorithms/old.py", ALGORITHM)
     first = place.json(tool, "run", "old")
-    assert first["state"] == "SUCCEEDED"
+    assert first["state"] == "succeeded"
     assert first["metrics"] == {"mean": 2.0}
     assert first["environment"]["packages"].items() >= dict(pin.split("==") for pin in PINS).items()
     second = place.json(tool, "run", "old", "rows=5")

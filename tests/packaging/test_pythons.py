@@ -145,7 +145,7 @@ def syntax(config: Config) -> None:
 
 
 def fingerprints(run: Any) -> dict[str, str]:
-    assert run["state"] == "SUCCEEDED", run
+    assert run["state"] == "succeeded", run
     return {task["name"]: task["fingerprint"] for task in run["tasks"]}
 
 
@@ -156,7 +156,7 @@ def test_a_tool_on_3_13_runs_older_projects_and_its_own_age(
     installer.environment(place.directory / ".venv", version=version)
     place(newest, "init")
     run = place.json(newest, "run", "example")
-    assert run["state"] == "SUCCEEDED"
+    assert run["state"] == "succeeded"
     assert run["environment"]["python"].startswith(f"{version}.")
 
 

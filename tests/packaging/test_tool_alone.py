@@ -19,7 +19,7 @@ def first_hour(place: Place, palmette: Path) -> None:
     assert "Next: palmette run example" in place(palmette, "init")
     assert "succeeded" in place(palmette, "run", "example")
     changed = place.json(palmette, "run", "example", "held_out=4")
-    assert changed["state"] == "SUCCEEDED"
+    assert changed["state"] == "succeeded"
     assert {task["name"] for task in changed["tasks"] if not task["cached"]} >= {"build_and_fit", "evaluate_model"}
     assert "held_out  3 → 4" in place(palmette, "diff")
     place(palmette, "compile", "example", "-o", "example.yaml")
@@ -101,4 +101,4 @@ def test_palmette_without_what_it_requires_is_enough_for_unit_tests(
     )
     place(python, "test_example.py", PYTHONPATH=".")
     # With palmette in the project's environment as well, the tool's own is what runs.
-    assert place.json(tool, "run", "example")["state"] == "SUCCEEDED"
+    assert place.json(tool, "run", "example")["state"] == "succeeded"

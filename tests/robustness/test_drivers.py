@@ -31,7 +31,7 @@ def test_a_driver_that_is_stopped_lives(small: Any) -> None:
     driver.send_signal(signal.SIGCONT)
     out, _ = driver.communicate()
     assert driver.returncode == 0
-    assert json.loads(out)["state"] == "SUCCEEDED"
+    assert json.loads(out)["state"] == "succeeded"
 
 
 def test_a_killed_driver_is_followed_at_once_and_its_steps_die_with_it(small: Any) -> None:
@@ -42,9 +42,9 @@ def test_a_killed_driver_is_followed_at_once_and_its_steps_die_with_it(small: An
     small.open_gates()
     resumed = json.loads(small("resume", run, "--json").out)
     tasks = {task["name"]: task for task in resumed["tasks"]}
-    assert resumed["state"] == "SUCCEEDED"
-    assert [attempt["state"] for attempt in tasks["make"]["attempts"]] == ["SUCCEEDED"]
-    assert [(a["number"], a["state"]) for a in tasks["measure"]["attempts"]] == [(1, "LOST"), (1, "SUCCEEDED")]
+    assert resumed["state"] == "succeeded"
+    assert [attempt["state"] for attempt in tasks["make"]["attempts"]] == ["succeeded"]
+    assert [(a["number"], a["state"]) for a in tasks["measure"]["attempts"]] == [(1, "lost"), (1, "succeeded")]
 
 
 def test_a_driver_that_was_overtaken_while_stopped_writes_nothing_more(small: Any) -> None:
@@ -68,7 +68,7 @@ def test_a_driver_that_was_overtaken_while_stopped_writes_nothing_more(small: An
     assert holder.lease == Lease(run=run, epoch=mine.epoch, host=mine.host, process=mine.process)
     leases.release(store, mine)
     store.close()
-    assert json.loads(small("resume", run, "--json").out)["state"] == "SUCCEEDED"
+    assert json.loads(small("resume", run, "--json").out)["state"] == "succeeded"
 
 
 def test_a_finished_run_is_not_resumed(small: Any) -> None:

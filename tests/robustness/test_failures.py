@@ -65,7 +65,7 @@ def test_no_space_for_an_artifact_fails_its_step_and_leaves_no_part_of_it(
 ) -> None:
     disk("project/.palmette/blobs", "1m")
     failed = json.loads(small("run", "small", "size=3000000", "--json", code=3).out)
-    (task,) = [task for task in failed["tasks"] if task["state"] == "FAILED"]
+    (task,) = [task for task in failed["tasks"] if task["state"] == "failed"]
     assert task["name"] == "make"
     assert "no space is left" in task["message"]
     assert list((small.home / "blobs" / "incoming").iterdir()) == []
@@ -75,7 +75,7 @@ def test_no_space_for_an_artifact_fails_its_step_and_leaves_no_part_of_it(
 def test_no_space_for_the_attempt_fails_its_step(small: Any, disk: Callable[..., Path]) -> None:
     disk("project/.palmette/runs", "1m")
     failed = json.loads(small("run", "small", "size=3000000", "--json", code=3).out)
-    (task,) = [task for task in failed["tasks"] if task["state"] == "FAILED"]
+    (task,) = [task for task in failed["tasks"] if task["state"] == "failed"]
     assert task["name"] == "make"
     assert "no space is left" in task["message"]
 
@@ -93,7 +93,7 @@ def test_a_disk_that_fills_up_on_the_way_stops_the_run_and_with_space_it_goes_on
     assert "no space is left" in err
     assert not small.tasks_running()
     (place / "filler").unlink()
-    assert json.loads(small("resume", run, "--json").out)["state"] == "SUCCEEDED"
+    assert json.loads(small("resume", run, "--json").out)["state"] == "succeeded"
 
 
 # A store that cannot be used
@@ -180,11 +180,11 @@ def test_a_damaged_file_stops_the_step_that_needs_it_and_is_made_again_when_it_i
     spoil(made(small), flipped)
     failed = json.loads(small("run", "small", "times=2", "--json", code=3).out)
     states = {task["name"]: (task["state"], task["message"]) for task in failed["tasks"]}
-    assert states["make"][0] == "CACHED"
-    assert states["measure"][0] == "FAILED"
+    assert states["make"][0] == "cached"
+    assert states["measure"][0] == "failed"
     assert "Delete it and run again" in states["measure"][1]
     made(small).unlink()
-    assert json.loads(small("run", "small", "times=2", "--json").out)["state"] == "SUCCEEDED"
+    assert json.loads(small("run", "small", "times=2", "--json").out)["state"] == "succeeded"
 
 
 # A machine that is not as expected

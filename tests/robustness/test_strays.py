@@ -67,8 +67,8 @@ def test_daemons_of_a_killed_template_are_ended(small: Any, with_driver: bool) -
         victim.kill()
     small.open_gates()
     done = json.loads(small("resume", "--json").out) if with_driver else json.loads(driver.communicate()[0])
-    assert done["state"] == "SUCCEEDED"
-    assert [attempt["state"] for attempt in done["tasks"][0]["attempts"]] == ["LOST", "SUCCEEDED"]
+    assert done["state"] == "succeeded"
+    assert [attempt["state"] for attempt in done["tasks"][0]["attempts"]] == ["lost", "succeeded"]
     small.until(lambda: not small.tasks_running())
 
 

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import click
 from rich.console import Console, RenderableType
 from rich.markup import escape
 
 #: columns of what is piped: no line is broken
 _ENDLESS = 10_000
+_CONTROLS = dict.fromkeys([*range(9), *range(10, 32), 127])
 
 
 def console(*, err: bool = False) -> Console:
@@ -29,7 +31,9 @@ def show(renderable: RenderableType, *, err: bool = False) -> None:
         return
     text = io.StringIO()
     Console(file=text, width=_ENDLESS, highlight=False, soft_wrap=True, color_system=None).print(renderable)
-    stream.write("\n".join(line.rstrip() for line in text.getvalue().split("\n")))
+    # What a step printed may have colours of its own.
+    lines = click.unstyle(text.getvalue()).split("\n")
+    stream.write("\n".join(line.rstrip().translate(_CONTROLS) for line in lines))
 
 
 @contextmanager

@@ -9,9 +9,10 @@ import click
 
 from palmette.cli.console import show as print_screen
 from palmette.cli.session import Session, pass_session, print_json
+from palmette.cli.within import Within
 from palmette.operations import reading
 from palmette.operations.home import open_home
-from palmette.present import plain, screens, words
+from palmette.present import folding, plain, screens, words
 
 
 @click.command()
@@ -22,6 +23,10 @@ def show(session: Session, run: str, as_json: bool) -> None:
     """Show everything about a run.
 
     RUN is an id, its first four characters or more, `last`, or an algorithm's name for its newest run.
+
+    \b
+      palmette show
+      palmette show f3ka
     """
     detail = reading.show(open_home(session.project), run)
     if as_json:
@@ -34,23 +39,39 @@ def show(session: Session, run: str, as_json: bool) -> None:
 @click.argument("run", default="last")
 @click.argument("step", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the run is over.")
-@click.option("--attempt", type=click.IntRange(1), help="This attempt instead of the last one.")
+@click.option("--attempt", metavar="N", type=click.IntRange(1), help="This attempt instead of the last one.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list of lines.")
 @pass_session
-def logs(session: Session, run: str, step: str | None, follow: bool, attempt: int | None) -> None:
+def logs(session: Session, run: str, step: str | None, follow: bool, attempt: int | None, as_json: bool) -> None:
     """Print what a run's steps printed.
 
     With several steps each line begins with its step's name. A step in a loop is named with the number of its item,
     `fit[2]`; without the number all of them are meant.
+
+    \b
+      palmette logs last build_and_fit
+      palmette logs --follow
     """
     home = open_home(session.project)
-    for line in reading.logs(home, run, step=step, follow=follow, attempt=attempt):
+    reused: dict[str, list[str]] = {}
+    lines = reading.logs(home, run, step=step, follow=follow, attempt=attempt)
+    if as_json:
+        if follow:
+            raise click.UsageError("--follow and --json exclude each other")
+        print_json([{"step": line.step, "text": line.text} for line in lines])
+        return
+    for line in lines:
         several = step is None or (line.step.endswith("]") and not step.endswith("]"))
         click.echo(f"{line.step} │ {line.text}" if several else line.text)
     for name, earlier in reading.reused(home, run, step).items():
-        click.echo(f"note: {name} was reused; it printed in the earlier run: palmette logs {earlier} {name}", err=True)
+        reused.setdefault(earlier, []).append(name)
+    for earlier, names in reused.items():
+        for name in folding.together(names):
+            said = f"palmette logs {earlier} {name.replace('[…]', '')}"
+            click.echo(f"note: {name} was reused, and printed then: {said}", err=True)
 
 
-class _ListOrGet(click.Group):
+class _ListOrGet(Within):
     """`artifacts RUN` is `artifacts list RUN`."""
 
     def resolve_command(
@@ -62,14 +83,19 @@ class _ListOrGet(click.Group):
 
 
 @click.group(cls=_ListOrGet, invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
-def artifacts(ctx: click.Context) -> None:
+def artifacts(ctx: click.Context, as_json: bool) -> None:
     """List or fetch what a run's steps made.
 
     `palmette artifacts RUN` is short for `palmette artifacts list RUN`.
+
+    \b
+      palmette artifacts
+      palmette artifacts get last build_and_fit
     """
     if ctx.invoked_subcommand is None:
-        ctx.invoke(list_artifacts, run="last", as_json=False)
+        ctx.invoke(list_artifacts, run="last", as_json=as_json)
 
 
 @artifacts.command("list")
@@ -77,7 +103,13 @@ def artifacts(ctx: click.Context) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_artifacts(session: Session, run: str, as_json: bool) -> None:
-    """List what the steps of a run made: artifacts with type, size and digest, and the values of parameters."""
+    """List what the steps of a run made.
+
+    Of artifacts type, size and digest; of parameters the values.
+
+    \b
+      palmette artifacts list f3ka
+    """
     home = open_home(session.project)
     stored, values = reading.artifacts(home, run), reading.values(home, run)
     if as_json:
@@ -95,14 +127,23 @@ def list_artifacts(session: Session, run: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to; by default under its own name, here.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def get_artifact(session: Session, run: str, name: str, output: Path | None, force: bool) -> None:
-    """Fetch an artifact: a copy of the file or directory, checked against its digest.
+def get_artifact(session: Session, run: str, name: str, output: Path | None, force: bool, as_json: bool) -> None:
+    """Fetch an artifact.
 
-    NAME is STEP or STEP.OUTPUT as `palmette artifacts list` shows it. Data that was passed by reference is copied from
-    where it lies, as long as it is what it was.
+    It is a copy of the file or directory, checked against its digest. NAME is STEP or STEP.OUTPUT as `palmette
+    artifacts list` shows it. Data that was passed by reference is copied from where it lies, as long as it is what it
+    was.
+
+    \b
+      palmette artifacts get last build_and_fit
+      palmette artifacts get f3ka report -o report.html
     """
     got = reading.fetch(
         open_home(session.project), run, name, destination=output, directory=session.directory, replace=force
     )
-    click.echo(f"{got.path}  {words.size(got.size)}", err=True)
+    if as_json:
+        print_json({"path": str(got.path), "size": got.size})
+    else:
+        click.echo(f"{got.path}  {words.size(got.size)}", err=True)

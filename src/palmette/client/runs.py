@@ -126,7 +126,9 @@ class Point(NamedTuple):
 
     #: the step's own counter: the epoch, the iteration; None where it gave none
     step: int | None
+    #: the number
     value: float
+    #: when it was logged
     time: datetime | None
 
 
@@ -143,7 +145,7 @@ class Run:
     @property
     def record(self) -> Mapping[str, Any]:
         """All that `palmette show --json` says of it."""
-        if self._known is None or not RunState(self._known["state"]).final:
+        if self._known is None or not RunState(self._known["state"].upper()).final:
             self._known = self._place("show", self.id, "--json")
         known: Mapping[str, Any] = self._known
         return known
@@ -156,7 +158,7 @@ class Run:
     @property
     def state(self) -> RunState:
         """Its state now."""
-        return RunState(self.record["state"])
+        return RunState(self.record["state"].upper())
 
     @property
     def config(self) -> dict[str, Any]:
@@ -291,15 +293,18 @@ class Task:
         self._all = tuple(all)
 
     def __getitem__(self, number: int) -> Task:
+        """One of several, from 0 on."""
         return self._all[number]
 
     def __len__(self) -> int:
+        """How often the step was executed."""
         return len(self._all) or 1
 
     def __bool__(self) -> bool:
         return True
 
     def __iter__(self) -> Iterator[Task]:
+        """Each time that the step was executed."""
         return iter(self._all or (self,))
 
     @property
@@ -315,13 +320,13 @@ class Task:
     @property
     def state(self) -> TaskState:
         """Its state when the run was looked at; of several that of the worst."""
-        states = [TaskState(each.record["state"]) for each in self]
+        states = [TaskState(each.record["state"].upper()) for each in self]
         return next((state for state in _WORST if state in states), states[0])
 
     @property
     def message(self) -> str:
         """Why it failed or was skipped; empty otherwise. Of several that of the worst."""
-        worst = next(each for each in self if TaskState(each.record["state"]) is self.state)
+        worst = next(each for each in self if TaskState(each.record["state"].upper()) is self.state)
         return worst.record["message"] or ""
 
     @property
@@ -386,6 +391,7 @@ class Outputs(Mapping[str, Any]):
         self._task, self._values = task, values
 
     def __getitem__(self, name: str) -> Any:
+        """The value of a parameter, or the artifact as an `Output`; NotFound says what there is."""
         if name in self._values:
             return self._values[name]
         typed = [each for each in self._values.values() if isinstance(each, Output) and each.type == name]
@@ -398,9 +404,11 @@ class Outputs(Mapping[str, Any]):
         return name in self._values
 
     def __iter__(self) -> Iterator[str]:
+        """Their names."""
         return iter(self._values)
 
     def __len__(self) -> int:
+        """How many there are."""
         return len(self._values)
 
     def __repr__(self) -> str:
@@ -411,7 +419,9 @@ class Outputs(Mapping[str, Any]):
 class Output:
     """An artifact that a step made."""
 
+    #: the step that made it
     task: Task = field(repr=False)
+    #: the output's name
     name: str
     #: type, digest, size, filename, metadata
     record: Mapping[str, Any]
@@ -450,6 +460,7 @@ class Output:
         return formats.read(self._copy, self.record["metadata"], None)
 
     def __fspath__(self) -> str:
+        """The same as its `path`, so that it can be opened."""
         return str(self._copy)
 
 

@@ -217,7 +217,7 @@ def _remarks(head: Side, baseline: Side) -> Iterable[str]:
         yield f"code not compared, as one side did not get that far: {', '.join(silent)}"
     for side in (baseline, head):
         if side.run.state.value != "SUCCEEDED":
-            yield f"run {side.run.id} is {side.run.state.value}: its numbers may be missing"
+            yield f"run {side.run.id} is {side.run.state.value.lower()}: its numbers may be missing"
 
 
 def _union(first: Iterable[str], second: Iterable[str]) -> list[str]:

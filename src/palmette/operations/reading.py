@@ -117,19 +117,14 @@ def reused(home: Home, ref: str, step: str | None = None) -> dict[str, str]:
     Those that printed nothing there either are left out."""
     run = stored_runs.get(home.store, ref, project=home.project)
     records = tasks.of_run(home.store, run.id)
-    chosen = records if step is None else steps_named(records, step)
+    chosen = [task for task in (records if step is None else steps_named(records, step)) if task.cached_from]
+    earlier = {run: tasks.of_run(home.store, run) for run in {task.cached_from.partition("/")[0] for task in chosen}}
+    made = {f"{run}/{task.name}": task for run, found in earlier.items() for task in found}
     return {
         shown(task): task.cached_from.partition("/")[0]
         for task in chosen
-        if task.cached_from and _printed(home, task.cached_from)
+        if task.cached_from in made and last_lines(home, made[task.cached_from], 1)
     }
-
-
-def _printed(home: Home, reference: str) -> bool:
-    """Whether the task, "RUN/TASK", has a log with something in it."""
-    run, _, name = reference.partition("/")
-    made = next((task for task in tasks.of_run(home.store, run) if task.name == name), None)
-    return made is not None and bool(last_lines(home, made, 1))
 
 
 def _attempt(task: TaskRecord, serial: int | None) -> Attempt | None:
@@ -137,7 +132,8 @@ def _attempt(task: TaskRecord, serial: int | None) -> Attempt | None:
         return task.attempts[-1] if task.attempts else None
     found = next((each for each in task.attempts if each.serial == serial), None)
     if found is None and task.attempts:
-        raise NotFound(f"{shown(task)} has {len(task.attempts)} attempts, and no attempt {serial}")
+        known = ", ".join(str(each.serial) for each in task.attempts)
+        raise NotFound(f"{shown(task)} has no attempt {serial}", f"It has: {known}.")
     return found
 
 

@@ -43,7 +43,7 @@ def shown(field: Field, value: Json) -> str:
         case Kind.FLAG:
             return "yes" if value else "no"
         case Kind.ANY:
-            return words.number(value) if isinstance(value, float) else literal(value)
+            return words.number(value) if isinstance(value, float) else words.value(value)
         case Kind.TEXT | Kind.MOMENT | Kind.DURATION | Kind.NUMBER:
             return str(value)
         case _:
@@ -53,16 +53,23 @@ def shown(field: Field, value: Json) -> str:
 def told(listing: Listing) -> list[Json]:
     """The asked-for values of each run, for machines."""
     return [
-        {"run_id": row.run.id, **{str(field): cells.get(field) for field in listing.columns}}
+        {"run_id": row.run.id, **{str(field): _told(field, cells.get(field)) for field in listing.columns}}
         for row, cells in zip(listing.rows, listing.cells, strict=True)
     ]
+
+
+def _told(field: Field, value: Json) -> Json:
+    return value.lower() if field.kind is Kind.STATE and isinstance(value, str) else value
 
 
 def table(listing: Listing) -> list[list[str]]:
     """The same as rows of text, the first one the header."""
     header = ["run_id", *(str(field) for field in listing.columns)]
     lines = [
-        [row.run.id, *("" if (value := cells.get(field)) is None else literal(value) for field in listing.columns)]
+        [
+            row.run.id,
+            *("" if (value := _told(field, cells.get(field))) is None else literal(value) for field in listing.columns),
+        ]
         for row, cells in zip(listing.rows, listing.cells, strict=True)
     ]
     return [header, *lines]

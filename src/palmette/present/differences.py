@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -9,11 +10,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from palmette.comparison.changes import CodeChange, Comparison, ConfigChange, DataChange, MetricChange
+from palmette.comparison.changes import CodeChange, Comparison, ConfigChange, DataChange, MetricChange, TaskChange
 from palmette.domain.run import Run, Setting, Source
-from palmette.domain.values import Json, literal
+from palmette.domain.states import TaskState
+from palmette.domain.values import Json
 from palmette.present import words
-from palmette.present.layout import indented
+from palmette.present.folding import together, without_items
+from palmette.present.layout import giving, indented
 from palmette.present.plain import finite
 
 
@@ -44,10 +47,9 @@ def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) ->
     follows = [f"{name(each.task)}.{each.output}" for each in comparison.data if each not in data]
     if follows:
         yield Text("\noutputs that follow", style="dim")
-        yield indented(", ".join(follows))
+        yield indented(", ".join(together(follows)))
     if comparison.tasks:
-        facts = ((Text(f"  {name(each.task)}"), _arrow(each.before, each.after)) for each in comparison.tasks)
-        yield _section("steps", facts)
+        yield _section("steps", _steps(comparison.tasks, name))
     if comparison.metrics:
         yield Text("\nmetrics", style="dim")
         yield _metrics(comparison.metrics)
@@ -55,10 +57,12 @@ def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) ->
 
 def _sides(baseline: Run, head: Run, now: float) -> Table:
     table = Table.grid(padding=(0, 2))
+    for fixed in (True, True, True, True, False, True):
+        table.add_column(no_wrap=fixed)
     for word, run in (("baseline", baseline), ("head", head)):
-        place = " ".join(filter(None, [run.git.branch, words.commit(run.git.commit, dirty=run.git.dirty)]))
-        state = run.state.value.lower()
-        table.add_row(f"  {word}", run.id, state, words.ago(now - run.created), place)
+        commit = words.commit(run.git.commit, dirty=run.git.dirty)
+        state, made = run.state.value.lower(), words.ago(now - run.created)
+        table.add_row(f"  {word}", run.id, state, made, giving(run.git.branch), commit)
     return table
 
 
@@ -108,9 +112,22 @@ def _arrow(before: str, after: str) -> Text:
     return Text.assemble((before or "—", "red"), " → ", (after or "—", "green"))
 
 
+def _steps(changes: Iterable[TaskChange], name: Callable[[str], str]) -> Iterable[tuple[Text, Text]]:
+    """How steps ended, in the words of the other screens; many iterations that ended alike are one line."""
+    moves: dict[tuple[str, str], list[str]] = {}
+    for change in changes:
+        moves.setdefault((change.before, change.after), []).append(name(change.task))
+    for (before, after), names in moves.items():
+        counts = Counter(map(without_items, names))
+        for title in together(names):
+            several = counts[title]
+            line = _arrow(*(words.TASK_WORDS[TaskState(each)] if each else "" for each in (before, after)))
+            yield Text(f"  {title}"), line.append(f"  {several} iterations", style="dim") if "[…]" in title else line
+
+
 def _config(change: ConfigChange) -> tuple[Text, Text]:
     def value(setting: Setting | None) -> str:
-        return "" if setting is None else literal(setting.value)
+        return "" if setting is None else words.value(setting.value)
 
     aside = ""
     if change.after is not None and change.before is not None:
@@ -121,7 +138,7 @@ def _config(change: ConfigChange) -> tuple[Text, Text]:
 
 
 def _code(change: CodeChange, name: Callable[[str], str]) -> tuple[Text, Text]:
-    reached = ", ".join(name(task) for task in change.tasks)
+    reached = ", ".join(together(map(name, change.tasks)))
     return Text(f"  {change.definition}"), Text.assemble(change.edit.value, (f"  reached by {reached}", "dim"))
 
 
@@ -142,7 +159,7 @@ def _data(change: DataChange, name: Callable[[str], str]) -> tuple[Text, Text]:
 def _metrics(changes: Iterable[MetricChange]) -> RenderableType:
     table = Table.grid(padding=(0, 2))
     for justify in ("left", "right", "right", "right", "left"):
-        table.add_column(justify=justify, no_wrap=True, overflow="ellipsis")
+        table.add_column(justify=justify, no_wrap=justify == "right", overflow="fold")
     same = 0
     for change in changes:
         if change.before == change.after:
@@ -180,7 +197,10 @@ def plain(comparison: Comparison) -> dict[str, Json]:
         ],
         "data": [_plain_data(change) for change in comparison.data],
         "metrics": [_plain_metric(change) for change in comparison.metrics],
-        "tasks": [{"task": each.task, "before": each.before, "after": each.after} for each in comparison.tasks],
+        "tasks": [
+            {"task": each.task, "before": each.before.lower() or None, "after": each.after.lower() or None}
+            for each in comparison.tasks
+        ],
         "remarks": list(comparison.remarks),
     }
 

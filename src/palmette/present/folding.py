@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from palmette.present import words
 #: So many iterations of a step, and so many steps left out for one reason, are still shown one by one.
 MOST: Final = 8
 _SAME: Final = 3
+_ITEMS: Final = re.compile(r"(?:\[\d+\])+")
 #: What a person wants to see of a loop in any case.
 _TELLING: Final = (TaskState.FAILED, TaskState.RUNNING)
 _ORDER: Final = (
@@ -59,6 +61,18 @@ def tally(states: Iterable[TaskState]) -> str:
     """How many are in which state, in words."""
     counts = Counter(states)
     return ", ".join(f"{counts[state]} {words.TASK_WORDS[state]}" for state in _ORDER if counts[state])
+
+
+def together(names: Iterable[str]) -> list[str]:
+    """The names in order; those of many iterations of a step, "fit[2].output", as one: "fit[…].output"."""
+    known = list(names)
+    counts = Counter(map(without_items, known))
+    return list(dict.fromkeys(short if counts[short := without_items(name)] > MOST else name for name in known))
+
+
+def without_items(name: str) -> str:
+    """ "fit[…].output" for "fit[2].output"; a name without an item as it is."""
+    return _ITEMS.sub("[…]", name)
 
 
 def folded(records: Sequence[TaskRecord]) -> list[TaskRecord | Fold]:

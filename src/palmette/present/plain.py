@@ -47,7 +47,7 @@ def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
     environment, host = run.environment, run.host
     return {
         "run_id": run.id,
-        "state": run.state.value,
+        "state": run.state.value.lower(),
         "interrupted": interrupted,
         "project": run.project,
         "algorithm": run.algorithm,
@@ -96,7 +96,7 @@ def _task(task: TaskRecord) -> dict[str, Json]:
     return {
         "name": shown(task),
         "task": task.name,
-        "state": task.state.value,
+        "state": task.state.value.lower(),
         "cached": bool(task.cached_from),
         "cached_from": task.cached_from or None,
         "cached_made_at": instant(task.cached_made),
@@ -130,7 +130,7 @@ def _attempt(attempt: Attempt) -> dict[str, Json]:
     return {
         "serial": attempt.serial,
         "number": attempt.number,
-        "state": attempt.state.value,
+        "state": attempt.state.value.lower(),
         "how": attempt.how,
         "why": attempt.why or None,
         "queued_seconds": round(max(0.0, attempt.started - attempt.queued), 4),
@@ -154,7 +154,7 @@ def cells(known: Sequence[Row]) -> list[list[str]]:
 def _cells(row: Row, fields: Sequence[str], names: Sequence[str]) -> list[str]:
     run = row.run
     took = "" if run.started is None or run.ended is None else f"{run.ended - run.started:.3f}"
-    texts = [run.id, run.algorithm, run.state.value, instant(run.created) or "", took, run.preset]
+    texts = [run.id, run.algorithm, run.state.value.lower(), instant(run.created) or "", took, run.preset]
     texts += [run.git.branch, run.git.commit]
     texts += [literal(run.config[name]) if name in run.config else "" for name in fields]
     return [*texts, *(repr(row.metrics[name]) if name in row.metrics else "" for name in names)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,11 @@ from palmette.present.folding import MOST, foremost, tally
 #: columns that the live display leaves empty, and those that it takes in any case
 _MARGIN: Final = 3
 _LEAST: Final = 40
+#: elsewhere: columns of a line, and those that names are filled up to
+_SCREEN: Final = 78
+_NAME: Final = 28
+#: characters of what is said of a step that always stand beside it
+_NOTE: Final = 40
 
 
 @dataclass
@@ -156,8 +162,8 @@ class RunProgress:
                 if line.group and line.filled and not self._alone(change.task, state):
                     return
                 mark, word = words.TASK_MARKS[state][0], words.TASK_WORDS[state]
-                name, took = line.name.ljust(self._width), self._elapsed(line).rjust(8)
-                self._say(f"  {mark} {name}  {word:<9}  {took}  {line.note}".rstrip())
+                name, took = line.name.ljust(min(self._width, _NAME)), self._elapsed(line).rjust(8)
+                self._say(_wrapped(f"  {mark} {name}  {word:<9}  {took}", line.note))
             case _:
                 pass
 
@@ -225,6 +231,14 @@ class RunProgress:
         if line.state is TaskState.RUNNING and line.far is not None:
             return Text(f"{line.far.done:g} {line.far.text}", style="dim")
         return Text(line.note or line.latest, style="dim")
+
+
+def _wrapped(line: str, note: str) -> str:
+    """A line and what is said of it; below it where both do not fit a screen."""
+    if len(note) <= _NOTE or len(line) + len(note) <= _SCREEN:
+        return f"{line}  {note}".rstrip()
+    said = textwrap.wrap(note, _SCREEN - 6, break_long_words=False, break_on_hyphens=False)
+    return "\n".join([line.rstrip(), *(f"      {part}" for part in said)])
 
 
 def _kept(task: TaskRecord) -> str:

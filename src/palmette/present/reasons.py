@@ -10,23 +10,34 @@ from rich.text import Text
 from palmette.domain.states import TaskState
 from palmette.domain.values import Json
 from palmette.operations.comparing import Reason
-from palmette.operations.details import shown
+from palmette.operations.details import alike, shown
 from palmette.present import words
+from palmette.present.folding import MOST
 from palmette.present.layout import hanging, indented
 
 #: definitions or packages listed before the rest is only counted
 _MOST = 8
+#: characters of a value
+_LONG = 60
 
 
 def why(reasons: Sequence[Reason], now: float) -> RenderableType:
-    """One paragraph a step."""
-    return Group(*(line for reason in reasons for line in _lines(reason, now)))
+    """One paragraph a step; one for many iterations of it of which the same is to be said."""
+    alikes: dict[tuple[str, str, tuple[str, ...]], list[Reason]] = {}
+    for reason in reasons:
+        alikes.setdefault((alike(reason.task), headline(reason, now), tuple(details(reason))), []).append(reason)
+    lines: list[RenderableType] = []
+    for (name, head, _), found in alikes.items():
+        if len(found) > MOST:
+            lines += _lines(found[0], f"{name}[…]", f"{len(found)} iterations {head}")
+        else:
+            lines += [line for each in found for line in _lines(each, shown(each.task), head)]
+    return Group(*lines)
 
 
-def _lines(reason: Reason, now: float) -> Iterable[RenderableType]:
-    task = reason.task
-    mark, style = words.TASK_MARKS[task.state]
-    yield hanging(Text(mark, style=style), Text.assemble((shown(task), "bold"), f"  {headline(reason, now)}"))
+def _lines(reason: Reason, name: str, head: str) -> Iterable[RenderableType]:
+    mark, style = words.TASK_MARKS[reason.task.state]
+    yield hanging(Text(mark, style=style), Text.assemble((name, "bold"), f"  {head}"))
     for line in _limited(details(reason)):
         yield indented(line, indent=4)
 
@@ -71,8 +82,12 @@ def _kinds(changed: Sequence[str]) -> str:
 def details(reason: Reason) -> list[str]:
     """What exactly differs, a line each."""
     lines = [f"{name}  {edit}" for name, edit in reason.definitions]
-    lines += [f"{name}  {before or '—'} → {after or '—'}" for name, before, after in reason.values]
+    lines += [f"{name}  {_short(before)} → {_short(after)}" for name, before, after in reason.values]
     return lines
+
+
+def _short(value: str) -> str:
+    return f"{value[:_LONG]}…" if len(value) > _LONG else value or "—"
 
 
 def _limited(lines: list[str]) -> list[str]:
@@ -83,7 +98,7 @@ def plain(reason: Reason) -> dict[str, Json]:
     """One step's answer as JSON values."""
     return {
         "step": shown(reason.task),
-        "state": reason.task.state.value,
+        "state": reason.task.state.value.lower(),
         "cached_from": reason.task.cached_from or None,
         "compared_with": reason.earlier_run or None,
         "changed": list(reason.changed),

@@ -11,14 +11,20 @@ from rich.text import Text
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Environment, Run, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
-from palmette.domain.values import Json, literal
+from palmette.domain.values import Json
 from palmette.operations.details import Detail, Row, alike, shown
 from palmette.present import words
 from palmette.present.folding import MOST, Fold, folded
-from palmette.present.layout import hanging
+from palmette.present.layout import giving, hanging
 
 #: metrics that a list of runs shows before it says how many more there are
 MOST_METRICS = 2
+#: columns of a number that is not cut
+_NUMBER = 8
+#: characters of what is said of a step beside it; more stands below the steps
+_ASIDE = 32
+#: values of a step in a loop that are shown before they are only counted
+_VALUES = 3
 #: columns that were asked for, from which on there is no room for what set a run apart
 _CROWDED = 3
 
@@ -29,15 +35,16 @@ def runs(rows: Sequence[Row], now: float, asked: Mapping[str, Sequence[str]] | N
     table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="dim")
     # An id is of use only whole.
     table.add_column("run", no_wrap=True, min_width=max((len(row.run.id) for row in rows), default=0))
-    table.add_column("algorithm", no_wrap=True)
+    table.add_column("algorithm")
     table.add_column("state", no_wrap=True)
     table.add_column("age", no_wrap=True, justify="right")
     if not asked:
         table.add_column("took", no_wrap=True, justify="right")
     for name in columns:
-        table.add_column(name, no_wrap=True, justify="right")
+        table.add_column(giving(name), justify="right", min_width=_NUMBER)
     for name, cells in (asked or {}).items():
-        table.add_column(name, no_wrap=True, max_width=24, justify="right" if _numbers(cells) else "left")
+        least = min(_NUMBER, max(map(len, cells), default=0))
+        table.add_column(giving(name), min_width=least, max_width=24, justify="right" if _numbers(cells) else "left")
     if len(asked or {}) < _CROWDED:
         table.add_column("what")  # the first one that loses characters
     for place, row in enumerate(rows):
@@ -45,17 +52,16 @@ def runs(rows: Sequence[Row], now: float, asked: Mapping[str, Sequence[str]] | N
         took = "" if run.started is None else words.seconds((run.ended or now) - run.started)
         table.add_row(
             run.id,
-            run.algorithm,
+            giving(run.algorithm),
             _state(run, interrupted=row.interrupted),
             words.age(now - run.created),
             *([] if asked else ["" if row.interrupted else took]),
-            *(_metric(row) if name is None else words.number(row.metrics.get(name)) for name in columns.values()),
-            *(cells[place] for cells in (asked or {}).values()),
             *(
-                [Text(_what(run), style="dim", overflow="ellipsis", no_wrap=True)]
-                if len(asked or {}) < _CROWDED
-                else []
+                giving(_metric(row) if name is None else words.number(row.metrics.get(name)))
+                for name in columns.values()
             ),
+            *(giving(cells[place]) for cells in (asked or {}).values()),
+            *([giving(_what(run), "dim")] if len(asked or {}) < _CROWDED else []),
         )
     return table
 
@@ -102,7 +108,7 @@ def _what(run: Run) -> str:
 def overrides(run: Run) -> list[str]:
     """The values that somebody gave, as they would be typed."""
     given = (Source.OVERRIDE, Source.FILE)
-    return [f"{entry.name}={literal(entry.value)}" for entry in run.settings if entry.source in given]
+    return [f"{entry.name}={words.value(entry.value)}" for entry in run.settings if entry.source in given]
 
 
 def show(detail: Detail, now: float) -> RenderableType:
@@ -125,9 +131,7 @@ def _sections(detail: Detail, now: float) -> Iterable[RenderableType]:
     if not run.imported:
         yield Text("\nsteps", style="dim")
         yield tasks(detail.tasks, now)
-    failed = [task for task in detail.tasks if task.state is TaskState.FAILED and task.message]
-    for task in failed[:MOST]:
-        yield hanging(f"    {shown(task)}:", Text(task.message, style="red"))
+    yield from _said(detail.tasks)
     if detail.metrics:
         yield Text("\nmetrics", style="dim")
         yield _metrics(detail)
@@ -170,21 +174,32 @@ def _pinned(environment: Environment) -> str:
 
 def _settings(run: Run) -> Table:
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(style="dim", overflow="fold")
     for entry in run.settings:
         source = "" if entry.source is Source.DEFAULT else " ".join(filter(None, [entry.source.value, entry.origin]))
         style = "" if entry.source is Source.DEFAULT else "bold"
-        table.add_row(f"  {entry.name}", Text(literal(entry.value), style=style), source)
+        table.add_row(f"  {entry.name}", Text(words.value(entry.value), style=style), source)
     return table
+
+
+def _said(records: Sequence[TaskRecord]) -> Iterable[RenderableType]:
+    """Why steps failed, or were not executed, where that is too long for the line of the step."""
+    failed = [task for task in records if task.state is TaskState.FAILED and task.message]
+    for task in failed[:MOST]:
+        yield hanging(f"    {shown(task)}:", Text(task.message, style="red"))
+    for line in folded(records):
+        if len(line.message) > _ASIDE and line.state is not TaskState.FAILED:
+            title = line.title if isinstance(line, Fold) else shown(line)
+            yield hanging(f"    {title}:", Text(line.message, style="dim"))
 
 
 def tasks(records: Sequence[TaskRecord], now: float) -> Table:
     """One line a task: state, time, CPU, memory, what became of it. Many iterations of one step are one line."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(overflow="fold")
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right", style="dim")
     table.add_column(no_wrap=True, justify="right", style="dim")
@@ -192,7 +207,8 @@ def tasks(records: Sequence[TaskRecord], now: float) -> Table:
     for task in folded(records):
         mark, style = words.TASK_MARKS[task.state]
         if isinstance(task, Fold):
-            word, said = words.TASK_WORDS[task.state], task.message or task.tally
+            word = words.TASK_WORDS[task.state]
+            said = task.message if 0 < len(task.message) <= _ASIDE else "" if task.message else task.tally
             table.add_row(Text(f"  {mark}", style=style), task.title, Text(word, style=style), "", "", said)
             continue
         wall = "" if task.started is None else words.seconds((task.ended or now) - task.started)
@@ -204,8 +220,9 @@ def tasks(records: Sequence[TaskRecord], now: float) -> Table:
 
 
 def _remark(task: TaskRecord) -> str:
-    # Why it failed is too long for a column, and stands below.
-    remarks = [task.message] if task.message and task.state is not TaskState.FAILED else []
+    # Why it failed, and whatever is long, stands below.
+    short = 0 < len(task.message) <= _ASIDE and task.state is not TaskState.FAILED
+    remarks = [task.message] if short else []
     if task.cached_from:
         remarks.append(f"from {task.cached_from.split('/')[0]}")
     if len(task.attempts) > 1:
@@ -218,9 +235,9 @@ def _remark(task: TaskRecord) -> str:
 def _metrics(detail: Detail) -> Table:
     declared = {metric.name: metric for metric in detail.run.metrics}
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(overflow="fold")
     table.add_column(no_wrap=True, justify="right")
-    table.add_column(style="dim", no_wrap=True, overflow="ellipsis")
+    table.add_column(style="dim", no_wrap=True)
     for name in [*(name for name in declared if name in detail.metrics), *sorted({*detail.metrics} - {*declared})]:
         metric = declared.get(name)
         goal = f"goal {metric.goal}{', primary' if metric.primary else ''}" if metric else ""
@@ -236,10 +253,10 @@ def artifacts(
 ) -> Table:
     """One line an artifact, then one a value; one line for those of many iterations."""
     table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True, overflow="ellipsis")
+    table.add_column(overflow="fold")
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True, justify="right")
-    table.add_column(style="dim", overflow="ellipsis", no_wrap=True)
+    table.add_column(style="dim")
     alikes: dict[tuple[str, str], list[Artifact]] = {}
     for task, name, entry in stored:
         alikes.setdefault((alike(task), name), []).append(entry)
@@ -255,7 +272,17 @@ def artifacts(
         about = "  ".join(filter(None, [about, f"by reference: {entry.uri}" if entry.uri else ""]))
         digest = entry.digest.rpartition(":")[2][:12]
         kind = entry.type.removeprefix("system.")
-        table.add_row(f"  {shown(task)}.{name}", kind, words.size(entry.size), f"{digest}  {about}")
+        table.add_row(f"  {shown(task)}.{name}", kind, words.size(entry.size), giving(f"{digest}  {about}"))
+    given: dict[str, list[Json]] = {}
     for task, name, value in values:
-        table.add_row(f"  {shown(task)}.{name}", "parameter", "", literal(value))
+        given.setdefault(f"{alike(task)}[…].{name}", []).append(value)
+    for task, name, value in values:
+        title = f"{alike(task)}[…].{name}"
+        several = given.get(title, [])
+        if 0 < len(several) <= MOST:
+            table.add_row(f"  {shown(task)}.{name}", "parameter", "", giving(words.value(value)))
+        elif several:
+            del given[title]
+            some = ", ".join(map(words.value, several[:_VALUES]))
+            table.add_row(f"  {title}", "parameter", "", giving(f"{len(several)} values: {some}, …"))
     return table

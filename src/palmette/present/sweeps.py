@@ -258,7 +258,7 @@ def plain(sweep: Sweep, members: Sequence[Member]) -> dict[str, Json]:
         "runs": [
             {
                 "run_id": member.run.id,
-                "state": member.run.state.value,
+                "state": member.run.state.value.lower(),
                 "interrupted": member.interrupted,
                 "point": dict(zip(sweep.names, member.values, strict=True)),
                 "metrics": {name: finite(value) for name, value in member.metrics.items()},

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Final
 
 from palmette.domain.states import RunState, TaskState
+from palmette.domain.values import Json, literal
 
 #: state → (glyph, rich style); the word beside the glyph carries the meaning where there is no colour
 TASK_MARKS: Final = {
@@ -75,6 +77,12 @@ def size(value: float) -> str:
         if value < 1024:
             return f"{value:.1f} {unit}"
     return f"{value / 1024:.1f} TiB"
+
+
+def value(given: Json) -> str:
+    """A config value as it is typed in an override; a text with line breaks or control characters as JSON."""
+    text = literal(given)
+    return text if text.isprintable() else json.dumps(text, ensure_ascii=False)
 
 
 def count(number: int, noun: str) -> str:
