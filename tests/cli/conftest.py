@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
+import pty
 import shutil
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -91,6 +95,27 @@ class Project:
     def show(self, run: str = "last") -> Run:
         """A run as `show --json` prints it."""
         return Run(self("show", run, "--json").json)
+
+    def terminal(self, *arguments: str) -> tuple[int, str]:
+        """Run the command at a terminal of 80 columns; its exit code and everything that the terminal was sent."""
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
+        environ = {name: value for name, value in self.environ.items() if name != "COLUMNS"}
+        process = subprocess.Popen(
+            [PALMETTE, *arguments],
+            cwd=self.directory,
+            env=environ | {"TERM": "xterm-256color"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+        )
+        os.close(theirs)
+        seen = b""
+        with contextlib.suppress(OSError):  # Linux says EIO once nobody has the other end open
+            while part := os.read(ours, 1 << 16):
+                seen += part
+        os.close(ours)
+        return process.wait(PATIENCE), seen.decode()
 
     def finished(self, process: subprocess.Popen[str], code: int) -> Ended:
         """Wait for a command that was started; it is to end with this exit code."""

@@ -95,7 +95,7 @@ def test_nothing_found_says_what_to_try(searched: Project) -> None:
 
 
 def test_a_search_is_kept_under_a_name(searched: Project) -> None:
-    assert "No searches are saved yet" in searched("views").err
+    assert "No views yet" in searched("views").err
     searched("runs", "branch = main sort config.C", "--save", "ours")
     assert found(searched, "@ours") == found(searched, "--view", "ours") == "12"
     assert found(searched, "@ours", "config.C = 1") == "2"

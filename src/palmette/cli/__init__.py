@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(130)
     except click.UsageError as error:
         verb = error.ctx.command_path if error.ctx else "palmette"
-        _complain(UsageError(error.format_message(), f"See `{verb} --help`."))
+        _complain(UsageError(_worded(error.format_message()), f"See `{verb} --help`."))
         sys.exit(error.exit_code)
     except click.ClickException as error:
         _complain(PalmetteError(error.format_message()))
@@ -50,6 +51,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader (`| head`) has gone; leaving quietly is what every tool does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+
+
+def _worded(message: str) -> str:
+    """What click says, on one line and without its full stop, as the other errors are worded."""
+    line = re.sub(r"\.? Choose from:\s+", ": ", message)
+    first, *rest = re.sub(r",\n\t", ", ", line).split("\n", 1)
+    first = first.removesuffix(".")
+    return "\n".join([first[:1].lower() + first[1:], *rest])
 
 
 def _understand(protocol: str) -> None:

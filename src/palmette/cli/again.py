@@ -22,12 +22,18 @@ from palmette.domain.values import literal
 @click.argument("overrides", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option("--from", "onward", metavar="STEP", help="Execute this step and all after it anew; take over the rest.")
 @click.option("--failed", is_flag=True, help="The same, from the steps that failed.")
-@click.option("--preset", multiple=True, callback=once, help="Start from this preset instead of the run's own values.")
+@click.option(
+    "--preset",
+    metavar="PRESET",
+    multiple=True,
+    callback=once,
+    help="Start from this preset instead of the run's own values.",
+)
 @click.option("--current", is_flag=True, help="Take the code as it is now instead of the run's own.")
 @click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
-@click.option("--tag", "tags", multiple=True, help="Tag the new run; may be repeated.")
-@click.option("--note", default="", help="Write a note on the new run.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag the new run; may be repeated.")
+@click.option("--note", metavar="TEXT", default="", help="Write a note on the new run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @pass_session
 def rerun(
@@ -83,6 +89,7 @@ def rerun(
 @click.option(
     "--listen",
     "port",
+    metavar="PORT",
     type=click.IntRange(0, 65535),
     is_flag=False,
     flag_value=5678,
@@ -117,8 +124,10 @@ def debug(session: Session, run: str, step: str, current: bool, stop: bool, port
 @click.argument("run")
 @click.option(
     "--environment",
+    metavar="WHICH",
     type=click.Choice(["recorded", "current"]),
-    help="Rebuild the recorded environment, or take the project's own; without this, what is recorded.",
+    help="`recorded`: build the environment of then anew. `current`: take the project's own as it is now. Without "
+    "this: the project's own where it is as then, else the recorded one.",
 )
 @click.option("--refetch", is_flag=True, help="Read the outside world again instead of taking over what was read then.")
 @click.option(

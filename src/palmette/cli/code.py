@@ -20,10 +20,11 @@ from palmette.present import sources
 @click.command()
 @click.argument("algorithms", nargs=-1, metavar="[ALGORITHM]... [STEP]...")
 @click.option("--determinism", is_flag=True, help="Execute steps twice instead, and compare what they give.")
-@click.option("--run", "run", help="With --determinism: take this run's inputs and code.")
-@click.option("--preset", help="With --determinism: take the inputs of a run of this preset.")
+@click.option("--run", "run", metavar="RUN", help="With --determinism: take this run's inputs and code.")
+@click.option("--preset", metavar="PRESET", help="With --determinism: take the inputs of a run of this preset.")
 @click.option(
     "--times",
+    metavar="N",
     type=click.IntRange(2, 100),
     default=2,
     show_default=True,
@@ -31,6 +32,7 @@ from palmette.present import sources
 )
 @click.option(
     "--pipeline",
+    metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Check this pipeline file instead, whoever compiled it.",
 )
@@ -101,8 +103,14 @@ def _determinism(session: Session, wanted: Any, *, as_json: bool) -> None:
 
 @click.command("compile")
 @click.argument("algorithm")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="The file to write; standard output without.")
-@click.option("--image", default="", help="The container image of the steps.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="The file to write; standard output without.",
+)
+@click.option("--image", metavar="IMAGE", default="", help="The container image of the steps.")
 @click.option(
     "--dialect",
     type=click.Choice([dialect.value for dialect in Dialect if dialect is not Dialect.PALMETTE]),
@@ -111,33 +119,55 @@ def _determinism(session: Session, wanted: Any, *, as_json: bool) -> None:
     help="The oldest Kubeflow Pipelines that is to run it; a newer one is told more (timeouts from 2.14, choices from "
     "2.17).",
 )
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print one JSON object; the pipeline is in it where -o names no file."
+)
 @pass_session
-def compile_pipeline(session: Session, algorithm: str, output: Path | None, image: str, dialect: str) -> None:
+def compile_pipeline(
+    session: Session, algorithm: str, output: Path | None, image: str, dialect: str, as_json: bool
+) -> None:
     """Write an algorithm's Kubeflow pipeline.
 
     The same sources and packages give the same bytes on any machine.
+
+    \b
+      palmette compile tumour -o tumour.yaml
+      palmette compile tumour --dialect 2.14 --image registry.example/team:1
     """
     with patience():
         done = compiling.compile_for_kubeflow(
             session.project, session.environ, algorithm, image=image, dialect=Dialect(dialect)
         )
+    if output is not None:
+        compiling.write(done, output)
+    if as_json:
+        print_json(sources.plain_compiled(algorithm, done, output))
+        return
     for warning in done.warnings:
         click.echo(f"note: {warning}", err=True)
     if output is None:
         click.echo(done.text, nl=False)
-        return
-    compiling.write(done, output)
-    click.echo(f"{output}: {len(done.text):,} bytes, bundle {done.bundle[:12]}", err=True)
+    else:
+        click.echo(f"{output}: {len(done.text.encode()):,} bytes, bundle {done.bundle[:12]}", err=True)
 
 
 @click.command()
 @click.argument("algorithm")
 @click.option("--explain", is_flag=True, help="Say of each file why it is taken, and what each step reaches.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the bundle's archive (tar.gz) here.")
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(path_type=Path), help="Write the bundle's archive (tar.gz) here."
+)
 @pass_session
 def capture(session: Session, algorithm: str, explain: bool, as_json: bool, output: Path | None) -> None:
-    """Show the code that an algorithm's steps take along."""
+    """Show the code that an algorithm's steps take along.
+
+    It is found by following the imports of the algorithm's module through the project, without running anything.
+
+    \b
+      palmette capture tumour
+      palmette capture tumour --explain
+    """
     with patience():
         taken = checking.capture(session.project, session.environ, algorithm)
     if output is not None:

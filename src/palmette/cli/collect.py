@@ -50,11 +50,11 @@ def gc(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Show what can be deleted and how much space that frees; delete it with --yes.
+    """Show what can be deleted, and delete it.
 
-    Without rules: what no run refers to. --keep-last and --older-than also give up what the steps of older runs made;
-    such a run stays, with its config, metrics and logs, and can still be searched and compared. With both, a run must
-    be beyond the newest and old. --run and --runs delete whole runs.
+    Nothing is deleted without --yes. Without rules: what no run refers to. --keep-last and --older-than also give up
+    what the steps of older runs made; such a run stays, with its config, metrics and logs, and can still be searched
+    and compared. With both, a run must be beyond the newest and old. --run and --runs delete whole runs.
 
     Runs that are tagged, noted, or that another run was made from are kept, and so is whatever a run needs that is
     not over.

@@ -79,13 +79,8 @@ _PLACES: Final = {
 _ZSH_HINT: Final = "Once, in ~/.zshrc before compinit: fpath=(~/.local/share/zsh/site-functions $fpath)"
 
 
-@click.command(
-    epilog="""\b
-Examples:
-  eval "$(palmette completion bash)"     in this shell
-  palmette completion zsh --install      in every new one"""
-)
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="bash|zsh|fish")
 @click.option("--install", is_flag=True, help="Write it where the shell looks for it, below your home directory.")
 @pass_session
 def completion(session: Session, shell: str, install: bool) -> None:
@@ -93,6 +88,10 @@ def completion(session: Session, shell: str, install: bool) -> None:
 
     Verbs, options, algorithms, config fields and their choices, presets, runs, steps, tags, and the fields and values
     of searches are completed. No code of the project is run for it.
+
+    \b
+      eval "$(palmette completion bash)"     in this shell
+      palmette completion zsh --install      in every new one
     """
     if not install:
         click.echo(_SCRIPTS[shell], nl=False)

@@ -24,6 +24,10 @@ def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> No
     Changes are read from BASELINE to HEAD. HEAD is the newest run where none is named, BASELINE the run that HEAD was
     made from (by `rerun`, for one), else the one of the same algorithm before it. Only what differs is shown: config,
     code, environment, data, metrics.
+
+    \b
+      palmette diff
+      palmette diff tumour f3ka
     """
     compared = comparing.diff(open_home(session.project), head, baseline)
     if as_json:
@@ -41,6 +45,10 @@ def why(session: Session, run: str, step: str | None, as_json: bool) -> None:
     """Say why a step was run again, or was not.
 
     Compares what went into it with the newest earlier run of the same step: code, environment, parameters, data.
+
+    \b
+      palmette why
+      palmette why last build_and_fit
     """
     found = comparing.why(open_home(session.project), run, step)
     if as_json:

@@ -24,7 +24,9 @@ def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
 
 @click.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--algorithm", default="", help="The algorithm of all runs, where no column says it.")
+@click.option(
+    "--algorithm", metavar="ALGORITHM", default="", help="The algorithm of all runs, where no column says it."
+)
 @click.option(
     "--map",
     "given",
@@ -47,12 +49,12 @@ def import_runs(
     dry: bool,
     as_json: bool,
 ) -> None:
-    """Import old results, so that they can be searched and compared with.
+    """Import old results from CSV or JSON.
 
-    FILE is a CSV file or a JSON list of objects, one for each run: what `palmette runs --csv` or `--json`, MLflow or
-    W&B export, or a table of your own. Its columns are recognised by their names (params.C, metrics.auc, start_time,
-    branch …) and by the algorithm's config and metrics. Nothing is imported unless all of it can be, and a run that is
-    there already stays as it is.
+    They can be searched then, and compared with. FILE is a CSV file or a JSON list of objects, one for each run: what
+    `palmette runs --csv` or `--json`, MLflow or W&B export, or a table of your own. Its columns are recognised by their
+    names (params.C, metrics.auc, start_time, branch …) and by the algorithm's config and metrics. Nothing is imported
+    unless all of it can be, and a run that is there already stays as it is.
 
     \b
       palmette import runs.csv --dry-run

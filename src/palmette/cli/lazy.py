@@ -11,29 +11,37 @@ import click
 #: verb → the module and name of its command, and the line that `palmette --help` shows for it
 VERBS: Final = {
     "init": ("palmette.cli.start", "init", "Make this directory a Palmette project."),
+    "check": ("palmette.cli.code", "check", "Check the project's algorithms without running them."),
+    "capture": ("palmette.cli.code", "capture", "Show the code that an algorithm's steps take along."),
+    "compile": ("palmette.cli.code", "compile_pipeline", "Write an algorithm's Kubeflow pipeline."),
     "run": ("palmette.cli.run", "run", "Train an algorithm."),
     "rerun": ("palmette.cli.again", "rerun", "Execute a run again, with other settings or from a step on."),
-    "sweep": ("palmette.cli.sweeps", "sweep", "Show how the points of a sweep did."),
-    "sweeps": ("palmette.cli.sweeps", "list_sweeps", "List sweeps, newest first, with the best point of each."),
-    "debug": ("palmette.cli.again", "debug", "Execute a step of a run in this terminal, under a debugger."),
-    "reproduce": ("palmette.cli.again", "reproduce", "Rebuild a run, execute it again, and certify what comes out."),
     "resume": ("palmette.cli.run", "resume", "Continue a run or a sweep that was interrupted."),
     "cancel": ("palmette.cli.run", "cancel", "Cancel a run."),
+    "debug": ("palmette.cli.again", "debug", "Execute a step of a run in this terminal, under a debugger."),
+    "reproduce": ("palmette.cli.again", "reproduce", "Rebuild a run, execute it again, and certify what comes out."),
     "runs": ("palmette.cli.search", "runs", "List runs, newest first, or search them."),
-    "views": ("palmette.cli.search", "views", "List saved searches, or remove one."),
     "show": ("palmette.cli.read", "show", "Show everything about a run."),
     "logs": ("palmette.cli.read", "logs", "Print what a run's steps printed."),
     "artifacts": ("palmette.cli.read", "artifacts", "List or fetch what a run's steps made."),
     "diff": ("palmette.cli.explain", "diff", "Show what differs between two runs."),
     "why": ("palmette.cli.explain", "why", "Say why a step was run again, or was not."),
-    "check": ("palmette.cli.code", "check", "Check the project's algorithms without running them."),
-    "compile": ("palmette.cli.code", "compile_pipeline", "Write an algorithm's Kubeflow pipeline."),
-    "capture": ("palmette.cli.code", "capture", "Show the code that an algorithm's steps take along."),
-    "import": ("palmette.cli.imports", "import_runs", "Import old results from CSV or JSON."),
-    "gc": ("palmette.cli.collect", "gc", "Show what can be deleted, and delete it."),
+    "sweeps": ("palmette.cli.sweeps", "list_sweeps", "List sweeps, newest first, with the best point of each."),
+    "sweep": ("palmette.cli.sweeps", "sweep", "Show how the points of a sweep did."),
+    "views": ("palmette.cli.search", "views", "List saved searches, or remove one."),
     "tag": ("palmette.cli.label", "tag", "Add or remove a run's tags."),
     "note": ("palmette.cli.label", "note", "Write a note on a run."),
+    "import": ("palmette.cli.imports", "import_runs", "Import old results from CSV or JSON."),
+    "gc": ("palmette.cli.collect", "gc", "Show what can be deleted, and delete it."),
     "completion": ("palmette.cli.completion", "completion", "Print a script that completes what you type."),
+}
+
+#: heading → the verbs below it: what people do, in the order in which they come to it
+GROUPS: Final = {
+    "Write algorithms": ("init", "check", "capture", "compile"),
+    "Train": ("run", "rerun", "resume", "cancel", "debug", "reproduce"),
+    "Look at runs": ("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views"),
+    "Keep order": ("tag", "note", "import", "gc", "completion"),
 }
 
 #: modules that are heavy to import; the others are imported as usual
@@ -79,9 +87,11 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, _, line) in VERBS.items()])
+        """List the verbs in their groups, without importing them."""
+        width = max(map(len, VERBS))
+        for heading, names in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name.ljust(width), VERBS[name][2]) for name in names])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

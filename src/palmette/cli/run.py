@@ -27,6 +27,7 @@ _TAIL = 20
 @click.argument("overrides", nargs=-1, metavar="[FIELD=VALUE]...")
 @click.option(
     "--preset",
+    metavar="PRESET",
     multiple=True,
     callback=once,
     help="Start from this preset of the algorithm instead of its defaults.",
@@ -42,17 +43,29 @@ _TAIL = 20
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
 @click.option("--debug", metavar="STEP", help="Execute this step in this terminal, under pdb.")
 @click.option("--break", "stop", is_flag=True, help="With --debug: stop at the step's first line.")
-@click.option("--tag", "tags", multiple=True, help="Tag the run; may be repeated.")
-@click.option("--note", default="", help="Write a note on the run.")
-@click.option("--seeds", type=click.IntRange(1), help="A run for each of so many seeds: the field `seed` is 0, 1, 2, …")
-@click.option("--seed-field", default="seed", show_default=True, help="The field that --seeds sets.")
-@click.option("--jobs", type=click.IntRange(1), help="So many runs of a sweep at once; by default one for each core.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag the run; may be repeated.")
+@click.option("--note", metavar="TEXT", default="", help="Write a note on the run.")
+@click.option(
+    "--seeds",
+    metavar="N",
+    type=click.IntRange(1),
+    help="A run for each of so many seeds: the field `seed` is 0, 1, 2, …",
+)
+@click.option("--seed-field", metavar="FIELD", default="seed", show_default=True, help="The field that --seeds sets.")
+@click.option(
+    "--jobs",
+    metavar="N",
+    type=click.IntRange(1),
+    help="So many runs of a sweep at once; by default one for each core.",
+)
 @click.option("--stop-on-failure", is_flag=True, help="Begin no other run of a sweep once one has failed.")
 @click.option("--dry-run", is_flag=True, help="Show the points of a sweep, and run nothing.")
 @click.option("--yes", is_flag=True, help="Run a sweep of more than 100 runs.")
 @click.option("--search", type=click.Choice(["optuna"]), help="Let this choose the points; ranges need no count.")
-@click.option("--trials", type=click.IntRange(1), help="With --search: so many runs.")
-@click.option("--search-seed", default=0, show_default=True, help="With --search: where its dice begin.")
+@click.option("--trials", metavar="N", type=click.IntRange(1), help="With --search: so many runs.")
+@click.option(
+    "--search-seed", metavar="N", type=int, default=0, show_default=True, help="With --search: where its dice begin."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @click.option("--announce", is_flag=True, hidden=True, help="Print the run's id first, as a JSON line.")
 @pass_session
@@ -165,6 +178,10 @@ def resume(session: Session, run: str, as_json: bool) -> None:
 
     What was done is kept; what was running starts again. RUN is an id, its first four characters or more, `last`, or
     an algorithm's name for its newest run; or the id of a sweep.
+
+    \b
+      palmette resume
+      palmette resume f3ka
     """
     home = known_home(session.project)
     if home and run != "last" and (sweep := operation("sweeps").find(home, run)):
@@ -178,13 +195,23 @@ def resume(session: Session, run: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def cancel(session: Session, run: str) -> None:
+def cancel(session: Session, run: str, as_json: bool) -> None:
     """Cancel a run.
 
     Its driver ends the steps that are running; where nobody drives it any more, that is done here.
+
+    \b
+      palmette cancel last
     """
-    click.echo(operation("running").cancel(session.project, session.environ, run), err=True)
+    found = operation("running").cancel(session.project, session.environ, run)
+    if as_json:
+        print_json({"run_id": found.id, "state": found.state.value.lower()})
+    elif found.state is RunState.CANCELED:
+        click.echo(f"canceled {found.id}", err=True)
+    else:
+        click.echo(f"asked the driver of {found.id} to cancel it", err=True)
 
 
 def drive_shown(running: Any, accepted: Any) -> Any:

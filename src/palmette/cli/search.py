@@ -13,6 +13,7 @@ import click
 from palmette.cli.console import show as print_screen
 from palmette.cli.once import once
 from palmette.cli.session import Session, pass_session, print_json
+from palmette.cli.within import Within
 from palmette.domain.states import RunState
 from palmette.operations import searching
 from palmette.operations.home import Home, known_home, no_runs, open_home
@@ -32,28 +33,21 @@ class _Query(click.Command):
         return super().parse_args(ctx, marked)
 
 
-@click.command(
-    cls=_Query,
-    epilog="""\b
-Examples:
-  palmette runs tumour
-  palmette runs 'metric.auc >= 0.9 and config.C < 1 sort -metric.auc'
-  palmette runs branch = main and started '>' -7d --save week
-  palmette runs @week
-
-The quotes keep the shell from taking < > ( ) ! for itself.""",
-)
+@click.command(cls=_Query)
 @click.argument("query", nargs=-1)
-@click.option("-n", "--limit", type=click.IntRange(1, 10_000), help="At most so many.  [default: 20]")
+@click.option("-n", "--limit", metavar="N", type=click.IntRange(1, 10_000), help="At most so many; 20 without this.")
 @click.option("--sort", metavar="FIELD", help="In this order; -FIELD for the largest first.")
 @click.option("--columns", "named", metavar="FIELDS", help="Show these, separated by commas: config.C,metric.auc.")
-@click.option("--algorithm", multiple=True, callback=once, help="Only runs of this algorithm.")
+@click.option("--algorithm", metavar="ALGORITHM", multiple=True, callback=once, help="Only runs of this algorithm.")
 @click.option(
-    "--state", type=click.Choice([state.value.lower() for state in RunState]), help="Only runs in this state."
+    "--state",
+    metavar="STATE",
+    type=click.Choice([state.value.lower() for state in RunState]),
+    help=f"Only runs in this state: {', '.join(state.value.lower() for state in RunState)}.",
 )
-@click.option("--branch", multiple=True, callback=once, help="Only runs of this branch.")
-@click.option("--preset", multiple=True, callback=once, help="Only runs of this preset.")
-@click.option("--tag", multiple=True, callback=once, help="Only runs with this tag.")
+@click.option("--branch", metavar="BRANCH", multiple=True, callback=once, help="Only runs of this branch.")
+@click.option("--preset", metavar="PRESET", multiple=True, callback=once, help="Only runs of this preset.")
+@click.option("--tag", metavar="TAG", multiple=True, callback=once, help="Only runs with this tag.")
 @click.option("--view", metavar="NAME", help="Begin with the query that was saved so; short: @NAME.")
 @click.option("--save", "name", metavar="NAME", help="Save the query under this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
@@ -80,6 +74,14 @@ def runs(
     metric.NAME, step.NAME.state, data.NAME.rows, …) with = != < <= > >= and contains, or asks `is defined` and `is
     undefined`, joined by and, or, not and parentheses. Any other word is looked for in names, notes and messages. At
     the end may stand `sort FIELD` and `limit NUMBER`.
+
+    \b
+      palmette runs tumour
+      palmette runs 'metric.auc >= 0.9 and config.C < 1 sort -metric.auc'
+      palmette runs branch = main and started '>' -7d --save week
+      palmette runs @week
+
+    The quotes keep the shell from taking < > ( ) ! for itself.
     """
     wanted = searching.Wanted(
         text=f"@{view} {joined(query)}" if view else joined(query),
@@ -129,13 +131,18 @@ def _nothing(session: Session, home: Home | None, wanted: searching.Wanted, hint
     click.echo("\n".join(["No run matches.", *tries]), err=True)
 
 
-@click.group(invoke_without_command=True)
+@click.group(cls=Within, invoke_without_command=True)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
 def views(ctx: click.Context, as_json: bool) -> None:
     """List saved searches, or remove one.
 
     `palmette runs QUERY --save NAME` saves one, and `palmette runs @NAME` shows what it finds now.
+
+    \b
+      palmette runs branch = main and started '>' -7d --save week
+      palmette views
+      palmette views remove week
     """
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_views, as_json=as_json)
@@ -145,7 +152,11 @@ def views(ctx: click.Context, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_views(session: Session, as_json: bool) -> None:
-    """List saved searches, by name."""
+    """List saved searches, by name.
+
+    \b
+      palmette views list
+    """
     home = known_home(session.project)
     saved = searching.saved(home) if home else ()
     if as_json:
@@ -157,12 +168,22 @@ def list_views(session: Session, as_json: bool) -> None:
         for view in saved:
             click.echo(f"@{view.name:<{width}}  {view.query}")
     else:
-        click.echo("No searches are saved yet. Save one: palmette runs QUERY --save NAME", err=True)
+        click.echo("No views yet. Save one: palmette runs QUERY --save NAME", err=True)
 
 
 @views.command("remove")
 @click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def remove_view(session: Session, name: str) -> None:
-    """Forget a saved search. No run is touched."""
-    searching.remove(open_home(session.project), name.removeprefix("@"))
+def remove_view(session: Session, name: str, as_json: bool) -> None:
+    """Forget a saved search. No run is touched.
+
+    \b
+      palmette views remove week
+    """
+    name = name.removeprefix("@")
+    searching.remove(open_home(session.project), name)
+    if as_json:
+        print_json({"removed": name})
+    else:
+        click.echo(f"removed: @{name}", err=True)

@@ -106,14 +106,16 @@ def sweep(session: Session, sweep: str, every: bool, as_json: bool) -> None:
 
 
 @click.command("sweeps")
-@click.option("-n", "--limit", default=20, show_default=True, type=click.IntRange(1, 1000), help="At most so many.")
+@click.option(
+    "-n", "--limit", metavar="N", default=20, type=click.IntRange(1, 1000), help="At most so many; 20 without this."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_sweeps(session: Session, limit: int, as_json: bool) -> None:
     """List sweeps, newest first, with the best point of each.
 
     \b
-      palmette sweeps
+      palmette sweeps -n 5
     """
     home = known_home(session.project)
     known = _known(home, limit) if home else []

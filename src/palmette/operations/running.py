@@ -174,15 +174,14 @@ def _settle_lost(home: Home, run: Run, lease: Lease) -> tuple[TaskRecord, ...]:
 # Cancelling
 
 
-def cancel(project: Project, environ: Mapping[str, str], ref: str) -> str:
-    """Ask the run's driver to cancel it, or do it here where nobody drives it; what was done, as a sentence."""
+def cancel(project: Project, environ: Mapping[str, str], ref: str) -> Run:
+    """Ask the run's driver to cancel it, or do it here where nobody drives it; the run as it is then."""
     home = open_home(project)
     run = runs.get(home.store, ref, project=home.project)
     if run.state.final:
         raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
     leases.request_cancel(home.store, run.id)
-    if not interrupted(run):
-        return f"asked the driver of {run.id} to cancel it"
-    # What is canceled needs no environments that would have to be built.
-    drive(_taken_over(home, run, project, environ), lambda _: None)
-    return f"canceled {run.id}"
+    if interrupted(run):
+        # What is canceled needs no environments that would have to be built.
+        drive(_taken_over(home, run, project, environ), lambda _: None)
+    return runs.get(home.store, run.id)

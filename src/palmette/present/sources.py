@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -10,6 +11,7 @@ from rich.text import Text
 
 from palmette.domain.values import Json
 from palmette.operations.checking import Captured, Checked
+from palmette.operations.compiling import Written
 from palmette.present import words
 from palmette.present.layout import hanging, indented
 
@@ -43,11 +45,29 @@ def plain_check(found: Checked) -> dict[str, Json]:
     """The same as JSON values."""
     return {
         "algorithms": [
-            {"name": entry.name, "good": entry.good, "tasks": entry.tasks, "fields": entry.fields}
+            {
+                "name": entry.name,
+                "good": entry.good,
+                "tasks": entry.tasks,
+                "fields": entry.fields,
+                "files": entry.files,
+            }
             for entry in found.algorithms
         ],
         "problems": [{"where": each.where, "what": each.what, "hint": each.hint} for each in found.problems],
         "notes": list(found.notes),
+    }
+
+
+def plain_compiled(algorithm: str, written: Written, output: Path | None) -> dict[str, Json]:
+    """What was compiled, as JSON values; the pipeline itself where no file took it."""
+    return {
+        "algorithm": algorithm,
+        "bundle": written.bundle,
+        "bytes": len(written.text.encode()),
+        "path": None if output is None else str(output),
+        "pipeline": written.text if output is None else None,
+        "warnings": list(written.warnings),
     }
 
 
