@@ -10,6 +10,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -17,10 +18,11 @@ import click
 from sqlalchemy import Column, Table
 
 import palmette
-from palmette import errors
+from palmette import errors, testing
 from palmette.authoring.steps import Options
 from palmette.cli.app import palmette as command
 from palmette.cli.lazy import VERBS
+from palmette.client import runs as client
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Environment, Git, Host, Pin, Run, Setting, Source, TaskRecord
@@ -29,6 +31,7 @@ from palmette.domain.values import Json
 from palmette.operations.details import Detail, Row
 from palmette.operations.settings import SETTINGS
 from palmette.present import plain
+from palmette.present.words import TASK_WORDS
 from palmette.store import schema
 
 REFERENCE: Final = Path(__file__).parent.parent / "docs" / "reference"
@@ -41,8 +44,8 @@ VARIABLES: Final = {
     "database (`postgresql://…`). It precedes the setting `home`.",
     "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
     "PALMETTE_IDLE": "For tests: how many seconds the idle process of the project's Python stays. 45 without it.",
-    "PALMETTE_TOOL": "The command that `palmette.run` and its kin start from Python; without it this interpreter's own, or "
-    "the `palmette` on the PATH.",
+    "PALMETTE_TOOL": "The command that `palmette.run` and its kin start from Python; without it this interpreter's own "
+    "or the `palmette` on the PATH.",
     "PALMETTE_PROTOCOL": "Set by a program that drives the command: how it wants its errors. `1`: as JSON on standard "
     "output.",
     "CI": "`true` or `1`: the run was started by CI. No step that reads the outside world is reused then unless its "
@@ -52,10 +55,41 @@ VARIABLES: Final = {
     "UV_PROJECT_ENVIRONMENT": "Where uv keeps the project's environment.",
     "CONDA_PREFIX": "The active conda environment: the project's Python where there is no other (and it is not `base`, "
     "as `CONDA_DEFAULT_ENV` says).",
+    "PIP_CONFIG_FILE": "pip's settings, whose index an environment is built from, as pip itself would.",
+    "XDG_CONFIG_DIRS": "Where pip's settings for all users are looked for.",
+    "TMPDIR": "Where temporary directories are made. Without it: `/tmp`.",
     "XDG_RUNTIME_DIR": "Below it, in `palmette/`: the host's slots and the templates' sockets. Without it: "
     "a directory of the user's in `/tmp`.",
     "XDG_CACHE_HOME": "Below it, in `palmette/`: what can be worked out again. Without it: `~/.cache`.",
     "XDG_CONFIG_HOME": "Below it, in `palmette/key`: the key that makes versions of secrets. Without it: `~/.config`.",
+}
+
+#: What the commands print with --json that no sample shows.
+PRINTED: Final = {
+    "init": "an object: `directory`, and the names of files that were `written` and `kept`",
+    "check": "an object: `algorithms` (name, good, tasks, fields, files), `problems` (where, what, hint), `notes`. "
+    "With `--determinism` a list of algorithms with the verdict on each of their `steps`",
+    "capture": "an object: `bundle`, its `files`, what each of the `steps` reaches, `third_party`, `left`, `warnings`",
+    "compile": "an object: `bundle`, `bytes`, `path`, `warnings`; `pipeline` where no file was named",
+    "rerun": "one run, as `run` does",
+    "resume": "one run, as `run` does; of a sweep what `sweep` prints",
+    "cancel": "an object: `run_id`, `state`",
+    "reproduce": "the certificate, as an object",
+    "logs": "a list of lines: `step`, `text`",
+    "artifacts": "a list of artifacts and values: `name`, `type`, and `digest`, `size` … or `value`",
+    "artifacts get": "an object: `path`, `size`",
+    "diff": "an object: `head`, `baseline`, and what differs in `config`, `code`, `environment`, `data`, `metrics`, "
+    "`tasks`",
+    "why": "a list of steps: `state`, `cached_from` or `compared_with`, and what `changed`",
+    "sweep": "an object: `size`, `runs` with their `point`, `standings` with the best first. `run` prints it "
+    "for a sweep",
+    "sweeps": "a list of such objects",
+    "views": "a list: `name`, `query`, `saved_at`",
+    "views remove": "an object: `removed`",
+    "tag": "a list: the tags that the run has then",
+    "note": "an object: `note`",
+    "import": "an object: what each column was taken for, and which runs are new",
+    "gc": "an object: what can be deleted, or was, by `kinds`, with `bytes`",
 }
 
 #: Variables that a step finds set, beside PATH, HOME, locale, proxies and certificates, and what it declared.
@@ -81,6 +115,8 @@ def pages() -> Mapping[str, str]:
         "settings.md": _settings,
         "errors.md": _errors,
         "authoring.md": _authoring,
+        "python.md": _python,
+        "testing.md": _testing,
         "json.md": _json,
         "store.md": _store,
     }
@@ -103,7 +139,10 @@ def _cli() -> Iterator[str]:
 
 def _help(verb: click.Command, name: str, parent: str | None) -> Iterator[str]:
     above = click.Context(command, info_name=parent) if parent else None
-    context = click.Context(verb, info_name=name, parent=above, terminal_width=80, max_content_width=80)
+    names = ["-h", "--help"]
+    context = click.Context(
+        verb, info_name=name, parent=above, terminal_width=80, max_content_width=80, help_option_names=names
+    )
     yield "```text"
     yield verb.get_help(context)
     yield "```"
@@ -161,6 +200,74 @@ def _authoring() -> Iterator[str]:
                 [(f"`{field}`", f"`{kind}`", notes.get(field, "")) for field, kind in types.items()],
             )
             yield ""
+
+
+def _python() -> Iterator[str]:
+    yield "# Python\n"
+    yield "What `import palmette` offers for working with runs, in any program of the project's interpreter. "
+    yield "[Runs from Python](../how-to/python.md) shows it at work.\n"
+    for function in (client.run, client.get, client.runs):
+        yield f"## palmette.{function.__name__}\n"
+        yield f"```python\npalmette.{function.__name__}{_signature(function)}\n```\n"
+        yield f"{_prose(inspect.getdoc(function) or '')}\n"
+    for kind in (client.Run, client.Task, client.Outputs, client.Output, client.Point):
+        yield from _type_page(kind)
+
+
+def _testing() -> Iterator[str]:
+    yield "# Testing\n"
+    yield "What `palmette.testing` offers to the tests of a project. [Test steps and algorithms](../how-to/testing.md)"
+    yield "shows it at work.\n"
+    for name in testing.__all__:
+        found = getattr(testing, name)
+        if isinstance(found, type):
+            yield from _type_page(found)
+            continue
+        yield f"## {name}\n"
+        yield f"```python\n{name}{_signature(found)}\n```\n"
+        yield f"{_prose(inspect.getdoc(found) or '')}\n"
+
+
+def _type_page(kind: type) -> Iterator[str]:
+    """A class: what it is, its fields, and its members, each with its promise."""
+    yield f"## {kind.__name__}\n"
+    yield f"{_prose(inspect.getdoc(kind) or '')}\n"
+    kinds = {name: text.partition(" = field(")[0] for name, text in _types(kind).items()}
+    notes = _notes(kind)
+    rows = [(f"`{name}`", f"`{kinds[name]}`", notes.get(name, "")) for name in kinds]
+    # What a constructor sets, below a line that says what it is.
+    given = re.findall(r"^ {8}#: (.+)\n {8}self\.(\w+) = ", inspect.getsource(kind), re.MULTILINE)
+    rows += [(f"`{name}`", "`str`", _capital(note)) for note, name in given]
+    for name, member in vars(kind).items():
+        special = name in _SPOKEN
+        if name.startswith("_") and not special:
+            continue
+        if isinstance(member, property):
+            rows.append((f"`{name}`", f"`{_returned(member.fget)}`", _line(member)))
+        elif isinstance(member, cached_property):
+            rows.append((f"`{name}`", f"`{_returned(member.func)}`", _line(member)))
+        elif inspect.isfunction(member) and (special or name not in kinds):
+            called = _SPOKEN.get(name) or f"{name}{_short(member)}"
+            rows.append((f"`{called}`", f"`{_returned(member)}`", _line(member)))
+    yield from _table(("member", "type", "meaning"), rows)
+    yield ""
+
+
+#: methods that are not called by their names
+_SPOKEN: Final = {"__getitem__": "[name]", "__iter__": "for … in", "__len__": "len(…)", "__fspath__": "os.fspath(…)"}
+
+
+def _line(member: object) -> str:
+    return _prose(" ".join((inspect.getdoc(member) or "").split()))
+
+
+def _returned(function: object) -> str:
+    return str(getattr(function, "__annotations__", {}).get("return", ""))
+
+
+def _short(function: Callable[..., object]) -> str:
+    names = [each for each in inspect.signature(function).parameters.values() if each.name != "self"]
+    return f"({', '.join('*' + each.name if each.kind is each.VAR_POSITIONAL else each.name for each in names)})"
 
 
 def _signature(found: object) -> str:
@@ -245,10 +352,17 @@ def _json() -> Iterator[str]:
     yield from _code("json", {name: listed[name] for name in more})
     yield "\n`palmette runs --csv` has one row a run, with these columns and one for each config field and metric:\n"
     yield f"```text\n{','.join(plain.cells([row])[0])}\n```"
+    yield "\n## The other commands\n"
+    yield from _table(("command", "prints"), [(f"`palmette {verb}`", text) for verb, text in PRINTED.items()])
+    yield "\n## States\n"
+    yield "The same words are typed in a search (`state = failed`). Screens call the states of a step so:\n"
+    yield from _table(
+        ("state", "on screens"), [(f"`{state.value.lower()}`", word) for state, word in TASK_WORDS.items()]
+    )
 
 
 def _choices(states: type[RunState] | type[TaskState] | type[AttemptState] | type[Source]) -> str:
-    return ", ".join(f"`{state.value}`" for state in states)
+    return ", ".join(f"`{state.value.lower()}`" for state in states)
 
 
 def _code(language: str, value: Json) -> Iterator[str]:

@@ -11,10 +11,11 @@ import click
 import pytest
 
 import palmette
-from palmette import errors
+from palmette import errors, testing
 from palmette.authoring.steps import Options
 from palmette.cli.app import palmette as command
 from palmette.cli.lazy import VERBS
+from palmette.client import runs as client
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.operations.settings import SETTINGS
 from palmette.store import schema
@@ -41,7 +42,8 @@ def page(name: str) -> str:
 def test_the_committed_reference_is_what_the_code_says(made: Mapping[str, str]) -> None:
     stale = [name for name, text in made.items() if not (REFERENCE / name).exists() or page(name) != text]
     assert not stale, f"run `make docs`: {stale}"
-    assert {path.name for path in REFERENCE.iterdir()} == set(made)
+    written = {path.name for path in REFERENCE.iterdir() if path.read_text(encoding="utf-8").startswith("<!-- Written by")}
+    assert written == set(made)
 
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
@@ -59,10 +61,18 @@ def test_every_verb_and_option_is_documented_and_explained() -> None:
         assert f"# {path}\n" in text, path
         assert verb.help, f"{path} says nothing of itself"
         for parameter in verb.params:
-            if isinstance(parameter, click.Option):
+            if isinstance(parameter, click.Option) and not parameter.hidden:
                 assert parameter.opts[-1] in text, f"{path} {parameter.name}"
                 assert parameter.help, f"{path} {parameter.name} says nothing of itself"
     assert set(VERBS) <= {path.split()[1] for path, _ in commands(command, "palmette")}
+
+
+def test_what_every_command_prints_as_json_is_documented() -> None:
+    text = page("json.md")
+    printing = [
+        path for path, verb in commands(command, "palmette") if any(each.name == "as_json" for each in verb.params)
+    ]
+    assert [path for path in printing if f"`{path}" not in text and path.rpartition(" ")[2] != "list"] == []
 
 
 def test_every_setting_is_documented() -> None:
@@ -99,6 +109,26 @@ def test_everything_that_the_package_exports_is_documented() -> None:
     assert re.findall(r"^## (.+)$", page("authoring.md"), re.MULTILINE) == palmette.__all__
 
 
+def test_what_drives_runs_from_python_is_documented() -> None:
+    text = page("python.md")
+    assert re.findall(r"^## palmette\.(\w+)$", text, re.MULTILINE) == ["run", "get", "runs"]
+    for kind in (client.Run, client.Task, client.Output):
+        shown = text.partition(f"## {kind.__name__}\n")[2].partition("\n## ")[0]
+        members = [name for name in vars(kind) if not name.startswith("_")]
+        assert [name for name in members if f"`{name}" not in shown] == []
+        assert "|  |" not in shown, "a member says nothing of itself"
+
+
+def test_everything_that_tests_may_use_is_documented() -> None:
+    assert re.findall(r"^## (.+)$", page("testing.md"), re.MULTILINE) == testing.__all__
+
+
+def test_every_page_is_listed() -> None:
+    listed = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    pages = [path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").glob("*/*.md")]
+    assert [path for path in pages if f"({path})" not in listed] == []
+
+
 def test_every_option_of_a_step_is_explained() -> None:
     rows = re.findall(r"^\| `(\w+)` \| `[^`]+` \| (.*) \|$", page("authoring.md"), re.MULTILINE)
     assert {name for name, _ in rows} == set(Options.__annotations__)
@@ -108,7 +138,7 @@ def test_every_option_of_a_step_is_explained() -> None:
 def test_every_state_is_documented() -> None:
     text = page("json.md")
     states = [state.value for kind in (RunState, TaskState, AttemptState) for state in kind]
-    assert [state for state in states if f"`{state}`" not in text] == []
+    assert [state for state in states if f"`{state.lower()}`" not in text] == []
     drawn = (ROOT / "docs" / "explanation" / "states.md").read_text(encoding="utf-8")
     assert [state for state in states if state not in drawn] == []
 

@@ -40,8 +40,9 @@ class Column:
 
     #: its exact dtype ("float64"), a family ("int", "float", "number", "bool", "text", "time"), or a Python type
     dtype: str | type | None = None
-    #: inclusive bounds
+    #: the smallest value that may stand in it
     low: Any = None
+    #: the largest one
     high: Any = None
     #: whether values may be missing
     nulls: bool = False
