@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import directories, history, limits, peers, searches, starting, tasks, training
+from benchmarks import comparing, directories, history, limits, peers, searches, starting, tasks, training
 from benchmarks.measure import Row, table
 from benchmarks.peers import page
 from benchmarks.stage import CLINIC, Stage
@@ -81,6 +81,7 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "tasks": on_trivial,
         "directories": lambda: directories.measure(directory / "directories", quick=quick),
         "history": lambda: history.measure(directory / "history", quick=quick, long=given.long),
+        "comparing": lambda: comparing.measure(quick=quick),
         "search": lambda: searches.measure(directory / "search", quick=quick),
     }
     if not given.alone:

@@ -45,21 +45,17 @@ def delong(positive: Array, head: Array, baseline: Array) -> Evidence | Refusal:
 
 def placements(positive: Array, scores: Array) -> tuple[Array, Array]:
     """For each positive example the share of negatives below it, for each negative the share of positives above it:
-    from ranks, in O(n log n) (Sun & Xu 2014)."""
-    mask = np.asarray(positive, dtype=bool)
-    ones, zeros = scores[mask], scores[~mask]
-    every = midranks(scores)
-    above = (every[mask] - midranks(ones)) / max(1, len(zeros))
-    below = 1.0 - (every[~mask] - midranks(zeros)) / max(1, len(ones))
-    return above, below
-
-
-def midranks(values: Array) -> Array:
-    """Ranks from 1; equal values share the mean of theirs."""
-    order = np.argsort(values, kind="stable")
-    ordered = values[order]
+    from one sorting, in O(n log n) (Sun & Xu 2014)."""
+    order = np.argsort(scores)
+    ordered, mask = scores[order], np.asarray(positive, dtype=bool)[order]
     starts = np.flatnonzero(np.concatenate(([True], ordered[1:] != ordered[:-1])))
-    ends = np.append(starts[1:], len(values))
-    ranks = np.empty(len(values))
-    ranks[order] = np.repeat((starts + ends + 1) / 2.0, ends - starts)
-    return ranks
+    sizes = np.diff(np.append(starts, len(ordered)))
+    ones = np.add.reduceat(mask.astype(np.int64), starts)
+    zeros = sizes - ones
+    # Of each score: the negatives below it and half of those that share it, and the same of the positives above.
+    below = (np.cumsum(zeros) - zeros / 2.0) / max(1, int(zeros.sum()))
+    above = 1.0 - (np.cumsum(ones) - ones / 2.0) / max(1, int(ones.sum()))
+    shares = np.empty(len(ordered))
+    shares[order] = np.where(mask, np.repeat(below, sizes), np.repeat(above, sizes))
+    chosen = np.asarray(positive, dtype=bool)
+    return shares[chosen], shares[~chosen]

@@ -112,7 +112,7 @@ def by_student(method: Method, scope: Scope, found: Estimate, n: int, n_baseline
 
 
 SEEDS_PAIRED: Final = Method(name="paired t over seeds", source="Student 1908", unit="seeds")
-SEEDS: Final = Method(name="Welch's t over seeds", source="Welch 1947", unit="seeds")
+SEEDS: Final = Method(name="Welch's t over seeds", source="Welch 1947; of unequal numbers Hsu 1938", unit="seeds")
 MCNEMAR: Final = Method(name="McNemar", source="McNemar 1947, mid-p (Fagerland 2013); Newcombe 1998, method 10")
 DELONG: Final = Method(name="DeLong", source="DeLong 1988, Sun & Xu 2014; Student's t with Satterthwaite's freedom")
 PAIRED: Final = Method(name="paired t", source="Student 1908")

@@ -174,20 +174,18 @@ def _by_examples(question: Question, pair: Pair) -> Evidence | Refusal:
         if isinstance(values, Refusal):
             refused = refused or values
         elif _agree(values[0], head) and _agree(values[1], baseline):
-            return _found(function, pair)
+            return _found(function, pair, values)
         else:
             refused = _disagreement(function, values, (head, baseline))
     return refused or Refusal(method=EXAMPLES, reason="no value")
 
 
-def _found(function: Known, pair: Pair) -> Evidence | Refusal:
+def _found(function: Known, pair: Pair, whole: tuple[float, float]) -> Evidence | Refusal:
     answers = pair.predictions if function.of == "predictions" else pair.scores
-    values = function.values(pair)
-    if isinstance(values, Refusal):
-        return values
-    if answers is not None and np.array_equal(*answers):
-        return identical(values[0], pair.n)
-    return function.evidence(pair)
+    if answers is None or not np.array_equal(*answers):
+        return function.evidence(pair)
+    values = function.values(pair) if pair.left_out else whole
+    return values if isinstance(values, Refusal) else identical(values[0], pair.n)
 
 
 def _by_task(question: Question, given: Replicates, pair: Pair) -> Evidence | Refusal:

@@ -157,8 +157,8 @@ def aligned(head: Array, baseline: Array) -> Array | Unpaired:
         return Unpaired(reason="several test examples have the same key")
     if np.array_equal(head, baseline):
         return np.arange(len(head))
-    found = [places.get(key, -1) for key in head.tolist()]
-    common = len(found) - found.count(-1)
+    found = [*map(places.get, head.tolist())]
+    common = len(found) - found.count(None)
     if common < len(found) or len(head) != len(baseline):
         sizes = f"{len(baseline):,} and {len(head):,} test examples, of which {common:,} are the same"
         return Unpaired(reason=f"the test data differ: {sizes}", rescoring_helps=True)
@@ -169,8 +169,12 @@ def among(keys: Array, others: Array) -> Array:
     """Which of the keys are among the others; a number is never a text."""
     if keys.dtype.kind in "iu" and others.dtype.kind in "iu":
         return np.isin(keys, others)
-    known = set(others.tolist())
-    return np.fromiter((key in known for key in keys.tolist()), dtype=bool, count=len(keys))
+    if (keys.dtype.kind in "US") != (others.dtype.kind in "US"):
+        return np.zeros(len(keys), dtype=bool)
+    known, asked = set(others.tolist()), keys.tolist()
+    if known.isdisjoint(asked):
+        return np.zeros(len(keys), dtype=bool)
+    return np.fromiter(map(known.__contains__, asked), dtype=bool, count=len(keys))
 
 
 def counted(labels: Array, head: Array, baseline: Array) -> Cells | None:

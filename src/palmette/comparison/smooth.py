@@ -41,6 +41,8 @@ RESAMPLES: Final = 1_999
 SEED: Final = 20_081_128
 #: numbers that are held at once while resampling
 _CHUNK: Final = 1 << 21
+#: examples for each row from which on it is quicker to draw how often each row occurs than to draw examples
+_ALIKE: Final = 16
 
 
 class Shape(Protocol):
@@ -124,15 +126,17 @@ def mean_difference(method: Method, head: Array, baseline: Array) -> Evidence | 
 def draws(sample: Sample, resamples: int, seed: int = SEED) -> Iterator[Array]:
     """How often each row is drawn in each resample, some resamples at a time."""
     random, n, rows = np.random.default_rng(seed), sample.n, len(sample.counts)
-    at_once = max(1, _CHUNK // rows)
+    alike = n > _ALIKE * rows
+    at_once = max(1, _CHUNK // (rows if alike else n))
+    row = np.repeat(np.arange(rows, dtype=np.int32), sample.counts)
     for begun in range(0, resamples, at_once):
         size = min(at_once, resamples - begun)
-        if rows < n:
+        if alike:
             yield random.multinomial(n, sample.counts / n, size=size).astype(float)
         else:
-            drawn = random.integers(0, n, size=(size, n), dtype=np.int32)
-            drawn += np.arange(size, dtype=np.int32)[:, None] * np.int32(n)
-            yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(float)
+            drawn = row[random.integers(0, n, size=(size, n), dtype=np.int32)]
+            drawn += np.arange(size, dtype=np.int32)[:, None] * np.int32(rows)
+            yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(float)
 
 
 def _distances(sample: Sample, shape: Shape, difference: float) -> Array:
