@@ -203,7 +203,7 @@ def test_artifacts_are_collected_in_the_order_of_the_items_and_looped_over(bench
     assert [ran.value(f"read one[{index}]") for index in range(3)] == ["a", "b", "c"]
     parts = next(record.parts for record in ran.ledger.tasks.values() if record.component == "joined")
     assert parts is not None
-    assert len(parts.inputs["given"]) == 3
+    assert len([said for said in parts.inputs["given"] if said.startswith("sha256:")]) == 3
 
 
 def test_every_iteration_has_a_fingerprint_of_its_own(bench: Bench) -> None:
