@@ -158,7 +158,7 @@ def test_the_screen_fits_and_names_the_cause(faults: Project) -> None:
 
 def test_mistakes_are_told(faults: Project) -> None:
     assert "the run has no step 'nothing'" in faults("check", "--determinism", "nothing", code=2).err
-    assert "--run and --preset belong to --determinism" in faults("check", "--run", "last", code=2).err
+    assert "--run, --preset and --times belong to --determinism" in faults("check", "--run", "last", code=2).err
     assert "no preset is named 'none'" in faults("check", "--determinism", "--preset", "none", code=2).err
 
 

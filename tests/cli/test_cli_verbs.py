@@ -231,3 +231,29 @@ def test_a_failure_is_told_in_the_words_of_the_screens(wide: Project) -> None:
     assert re.search(r"^  score +done → failed$", steps, re.MULTILINE)
     failed: dict[str, Any] = next(each for each in wide.json("diff")["tasks"] if each["task"] == "score")
     assert (failed["before"], failed["after"]) == ("succeeded", "failed")
+
+
+@pytest.mark.parametrize("words", [["run", "wide", "--tag", "a b"], ["rerun", "last", "--tag", "a b"]], ids=" ".join)
+def test_what_is_no_tag_is_refused_before_a_run_has_it(wide: Project, words: list[str]) -> None:
+    known = len(wide.json("runs"))
+    assert "  a b: this is no tag\n" in wide(*words, code=2).err
+    assert len(wide.json("runs")) == known
+
+
+def test_a_certificate_without_a_place_is_refused_before_the_run(wide: Project) -> None:
+    ended = wide("reproduce", "wide", "-o", "nowhere/c.md", code=2)
+    assert ended.err.startswith("error: nowhere/c.md cannot be written: there is no directory nowhere\n")
+
+
+@pytest.mark.parametrize("verb", ["runs", "sweeps", "views", "gc"])
+def test_a_store_that_was_mistyped_is_named(tiny: Project, verb: str) -> None:
+    ended = tiny(verb, environ={"PALMETTE_STORE": str(tiny.directory / "typo")})
+    assert f"There is no store in {tiny.directory}/typo, which PALMETTE_STORE names, and no such" in ended.err
+    assert not tiny.exists("typo")
+
+
+def test_options_that_would_say_nothing_are_refused(wide: Project) -> None:
+    for words in (["--times", "3"], ["--dialect", "2.5"], ["--pipeline", __file__, "wide"]):
+        assert "See `palmette check --help`." in wide("check", *words, code=2).err
+    assert "exclude each other" in wide("logs", "--follow", "--json", code=2).err
+    assert "exclude each other" in wide("note", "last", "text", "--clear", code=2).err

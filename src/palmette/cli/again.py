@@ -10,7 +10,7 @@ import click
 
 from palmette.cli.console import show
 from palmette.cli.lazy import operation
-from palmette.cli.once import once
+from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
 from palmette.cli.run import drive, drive_shown
 from palmette.cli.session import Session, pass_session, print_json
@@ -32,7 +32,9 @@ from palmette.domain.values import literal
 @click.option("--current", is_flag=True, help="Take the code as it is now instead of the run's own.")
 @click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag the new run; may be repeated.")
+@click.option(
+    "--tag", "tags", metavar="TAG", multiple=True, callback=proper_tags, help="Tag the new run; may be repeated."
+)
 @click.option("--note", metavar="TEXT", default="", help="Write a note on the new run.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @pass_session
@@ -152,6 +154,8 @@ def reproduce(
       palmette reproduce f3ka -o certificate.md
     """
     reproducing, running, certificate = [operation(name) for name in ("reproducing", "running", "certificate")]
+    if output is not None:
+        reproducing.require_place(output)
     wanted = reproducing.Wanted(recorded=environment and environment == "recorded", refetch=refetch)
     with patience() as waiting, reproducing.rebuilt(session.project, session.environ, run, wanted) as rebuilt:
         waiting.cancel()

@@ -26,9 +26,7 @@ from palmette.present import sources
     "--times",
     metavar="N",
     type=click.IntRange(2, 100),
-    default=2,
-    show_default=True,
-    help="With --determinism: execute each step so often.",
+    help="With --determinism: execute each step so often; twice without this.",
 )
 @click.option(
     "--pipeline",
@@ -39,9 +37,7 @@ from palmette.present import sources
 @click.option(
     "--dialect",
     type=click.Choice([dialect.value for dialect in Dialect]),
-    default=Dialect.PALMETTE.value,
-    show_default=True,
-    help="With --pipeline: the versions of Kubeflow Pipelines that are to run it.",
+    help="With --pipeline: the versions of Kubeflow Pipelines that are to run it; `palmette`, this machine, without.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
@@ -51,9 +47,9 @@ def check(
     determinism: bool,
     run: str | None,
     preset: str | None,
-    times: int,
+    times: int | None,
     pipeline: Path | None,
-    dialect: str,
+    dialect: str | None,
     as_json: bool,
 ) -> None:
     """Check the project's algorithms without running them.
@@ -69,14 +65,18 @@ def check(
       palmette check
       palmette check --determinism tumour build_and_fit
     """
+    if pipeline is not None and (determinism or algorithms):
+        raise click.UsageError("--pipeline checks a file: name no algorithm, and leave --determinism out")
+    if pipeline is None and dialect is not None:
+        raise click.UsageError("--dialect belongs to --pipeline")
     if determinism:
-        _determinism(session, operation("determinism").Chosen(names=algorithms, run=run, preset=preset, times=times),
-                     as_json=as_json)  # fmt: skip
+        chosen = operation("determinism").Chosen(names=algorithms, run=run, preset=preset, times=times or 2)
+        _determinism(session, chosen, as_json=as_json)
         return
-    if run is not None or preset is not None:
-        raise click.UsageError("--run and --preset belong to --determinism")
+    if run is not None or preset is not None or times is not None:
+        raise click.UsageError("--run, --preset and --times belong to --determinism")
     if pipeline is not None:
-        found = checking.check_file(pipeline, dialect)
+        found = checking.check_file(pipeline, dialect or Dialect.PALMETTE.value)
     else:
         with patience():
             found = checking.check(session.project, session.environ, algorithms)

@@ -11,7 +11,7 @@ from palmette.cli.console import console, show
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import collecting
 from palmette.operations.collecting import Plan, User
-from palmette.operations.home import Home, known_home
+from palmette.operations.home import Home, known_home, no_runs
 from palmette.operations.leftovers import Leftover
 from palmette.present import garbage, words
 
@@ -74,6 +74,8 @@ def gc(
     if as_json:
         print_json(garbage.plain(plan, gone))
     elif plan.empty:
+        if home is None and session.project.elsewhere:
+            click.echo(no_runs(session.project), err=True)
         show(garbage.nothing(plan), err=True)
     elif gone is None:
         show(garbage.preview(plan))

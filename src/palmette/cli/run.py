@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from palmette.cli.lazy import operation
-from palmette.cli.once import once
+from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
@@ -43,7 +43,7 @@ _TAIL = 20
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
 @click.option("--debug", metavar="STEP", help="Execute this step in this terminal, under pdb.")
 @click.option("--break", "stop", is_flag=True, help="With --debug: stop at the step's first line.")
-@click.option("--tag", "tags", metavar="TAG", multiple=True, help="Tag the run; may be repeated.")
+@click.option("--tag", "tags", metavar="TAG", multiple=True, callback=proper_tags, help="Tag the run; may be repeated.")
 @click.option("--note", metavar="TEXT", default="", help="Write a note on the run.")
 @click.option(
     "--seeds",

@@ -168,7 +168,7 @@ def list_views(session: Session, as_json: bool) -> None:
         for view in saved:
             click.echo(f"@{view.name:<{width}}  {view.query}")
     else:
-        click.echo("No views yet. Save one: palmette runs QUERY --save NAME", err=True)
+        click.echo(f"{no_runs(session.project, 'views')} Save one: palmette runs QUERY --save NAME", err=True)
 
 
 @views.command("remove")

@@ -15,7 +15,7 @@ from palmette.domain.states import RunState
 from palmette.errors import UsageError
 from palmette.operations import sweeping, sweeps
 from palmette.operations.accepting import Request
-from palmette.operations.home import Home, known_home, open_home
+from palmette.operations.home import Home, known_home, no_runs, open_home
 from palmette.operations.preparing import Preparation
 from palmette.present import sweeps as screens
 
@@ -124,7 +124,8 @@ def list_sweeps(session: Session, limit: int, as_json: bool) -> None:
     elif known:
         show(screens.listing(known, time.time()))
     else:
-        click.echo("No sweeps yet. Begin one: palmette run ALGORITHM FIELD=1,2,3", err=True)
+        nothing = no_runs(session.project, "sweeps")
+        click.echo(f"{nothing} Begin one: palmette run ALGORITHM FIELD=1,2,3", err=True)
 
 
 def _known(home: Home, limit: int) -> list[tuple[sweeps.Sweep, Sequence[sweeps.Member]]]:

@@ -58,10 +58,10 @@ def open_home(project: Project) -> Home:
     return home
 
 
-def no_runs(project: Project) -> str:
+def no_runs(project: Project, what: str = "runs") -> str:
     """What a list says where there are none; and where that is, if the user named the place."""
-    if not project.elsewhere or _there(project.home / FILE):
-        return "No runs yet."
+    if project.database or not project.elsewhere or _there(project.home / FILE):
+        return f"No {what} yet."
     return f"There is no store in {project.home}, which PALMETTE_STORE names{_spelled(project)}."
 
 

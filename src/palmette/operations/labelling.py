@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
-from palmette.errors import Problem, UsageError
+from palmette.operations import tags
 from palmette.operations.home import Home
 from palmette.store import runs
-
-_TAG = re.compile(r"[\w][\w.:/-]{0,62}")
 
 
 def tag(home: Home, ref: str, names: Sequence[str]) -> tuple[str, ...]:
     """Add tags; all that the run has then. A tag has 1 to 63 letters, digits and ``_ . : / -``."""
-    wrong = [name for name in names if not _TAG.fullmatch(name)]
-    if wrong:
-        hint = "Use letters, digits and _ . : / -, at most 63 of them, beginning with a letter or digit."
-        raise UsageError(
-            "not every tag can be used", problems=[Problem(where=name, what="is no tag", hint=hint) for name in wrong]
-        )
+    tags.require(names)
     run = runs.get(home.store, ref, project=home.project)
     runs.tag(home.store, run.id, names)
     return runs.get(home.store, run.id).tags

@@ -23,7 +23,7 @@ from palmette.domain.run import Host, Run, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.reuse import reads_world
-from palmette.errors import EnvironmentFailed, Interrupted, PalmetteError, StoreError
+from palmette.errors import EnvironmentFailed, Interrupted, PalmetteError, StoreError, UsageError
 from palmette.operations import compiling, environments, machine, originals
 from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail, shown
@@ -343,6 +343,13 @@ def _step(then: TaskRecord, now: TaskRecord | None, *, near: bool) -> Repeated:
     if not differing:
         return Repeated(step=name, outcome=Outcome.IDENTICAL)
     return Repeated(step=name, outcome=Outcome.EQUAL if near else Outcome.DIFFERS, differing=differing)
+
+
+def require_place(output: Path) -> None:
+    """UsageError if there is no directory to write it to: said before the run begins, not after it."""
+    if not output.resolve().parent.is_dir():
+        why = f"there is no directory {output.parent}"
+        raise UsageError(f"{output} cannot be written: {why}", "Name another place with --output.")
 
 
 def write(output: Path, text: str) -> None:
