@@ -41,8 +41,8 @@ class Rates:
 
     @property
     def kept(self) -> bool:
-        """Whether the promise holds."""
-        return self.wrong <= self.most and self.missed <= allowed(0.05, max(1, self.comparisons // 4))
+        """Whether what is promised of comparisons in which nothing differs holds."""
+        return self.wrong <= self.most
 
 
 def measure(world: World, comparisons: int, seed: int) -> Rates:
