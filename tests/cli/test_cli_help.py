@@ -29,6 +29,12 @@ main({arguments!r})
     assert done.stdout.splitlines()[-1] == "LOADED"
 
 
+def test_run_imports_nothing_heavy_before_the_projects_interpreter_is_started() -> None:
+    code = f"import sys, palmette.cli.run; print(*sorted({set(HEAVY)!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_list_of_commands_says_of_each_what_it_says_itself(verb: str) -> None:
     module, name, line = VERBS[verb]

@@ -47,6 +47,7 @@ GROUPS: Final = {
 #: modules that are heavy to import; the others are imported as usual
 _OPERATIONS: Final = {
     "accepting": "palmette.operations.accepting",
+    "home": "palmette.operations.home",
     "running": "palmette.operations.running",
     "rerunning": "palmette.operations.rerunning",
     "debugging": "palmette.operations.debugging",

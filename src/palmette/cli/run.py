@@ -16,7 +16,6 @@ from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.errors import UsageError
 from palmette.operations import points, preparing
-from palmette.operations.home import known_home
 
 #: how many of a failed step's last log lines are shown
 _TAIL = 20
@@ -183,7 +182,7 @@ def resume(session: Session, run: str, as_json: bool) -> None:
       palmette resume
       palmette resume f3ka
     """
-    home = known_home(session.project)
+    home = operation("home").known_home(session.project)
     if home and run != "last" and (sweep := operation("sweeps").find(home, run)):
         operation("sweep_verbs").resume(session, sweep, as_json=as_json)
         return
