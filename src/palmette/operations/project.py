@@ -250,6 +250,16 @@ def interpreter(project: Project, environ: Mapping[str, str]) -> Interpreter:
     within the repository; `python3` on the PATH. An environment that was activated for something else never wins over
     the project's own, as with uv, and is mentioned.
     """
+    try:
+        return _chosen(project, environ)
+    except PermissionError as error:
+        raise InterpreterError(
+            f"the project's Python cannot be looked for: {error.filename}: permission denied",
+            "Allow reading it, or set `python` in [tool.palmette] to an interpreter that you may execute.",
+        ) from error
+
+
+def _chosen(project: Project, environ: Mapping[str, str]) -> Interpreter:
     if project.python is not None:
         return _asked_for(project, project.python, environ)
     places = (project.root, *workspace(project.root))

@@ -13,20 +13,21 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from palmette.domain import wire
-from palmette.domain.graph import Field, Reading
+from palmette.domain.config import settle
+from palmette.domain.graph import Algorithm, Field, Reading
 from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json, literal
 from palmette.engine import processes
 from palmette.engine.planning import plan as make_plan
-from palmette.errors import LeaseLost, NotFound, UsageError
+from palmette.errors import ConfigError, LeaseLost, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import environments, machine, outside, secrets
+from palmette.operations import configs, environments, machine, outside, secrets
 from palmette.operations.accepting import Accepted, Request, accept
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import Home, interrupted, open_home
-from palmette.operations.points import Varied, grid, varied
+from palmette.operations.points import Varied, grid, varied, varies
 from palmette.operations.policy import policy
 from palmette.operations.preparing import Directories, Preparation, directories
 from palmette.operations.project import Project
@@ -161,9 +162,7 @@ def draft(preparation: Preparation, request: Request, overrides: Sequence[str], 
     with TemporaryDirectory(prefix="trial-", dir=preparation.directories.cache) as trial:
         recorded = finish(preparation, Path(trial))
     algorithm = recorded.algorithm
-    several, single = varied(
-        algorithm.config, overrides, seeds=wish.seeds, seed_field=wish.seed_field, search=bool(wish.trials)
-    )
+    several, single = _parted(algorithm, request, overrides, wish)
     several = tuple(_placed(each, algorithm.config, request, preparation.project.root) for each in several)
     primary = next(iter(sorted(algorithm.metrics, key=lambda each: not each.primary)), None)
     sweep = Sweep(
@@ -185,6 +184,40 @@ def draft(preparation: Preparation, request: Request, overrides: Sequence[str], 
     steps, different = _count(compile_recorded(recorded).document, sweep, reuse=request.reuse)
     files = frozenset(field.name for field in algorithm.config if field.reading is Reading.FILE)
     return Drafted(sweep=sweep, request=request, steps=steps, different=different, files=files)
+
+
+def _parted(
+    algorithm: Algorithm, request: Request, overrides: Sequence[str], wish: Wish
+) -> tuple[tuple[Varied, ...], tuple[str, ...]]:
+    """The fields that vary and the overrides that do not; ConfigError with every problem of both, of the preset and of
+    the file."""
+    several: tuple[Varied, ...] = ()
+    single = tuple(text for text in overrides if not varies(text))
+    moving = {text.partition("=")[0].strip() for text in overrides if varies(text)}
+    moving |= {wish.seed_field} if wish.seeds else set()
+    problems: list[Problem] = []
+    file = configs.read(request.config) if request.config else None
+    try:
+        several, single = varied(
+            algorithm.config, overrides, seeds=wish.seeds, seed_field=wish.seed_field, search=bool(wish.trials)
+        )
+    except ConfigError as error:
+        problems += error.problems
+    try:
+        settle(
+            algorithm.config,
+            algorithm.presets,
+            preset=request.preset,
+            file=file,
+            file_name=str(request.config or ""),
+            overrides=single,
+        )
+    except ConfigError as error:
+        # A field that varies needs no default.
+        problems += [problem for problem in error.problems if problem.where not in moving]
+    if problems:
+        raise ConfigError("the sweep cannot be run", problems=problems)
+    return several, single
 
 
 def _placed(each: Varied, fields: Sequence[Field], request: Request, root: Path) -> Varied:
