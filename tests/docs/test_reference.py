@@ -42,7 +42,8 @@ def page(name: str) -> str:
 def test_the_committed_reference_is_what_the_code_says(made: Mapping[str, str]) -> None:
     stale = [name for name, text in made.items() if not (REFERENCE / name).exists() or page(name) != text]
     assert not stale, f"run `make docs`: {stale}"
-    written = {path.name for path in REFERENCE.iterdir() if path.read_text(encoding="utf-8").startswith("<!-- Written by")}
+    begins = "<!-- Written by"
+    written = {path.name for path in REFERENCE.iterdir() if path.read_text(encoding="utf-8").startswith(begins)}
     assert written == set(made)
 
 

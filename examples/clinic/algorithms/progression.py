@@ -77,10 +77,10 @@ def evaluate_model(folds: list[Evaluation]) -> Verdict:
     labels = np.concatenate([fold.labels for fold in folds])
     predictions = np.concatenate([fold.predictions for fold in folds])
     r2 = float(r2_score(labels, predictions))
-    errors = [fold.metrics["mae"] for fold in folds]
+    spread = float(np.std([fold.metrics["mae"] for fold in folds], ddof=1))
     return Verdict(
         evaluation=Evaluation(
-            metrics={"r2": r2, "mae": mean_absolute_error(labels, predictions), "mae_sd": float(np.std(errors, ddof=1))},
+            metrics={"r2": r2, "mae": mean_absolute_error(labels, predictions), "mae_sd": spread},
             keys=np.concatenate([fold.keys for fold in folds]),
             labels=labels,
             predictions=predictions,

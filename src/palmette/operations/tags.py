@@ -16,6 +16,5 @@ def require(names: Sequence[str]) -> None:
     wrong = [name for name in names if not _TAG.fullmatch(name)]
     if wrong:
         hint = "Use letters, digits and _ . : / -, at most 63 of them, beginning with a letter or digit."
-        raise UsageError(
-            "not every tag can be used", problems=[Problem(where=name, what="this is no tag", hint=hint) for name in wrong]
-        )
+        problems = [Problem(where=name, what="this is no tag", hint=hint) for name in wrong]
+        raise UsageError("not every tag can be used", problems=problems)

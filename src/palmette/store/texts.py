@@ -1,7 +1,8 @@
 """What a search for words reads of a run.
 
 One folded text a run, in a table of its own: looking for a piece of it reads no other column. Not full-text indexes,
-which SQLite and PostgreSQL cut into words differently, and which know no piece of a word (`docs/decisions/0018-text.md`).
+which SQLite and PostgreSQL cut into words differently, and which know no piece of a word; see
+`docs/decisions/0018-text.md`.
 """
 
 from __future__ import annotations
