@@ -224,12 +224,14 @@ def _score(standing: Standing) -> str:
 
 def _standings(sweep: Sweep, known: Sequence[Standing]) -> Table:
     several = any(len(each.scores) > 1 or each.without for each in known)
-    table = _table([*columns(sweep), sweep.metric, *(["runs"] if several else []), "run"])
+    # A point with several seeds has no run of its own to name.
+    named = any(len(each.runs) == 1 for each in known)
+    table = _table([*columns(sweep), sweep.metric, *(["runs"] if several else []), *(["run"] if named else [])])
     for each in known:
         failed = f", {each.without} without" if each.without else ""
         count = [f"{len(each.scores)}{failed}"] if several else []
-        run = each.runs[0] if len(each.runs) == 1 else ""
-        table.add_row(*map(short, each.values), _score(each), *count, run)
+        run = ([each.runs[0]] if len(each.runs) == 1 else [""]) if named else []
+        table.add_row(*map(short, each.values), _score(each), *count, *run)
     return table
 
 
