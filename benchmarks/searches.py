@@ -36,6 +36,7 @@ _INDEXES: Final = (
     "ix_runs_listed",
     "ix_settings_name_number_run",
     "ix_settings_name_text_run",
+    "ix_settings_other",
     "ix_summaries_name_last_low_high_run",
     "ix_tasks_searched",
     "ix_artifacts_searched",

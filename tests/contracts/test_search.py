@@ -330,6 +330,29 @@ def test_a_search_finds_what_reading_every_run_finds(crowd: Crowd, node: q.Node,
     assert list(found) == [known.run.id for known in every if holds(node, known)]
 
 
+ALIKE = [["config.lr"], ["config.penalty"], ["metric.auc", "metric.auc.min", "metric.auc.max"], ["metric.odd name"]]
+
+
+@st.composite
+def alike(draw: st.DrawFn) -> q.Node:
+    """Several conditions on one config field or metric, which a run's rows may meet together or each on its own."""
+    field = q.field_at(tuple(draw(st.sampled_from(draw(st.sampled_from(ALIKE)))).split(".")))
+    assert field is not None
+    signs = st.sampled_from(q.OPERATORS[field.kind])
+    one = signs.flatmap(lambda sign: value_of(field, sign).map(lambda value: q.Compare(field, sign, value)))
+    return q.And(tuple(draw(st.lists(st.one_of(one, st.just(q.Defined(field))), min_size=2, max_size=4))))
+
+
+@QUICK
+@given(node=alike(), denied=st.booleans(), planned=st.booleans())
+def test_conditions_on_one_field_may_be_met_by_different_tasks(
+    crowd: Crowd, node: q.Node, denied: bool, planned: bool
+) -> None:
+    asked = q.Not(node) if denied else node
+    found = search.ids(crowd.store, "clinic", q.Query(where=asked), few=0 if planned else search.FEW)
+    assert list(found) == [known.run.id for known in crowd.every if holds(asked, known)]
+
+
 @QUICK
 @given(node=NODES, field=field_names().filter(q.sortable), descending=st.booleans(), limit=st.integers(1, 40))
 def test_a_sorted_search_is_in_order_and_ends_with_what_has_no_value(
@@ -397,6 +420,32 @@ def test_what_is_written_later_is_found(store: Store, accept: Callable[..., Run]
     runs.note(store, run.id, "second guess")
     assert ask(store, "thoughts").total == 0
     assert [row.run.id for row in ask(store, "'second GUESS'").runs] == [run.id]
+
+
+def test_what_every_run_has_is_undefined_in_none_until_one_comes_without(
+    store: Store, accept: Callable[..., Run]
+) -> None:
+    def without() -> tuple[str, ...]:
+        return search.ids(store, "clinic", parse("config.lr is undefined or config.lr = 7", now=NOW), few=0)
+
+    accept(id="number", settings=(Setting(name="lr", value=0.1),))
+    accept(id="text", settings=(Setting(name="lr", value="auto"),))
+    assert without() == ()
+    accept(id="null", settings=(Setting(name="lr", value=None),))
+    assert without() == ("null",)
+    accept(id="list", settings=(Setting(name="lr", value=[]),))
+    assert without() == ("null",)
+
+
+@pytest.mark.parametrize("length", [1, 199, 200, 201, 3_900])
+def test_a_config_value_is_found_however_long_it_is(store: Store, accept: Callable[..., Run], length: int) -> None:
+    chance = random.Random(length)
+    long = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz0123456789é漢", k=length))
+    run = accept(settings=(Setting(name="text", value=long),))
+    accept(id="other", settings=(Setting(name="text", value=long + "."),))
+    asked = (f'config.text = "{long}"', f'not config.text = "{long}."', f'config.text is defined and id = "{run.id}"')
+    for text in asked:
+        assert search.ids(store, "clinic", parse(text, now=NOW), few=0) == (run.id,)
 
 
 def test_more_than_are_counted_are_said_to_be_more(store: Store) -> None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, intersect, or_, select, true
 from sqlalchemy.sql.selectable import FromClause
 
 from palmette.domain import query as q
 from palmette.domain.query import Group, Kind, Operator
 from palmette.domain.states import TaskState
 from palmette.store.columns import plain
-from palmette.store.schema import artifacts, runs, settings, summaries, tags, tasks, texts
+from palmette.store.schema import LONGEST, SHORT, artifacts, runs, settings, summaries, tags, tasks, texts
 from palmette.store.statements import begins
 from palmette.store.texts import folded
 
@@ -60,6 +60,10 @@ class Rows:
     scanned: bool = False
     #: what is in them stands in no index: only the named ones are counted
     outside: bool = False
+    #: a handful among many: what PostgreSQL had better begin with
+    rare: bool = False
+    #: a row of each of these, which one look at the run's rows can tell
+    parts: tuple[Rows, ...] = ()
 
     @property
     def condition(self) -> ColumnElement[bool]:
@@ -68,14 +72,22 @@ class Rows:
 
     def probe(self, dialect: str) -> ColumnElement[bool]:
         """Whether the run at hand has such a row."""
+        own = and_(self.table.c.run == runs.c.id, self.named)
+        if self.parts:
+            each = [func.max(case((part.held, 1), else_=0)) for part in self.parts]
+            return func.coalesce(select(sum(each[1:], each[0])).where(own).scalar_subquery(), 0) == len(each)
         # SQLite knows no better than to take an index of values for it: one that it does not understand it leaves.
         held = opaque(self.held) if dialect == "sqlite" else self.held
-        own = self.table.c.run == runs.c.id
-        return exists(select(1).select_from(self.table).where(own, self.named, held))
+        found = exists(select(1).select_from(self.table).where(own, held))
+        # Of names and values together PostgreSQL knows too little to order joins. This way it asks run by run, the
+        # newest first, and has all rows at hand in a hash where they fit.
+        return found.is_(true()) if dialect == "postgresql" and not self.rare else found
 
     @property
     def keys(self) -> Select[Any]:
         """The runs that have."""
+        if self.parts:
+            return select(intersect(*(part.keys for part in self.parts)).subquery().c.run)
         return select(self.table.c.run).where(self.condition)
 
 
@@ -117,6 +129,12 @@ class Condition:
         parts = [part.without(rows) for part in self.parts] if self.operator == "and" else self.parts
         return replace(self, parts=tuple(parts))
 
+    def settled(self, always: Collection[Rows]) -> Condition:
+        """What is left to ask where every run has these rows."""
+        if isinstance(self.leaf, Rows) and self.leaf in always:
+            return Condition("and")
+        return replace(self, parts=tuple(part.settled(always) for part in self.parts))
+
     def rows(self) -> Iterator[Rows]:
         """The leaves that are rows beside the run."""
         if isinstance(self.leaf, Rows):
@@ -129,13 +147,15 @@ def condition(node: q.Node, dialect: str) -> Condition:
     """The condition that a query states."""
     match node:
         case q.And(parts):
-            return Condition("and", tuple(condition(part, dialect) for part in parts))
+            return Condition("and", _joined([condition(part, dialect) for part in parts], dialect))
         case q.Or(parts):
             return Condition("or", tuple(condition(part, dialect) for part in parts))
         case q.Not(part):
             return Condition("not", (condition(part, dialect),))
         case q.Words(text):
             return _leaf(_said(text, dialect))
+        case q.Defined(field) if field.group is Group.CONFIG:
+            return Condition("or", tuple(map(_leaf, _valued(field.name, dialect))))
         case q.Defined(field):
             return _leaf(_defined(field))
         case q.Compare(field, operator, value):
@@ -146,6 +166,34 @@ def condition(node: q.Node, dialect: str) -> Condition:
 
 def _leaf(leaf: Leaf) -> Condition:
     return Condition("leaf", leaf=leaf)
+
+
+def _joined(parts: Sequence[Condition], dialect: str) -> tuple[Condition, ...]:
+    """Parts that all have to hold; those that ask the same rows of a run are one."""
+    found: list[Condition] = []
+    for part in parts:
+        for place, other in enumerate(found):
+            both = _both(other.leaf, part.leaf, dialect)
+            if both is not None:
+                found[place] = _leaf(both)
+                break
+        else:
+            found.append(part)
+    return tuple(found)
+
+
+def _both(one: Leaf | None, other: Leaf | None, dialect: str) -> Rows | None:
+    if not (isinstance(one, Rows) and isinstance(other, Rows)):
+        return None
+    if one.table is not other.table or not one.named.compare(other.named):
+        return None
+    if one.table in (settings, texts):
+        # A run has one row of them.
+        return replace(one, held=and_(one.held, other.held), scanned=one.scanned or other.scanned)
+    if one.table is summaries and dialect == "sqlite":
+        # A metric has a row of each task that logged it: one may answer this, and another that.
+        return Rows(summaries, one.named, scanned=True, parts=(*(one.parts or [one]), *(other.parts or [other])))
+    return None
 
 
 def _said(text: str, dialect: str) -> Rows:
@@ -166,7 +214,7 @@ def _compared(field: q.Field, operator: Operator, value: q.Value, dialect: str) 
 
 def _tagged(operator: Operator, value: q.Value, dialect: str) -> Rows:
     holds = _holds(tags.c.tag, Kind.TEXT, operator, value, dialect)
-    return Rows(tags, holds) if operator is Operator.EQUAL else Rows(tags, true(), holds)
+    return Rows(tags, holds, rare=True) if operator is Operator.EQUAL else Rows(tags, true(), holds)
 
 
 def _rows(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> Rows:
@@ -188,7 +236,10 @@ def _rows(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> R
 def _setting(operator: Operator, value: q.Scalar, dialect: str) -> ColumnElement[bool]:
     if operator is Operator.CONTAINS:
         return and_(settings.c.text.is_not(None), _holds(settings.c.text, Kind.TEXT, operator, value.text, dialect))
-    as_text = and_(settings.c.text.is_not(None), settings.c.text == plain(value.text))
+    text = plain(value.text)
+    # A short text is in the index of short ones alone.
+    indexed = SHORT if dialect == "postgresql" and len(text) <= LONGEST else settings.c.text.is_not(None)
+    as_text = and_(indexed, settings.c.text == text)
     if value.number is None:
         return as_text
     as_number = _holds(settings.c.number, Kind.NUMBER, operator, value.number, dialect)
@@ -246,8 +297,6 @@ def _artifacts(step: str, held: ColumnElement[bool]) -> Rows:
 
 def _defined(field: q.Field) -> Leaf:
     match field.group:
-        case Group.CONFIG:
-            return Rows(settings, settings.c.name == field.name, settings.c.value != "null", outside=True)
         case Group.METRIC:
             held = true() if field.aspect == "last" else METRICS[field.aspect].is_not(None)
             return Rows(summaries, summaries.c.name == field.name, held)
@@ -262,6 +311,20 @@ def _defined(field: q.Field) -> Leaf:
             return Rows(tags, true())
         case _:
             return or_(*(_there(column, field.kind) for column in COLUMNS[field.name]))
+
+
+def _valued(name: str, dialect: str) -> list[Rows]:
+    """A number, a text, or what is neither but not null either: each in an index of its own."""
+    named, number, text = settings.c.name == name, settings.c.number, settings.c.text
+    if dialect == "postgresql":
+        short, other = SHORT, and_(number.is_(None), SHORT.is_not(true()))
+    else:
+        short, other = text.is_not(None), func.coalesce(number, text).is_(None)
+    return [
+        Rows(settings, named, number.is_not(None)),
+        Rows(settings, named, short),
+        Rows(settings, and_(named, other), settings.c.value != "null", outside=True),
+    ]
 
 
 def _there(column: ColumnElement[Any], kind: Kind) -> ColumnElement[bool]:

@@ -48,6 +48,8 @@ class Estimate:
 
     def gathering(self, rows: Rows) -> float:
         """What it costs to have all of them at hand."""
+        if rows.parts:
+            return sum(map(self.gathering, rows.parts))
         each = _GATHERED + (_LOOKED if rows.outside else 0)
         return self.sizes[rows] * each + (_SCANNED * self.count if rows.scanned else 0)
 

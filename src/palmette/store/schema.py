@@ -23,6 +23,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    func,
+    literal_column,
 )
 
 #: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
@@ -358,7 +360,25 @@ for _index in (
     Index("ix_settings_name_text_run", settings.c.name, settings.c.text, settings.c.run),
 ):
     _index.ddl_if(dialect="sqlite")
-for _column in (settings.c.text, runs.c.git_branch, runs.c.ticket):
+#: of a config value's text so many characters fit in a row of an index, whatever they are
+LONGEST: Final = 200
+SHORT: Final = func.length(settings.c.text) <= literal_column(str(LONGEST))
+Index(
+    "ix_settings_name_short_run",
+    settings.c.name,
+    settings.c.text,
+    settings.c.run,
+    postgresql_where=literal_column(f"length(text) <= {LONGEST}"),
+).ddl_if(dialect="postgresql")
+# What is neither a number nor a text that stands in an index: nulls and lists.
+Index(
+    "ix_settings_other",
+    settings.c.name,
+    settings.c.run,
+    sqlite_where=literal_column("coalesce(number, text) IS NULL"),
+    postgresql_where=literal_column(f"number IS NULL AND (length(text) <= {LONGEST}) IS NOT TRUE"),
+)
+for _column in (runs.c.git_branch, runs.c.ticket):
     Index(f"ix_{_column.table.name}_{_column.name}_hash", _column, postgresql_using="hash").ddl_if(dialect="postgresql")
 
 #: Alembic's own table. Not among the others, which are all that Alembic compares.

@@ -27,6 +27,8 @@ CAP: Final = 1_000
 
 #: of the newest runs, how many show what is frequent
 _SAMPLE: Final = 300
+#: keeping so many in order is much cheaper than sorting all
+_FIRST: Final = 1_000
 #: in so few runs nothing needs planning
 FEW: Final = 2_000
 _NEWEST: Final = (runs.c.created.desc(), runs.c.id.desc())
@@ -73,7 +75,9 @@ class _Search:
         self._lite = self._dialect == "sqlite"
         self._condition = condition(query.where, self._dialect)
         self._within = (runs.c.project == project) if project else true()
-        self._project = project
+        if not self._lite:
+            # Its compiler takes longer than a search.
+            connection.execute(select(func.set_config("jit", "off", True)))
 
     def newest(self, most: int | None) -> list[str]:
         """The ids of the newest runs that are meant, so many at most."""
@@ -104,7 +108,7 @@ class _Search:
         for rows, value in keys:
             key = value.collate("C") if isinstance(value.type, Text) and not self._lite else value
             if rows is None:
-                yield self._by_column(sort, key, _there(value), few)
+                yield from self._by_column(sort, key, _there(value), few)
                 continue
             own = (
                 rows.table.c.run.in_(few)
@@ -121,18 +125,21 @@ class _Search:
 
     def _by_column(
         self, sort: q.Sort, key: ColumnElement[Any], there: ColumnElement[bool], few: Sequence[str] | None
-    ) -> Select[Any]:
+    ) -> Iterator[Select[Any]]:
         """By a column of the run's own."""
         if few is not None:
-            return _ordered(select(runs.c.id).where(runs.c.id.in_(few), there), key, runs.c.id, sort)
+            yield _ordered(select(runs.c.id).where(runs.c.id.in_(few), there), key, runs.c.id, sort)
+            return
         every = select(runs.c.id).where(self._within, there)
         if not self._lite:
-            return _ordered(every.where(self._probing), key, runs.c.id, sort)
-        # All runs in order first, from one index; then only so many are looked at as are shown. A limit, even none,
-        # keeps SQLite from turning it round.
-        inner = _ordered(every, key, runs.c.id, sort).limit(-1).subquery()
-        own = select(1).select_from(runs).where(runs.c.id == inner.c.id, self._probing)
-        return select(inner.c.id).where(own.exists())
+            yield _ordered(every.where(self._probing), key, runs.c.id, sort)
+            return
+        # The first runs in order, then all, from one index; then only so many are looked at as are shown. A limit, even
+        # none, keeps SQLite from turning it round.
+        for first in (_FIRST, -1):
+            inner = _ordered(every, key, runs.c.id, sort).limit(first).subquery()
+            own = select(1).select_from(runs).where(runs.c.id == inner.c.id, self._probing)
+            yield select(inner.c.id).where(own.exists())
 
     @property
     def _probing(self) -> ColumnElement[bool]:
@@ -143,20 +150,21 @@ class _Search:
             # The plus keeps SQLite from going through these one by one: they only filter.
             return literal_column("+runs.id").in_(rows.keys) if rows in gathered else rows.probe(self._dialect)
 
-        found = select(runs.c.id).where(self._within, asked.sql(ask))
-        # Without statistics SQLite may prefer another index, and then sorts all runs.
-        return found.with_hint(runs, "INDEXED BY ix_runs_listed", "sqlite") if self._project else found
+        return select(runs.c.id).where(self._within, asked.sql(ask))
 
     # SQLite.
 
     def _plan(self, most: int | None) -> Select[Any]:
         """The cheapest way to the newest `most` runs."""
-        leaves = list(dict.fromkeys(self._condition.rows()))
+        leaves = list(dict.fromkeys(each for rows in self._condition.rows() for each in (rows, *rows.parts)))
         count = self._connection.execute(select(literal_column("max(rowid)")).select_from(runs)).scalar() or 0
         if not leaves or count <= self._few:
             return self._walk(self._condition, ())
         held, shares = self._sample(leaves)
         known = Estimate(count, {rows: self._size(rows, count, shares[rows]) for rows in leaves})
+        always = [rows for rows in leaves if rows.table is settings and not rows.outside and not rows.scanned]
+        # A config field is one row a run: as many as there can be runs, and every run has it.
+        self._condition = self._condition.settled([rows for rows in always if known.sizes[rows] >= count])
         ordered = known.ordered(self._condition)
         reached = count if most is None else min(count, most * (_SAMPLE + 1) / (held + 0.5))
         asked, gathered = known.walk(ordered, reached)

@@ -72,10 +72,16 @@ def _indexes() -> None:
     if op.get_bind().dialect.name == "sqlite":
         op.create_index("ix_runs_listed", "runs", [*_LISTED, *_LISTED_TOO])
         op.create_index("ix_settings_name_text_run", "settings", ["name", "text", "run"])
+        neither = sa.text("coalesce(number, text) IS NULL")
+        op.create_index("ix_settings_other", "settings", ["name", "run"], sqlite_where=neither)
     else:
         # A row of a PostgreSQL B-tree has at most some 2,700 bytes; of these texts users decide the length.
-        for table, column in (("settings", "text"), ("runs", "git_branch"), ("runs", "ticket")):
-            op.create_index(f"ix_{table}_{column}_hash", table, [column], postgresql_using="hash")
+        for column in ("git_branch", "ticket"):
+            op.create_index(f"ix_runs_{column}_hash", "runs", [column], postgresql_using="hash")
+        short = sa.text("length(text) <= 200")
+        op.create_index("ix_settings_name_short_run", "settings", ["name", "text", "run"], postgresql_where=short)
+        neither = sa.text("number IS NULL AND (length(text) <= 200) IS NOT TRUE")
+        op.create_index("ix_settings_other", "settings", ["name", "run"], postgresql_where=neither)
 
 
 def _fill(connection: sa.Connection) -> None:
