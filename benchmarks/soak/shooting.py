@@ -23,6 +23,7 @@ CHOICE: Final = {
     Kind.NURSERY: 1,
     Kind.INIT: 1,
     Kind.BELOW: 1,
+    Kind.SPARE: 1,
     Kind.RECORDING: 1,
 }
 #: A volley hits so many at once, if they are there when the first of them is.
@@ -177,7 +178,7 @@ class Shooter:
                 moment = self._moment(how)
                 hit = [victim for victim in self._some(kinds, there) if victim.kill()]
                 self.round.kills += [(victim.kind.value, moment) for victim in hit]
-                self._shots += sum(victim.kind in (Kind.TASK, Kind.INIT, Kind.BELOW) for victim in hit)
+                self._shots += sum(victim.kind in (Kind.TASK, Kind.INIT, Kind.BELOW, Kind.SPARE) for victim in hit)
                 return bool(hit)
             time.sleep(0.003)
         return 0

@@ -182,7 +182,7 @@ def nothing_runs(house: House) -> Iterator[str]:
 
 def _left(house: House) -> list[str]:
     found = members(house.directory)
-    idle = (Kind.TEMPLATE, Kind.NURSERY, Kind.INIT)
+    idle = (Kind.TEMPLATE, Kind.NURSERY, Kind.INIT, Kind.SPARE)
     strays = [one for one in found if one.kind not in idle]
     for kind in idle:
         strays += [one for one in found if one.kind is kind][1:]

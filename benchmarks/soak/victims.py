@@ -23,6 +23,8 @@ class Kind(StrEnum):
     RECORDING = "recording"
     #: the first process of a task's namespace, or of the next one's
     INIT = "init"
+    #: a template's fork that waits for its task, or a task that is not in its directory yet
+    SPARE = "spare"
     TASK = "task"
     #: whatever a task has started
     BELOW = "below a task"
@@ -138,7 +140,7 @@ def _kind(one: _Seen, seen: dict[int, _Seen], directory: Path, driver: int) -> K
     if above is None or not above.machine:
         return Kind.TEMPLATE if "template.py" in one.command else Kind.KEEPER
     oldest = min((other.start, other.pid) for other in seen.values() if other.parent == one.parent)
-    # Its first child; a task that is not in its own directory yet may look like it.
+    # Its first child; what is forked ahead, or is not in its own directory yet, may look like it.
     if root:
-        return Kind.NURSERY if oldest == (one.start, one.pid) else Kind.BELOW
+        return Kind.NURSERY if oldest == (one.start, one.pid) else Kind.SPARE
     return Kind.INIT

@@ -146,7 +146,7 @@ class TestMaking:
 WRITERS = """
 import os, sys
 import palmette.store.upgrade, sqlalchemy.dialects.sqlite
-from palmette.domain.run import Process, Run, TaskChanged
+from palmette.domain.run import Process, Run, TaskChanged, TaskRecord
 from palmette.domain.states import TaskState
 from palmette.store import database, identity, leases, runs
 from palmette.store.ledger import RunLedger
@@ -154,7 +154,7 @@ from palmette.store.ledger import RunLedger
 def write(home, count):
     store = database.open(home)
     run = Run(id=identity.new_run_id(), project="clinic", algorithm="tumour")
-    runs.create(store, run)
+    runs.create(store, run, [TaskRecord(name=name, executor="e") for name in ("a", "b")])
     me = Process(pid=os.getpid(), start=1, boot="boot")
     ledger = RunLedger(store, leases.take(store, run.id, "here", me, alive=bool), exists=bool)
     for number in range(count):

@@ -135,4 +135,4 @@ def test_declared_metrics_come_first_and_know_their_direction() -> None:
 
 def test_what_cannot_be_compared_in_full_is_said() -> None:
     found = compare(side("b"), side("a", state=RunState.FAILED))
-    assert found.remarks == ("run a is FAILED: its numbers may be missing",)
+    assert found.remarks == ("run a is failed: its numbers may be missing",)

@@ -414,7 +414,9 @@ _OPERATIONS: Final[Mapping[str, tuple[str, Callable[[Placeholder], Any] | None]]
 _HINTS: Final = {
     "bool": "Branch with `with when(x > 3):`, and combine tests with &, | and ~.",
     "iter": "Loop with `for item in each(items):`.",
-    "enter": "A loop is written `for item in each(items):`, a condition `with when(x > 3):`.",
+    **dict.fromkeys(
+        ("enter", "exit"), "A loop is written `for item in each(items):`, a condition `with when(x > 3):`."
+    ),
 }
 for _name, (_doing, _given) in _OPERATIONS.items():
     setattr(Placeholder, f"__{_name}__", _refuse(_doing, _given, _HINTS.get(_name, "")))

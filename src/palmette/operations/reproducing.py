@@ -213,7 +213,11 @@ def _from_commit(project: Project, environ: Mapping[str, str], original: Origina
     whole = Path(_git(project.root, environ, "rev-parse", "--show-toplevel").decode().strip())
     archive = _git(whole, environ, "archive", "--format=tar", original.run.git.commit)
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(tree, filter="data")
+        if hasattr(tarfile, "data_filter"):
+            tar.extractall(tree, filter="data")
+        else:
+            # The first releases of Python 3.11 know no filters. What Git packs stays within the tree by itself.
+            tar.extractall(tree)
     if original.run.git.diff:
         with original.home.blobs.open(original.run.git.diff) as file:
             _git(tree, environ, "apply", "--allow-empty", "--whitespace=nowarn", typed=file.read())

@@ -114,7 +114,7 @@ def carry_out(
     _lend(step, work)
     text = json.dumps(_message(step, signature, inputs, directory))
     done = subprocess.run(
-        [sys.executable, "-c", _PROGRAM, module, file, target, text],
+        [sys.executable, "-u", "-c", _PROGRAM, module, file, target, text],
         cwd=work,
         env={**_surroundings(), **(environ or {})},
         stdin=subprocess.DEVNULL,
