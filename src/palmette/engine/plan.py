@@ -190,6 +190,11 @@ class Plan:
         """The tasks that there are, and those that loops will make, each once."""
         return (*self.tasks, *self.patterns)
 
+    @property
+    def secrets(self) -> frozenset[str]:
+        """The names of all secrets that its tasks are handed, those of loops included."""
+        return frozenset(secret.name for task in self.every_task for secret in task.secrets)
+
     @cached_property
     def _by_name(self) -> dict[str, PlannedTask]:
         return {task.name: task for task in self.tasks}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import tempfile
 import time
 from collections.abc import Mapping
@@ -19,7 +18,6 @@ from palmette.domain.graph import Algorithm, Fresh, Retry
 from palmette.domain.run import Environment, Host, Lease, Run, Setting, Source, TaskRecord
 from palmette.domain.ticket import ticket
 from palmette.domain.values import literal
-from palmette.engine import processes
 from palmette.engine.executors.template import Template
 from palmette.engine.executors.terminal import Debugging, debugging
 from palmette.engine.plan import Plan, PlannedTask
@@ -32,12 +30,12 @@ from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
 from palmette.operations import configs, environments, git, machine, originals, outside, secrets
 from palmette.operations.compiling import compile_recorded
-from palmette.operations.home import BUNDLES, Home, make_home
-from palmette.operations.policy import FROM, policy
+from palmette.operations.home import BUNDLES, Home, hold, make_home
+from palmette.operations.policy import from_tasks, policy
 from palmette.operations.preparing import Directories, Preparation
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
-from palmette.store import captures, leases, runs
+from palmette.store import captures, runs
 from palmette.store.captures import BundleRecord
 from palmette.store.identity import new_run_id
 
@@ -121,7 +119,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
             recorded.algorithm.config,
             _settings(recorded.algorithm, request, file),
             project.root,
-            typed={text.partition("=")[0].strip(): request.directory or project.root for text in request.overrides},
+            outside.typed_at(request.overrides, request.directory or project.root),
         )
         names = (name for step in recorded.algorithm.steps for name in step.secrets)
         hidden = secrets.gather(names, project.root, environ)
@@ -135,6 +133,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         built = _built(preparation, recorded)
         home = make_home(project)
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
+    tokens = {label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens}
     run = replace(
         _run(recorded, request, settings),
         ticket=ticket(repository.git.branch),
@@ -142,21 +141,17 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         host=host,
         environments=built,
         spec=home.blobs.put_bytes(codec.dumps(document).encode()),
-        tokens={
-            **{label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens},
-            **({FROM: ",".join(request.onward)} if request.onward else {}),
-        },
+        tokens=from_tasks(tokens, request.onward),
     )
     _keep(home, recorded)
     runs.create(home.store, run, plan.records())
-    me = processes.process_of(os.getpid())
     return Accepted(
         run=run,
         tasks=plan.records(),
         notices=_notices(preparation, repository.note, recorded, plan, request),
         home=home,
         plan=plan,
-        lease=leases.take(home.store, run.id, host.name, me, alive=processes.alive),
+        lease=hold(home, run.id, host.name),
         project=project,
         environ=environ,
         directories=preparation.directories,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -9,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from palmette.blobs import Blobs
-from palmette.domain.run import Process, Run
+from palmette.domain.run import Lease, Process, Run
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError
 from palmette.operations.project import Project
-from palmette.store import database
+from palmette.store import database, leases
 from palmette.store.database import FILE, Store
 
 #: Where unpacked bundles lie, in the home.
@@ -111,3 +112,9 @@ def interrupted(run: Run, alive: Callable[[Process], bool] = processes.alive) ->
     if run.state.final:
         return False
     return run.lease is None or (run.lease.process.boot == processes.boot() and not alive(run.lease.process))
+
+
+def hold(home: Home, run: str, host: str) -> Lease:
+    """Take the right to drive the run for this process; LeaseLost if somebody who lives has it."""
+    me = processes.process_of(os.getpid())
+    return leases.take(home.store, run, host, me, alive=processes.alive)

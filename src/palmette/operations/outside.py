@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -61,6 +61,11 @@ def _unchanged(there: References, artifact: Artifact) -> None:
             f"{artifact.uri} is not what it was: it was {artifact.digest}, and is {now}",
             "It was passed by reference, so there is no copy of what it was.",
         )
+
+
+def typed_at(overrides: Iterable[str], directory: Path) -> dict[str, Path]:
+    """Where each field was typed whose override, "C=0.1", came from this directory."""
+    return {text.partition("=")[0].strip(): directory for text in overrides}
 
 
 def placed(

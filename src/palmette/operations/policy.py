@@ -40,6 +40,12 @@ def policy(home: Home, run: Run, plan: Plan) -> Policy:
     )
 
 
+def from_tasks(tokens: Mapping[str, str], onward: Sequence[str]) -> dict[str, str]:
+    """A run's tokens as those of one that executes its origin's tasks anew from these on, if there are any."""
+    kept = {name: token for name, token in tokens.items() if name != FROM}
+    return {**kept, FROM: ",".join(onward)} if onward else kept
+
+
 def adopted(home: Home, origin: str, records: Iterable[TaskRecord]) -> dict[str, Reused]:
     """What these tasks of the run made, of those that were good and whose bytes are still there: nobody collects them
     before this run refers to them."""

@@ -29,7 +29,7 @@ from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail, shown
 from palmette.operations.home import open_home
 from palmette.operations.originals import Original
-from palmette.operations.policy import FROM, gone
+from palmette.operations.policy import from_tasks, gone
 from palmette.operations.project import Interpreter, Project
 from palmette.operations.rerunning import Standing, accept, reached
 from palmette.operations.trials import equal
@@ -151,7 +151,7 @@ def rebuilt(project: Project, environ: Mapping[str, str], ref: str, wanted: Want
             refresh=wanted.refetch,
             tags=(TAG,),
             note="",
-            tokens={name: token for name, token in original.run.tokens.items() if name != FROM},
+            tokens=from_tasks(original.run.tokens, ()),
         )
         yield Rebuilt(
             standing=standing,

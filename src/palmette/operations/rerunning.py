@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 
 from palmette.domain.run import Environment, Host, Run, TaskRecord
 from palmette.domain.states import TaskState
-from palmette.engine import processes
 from palmette.engine.executors.template import Template
 from palmette.engine.planning import plan as make_plan
 from palmette.errors import NotFound, StoreError
@@ -20,13 +18,13 @@ from palmette.ir.spec import PipelineDocument
 from palmette.operations import accepting, environments, machine, originals, outside, secrets
 from palmette.operations.accepting import Accepted, Request
 from palmette.operations.details import shown
-from palmette.operations.home import open_home
+from palmette.operations.home import hold, open_home
 from palmette.operations.originals import Original
-from palmette.operations.policy import FROM, downstream, gone, policy
+from palmette.operations.policy import downstream, from_tasks, gone, policy
 from palmette.operations.preparing import Directories, begin, directories
 from palmette.operations.project import Interpreter, Project, interpreter
 from palmette.operations.reading import step_named
-from palmette.store import leases, runs
+from palmette.store import runs
 from palmette.store.identity import new_run_id
 
 
@@ -222,7 +220,7 @@ def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Acce
         preset=wanted.preset,
         overrides=wanted.overrides,
     )
-    typed = {text.partition("=")[0].strip(): wanted.directory or root for text in wanted.overrides}
+    typed = outside.typed_at(wanted.overrides, wanted.directory or root)
     run = replace(
         original.run,
         settings=outside.placed(original.algorithm.config, settings, root, typed),
@@ -232,9 +230,8 @@ def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Acce
         tags=tuple(dict.fromkeys(wanted.tags)),
         note=wanted.note,
     )
-    kept = {name: token for name, token in run.tokens.items() if name != FROM}
-    tokens = {**kept, **({FROM: ",".join(onward)} if onward else {})}
-    return accept(standing, replace(run, tokens=tokens), isolated=wanted.isolated)
+    run = replace(run, tokens=from_tasks(run.tokens, onward))
+    return accept(standing, run, isolated=wanted.isolated)
 
 
 def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
@@ -243,20 +240,17 @@ def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
     plan = make_plan(standing.document, run.config)
     host = machine.host(standing.project.gpus)
     accepting.fits(plan, accepting.slots(standing.directories, host))
-    hidden = secrets.gather(
-        {secret.name for task in plan.every_task for secret in task.secrets}, standing.project.root, standing.environ
-    )
+    hidden = secrets.gather(plan.secrets, standing.project.root, standing.environ)
     run = _fresh(run, original.run.id, standing, host=host)
     run = replace(run, spec=home.blobs.put_bytes(codec.dumps(standing.document).encode()))
     runs.create(home.store, run, plan.records())
-    me = processes.process_of(os.getpid())
     return Accepted(
         run=run,
         tasks=plan.records(),
         notices=(f"with the code of {original.run.id}", *standing.notices, *(str(note) for note in plan.notes)),
         home=home,
         plan=plan,
-        lease=leases.take(home.store, run.id, host.name, me, alive=processes.alive),
+        lease=hold(home, run.id, host.name),
         project=standing.project,
         environ=standing.environ,
         directories=standing.directories,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -24,7 +23,7 @@ from palmette.operations import environments, machine, outside, reading, secrets
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
 from palmette.operations.expressions import Deferred
-from palmette.operations.home import Home, interrupted, open_home
+from palmette.operations.home import Home, hold, interrupted, open_home
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.policy import policy
 from palmette.operations.preparing import directories
@@ -130,12 +129,11 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
 
 
 def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, str]) -> Accepted:
-    me = processes.process_of(os.getpid())
-    lease = leases.take(home.store, run.id, machine.host(project.gpus).name, me, alive=processes.alive)
+    lease = hold(home, run.id, machine.host(project.gpus).name)
     records = _settle_lost(home, run, lease)
     document = codec.loads(_stored(home, run.spec))
     plan = make_plan(document, run.config)
-    hidden = secrets.gather({each.name for task in plan.every_task for each in task.secrets}, project.root, environ)
+    hidden = secrets.gather(plan.secrets, project.root, environ)
     done = sum(record.state.good for record in records if not record.group)
     return Accepted(
         run=replace(runs.get(home.store, run.id), environments=run.environments),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import math
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,7 +17,6 @@ from palmette.domain.graph import Algorithm, Field, Reading
 from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json, literal
-from palmette.engine import processes
 from palmette.engine.planning import plan as make_plan
 from palmette.errors import ConfigError, LeaseLost, NotFound, Problem, UsageError
 from palmette.ir import codec
@@ -26,14 +24,14 @@ from palmette.ir.spec import PipelineDocument
 from palmette.operations import configs, environments, machine, outside, secrets
 from palmette.operations.accepting import Accepted, Request, accept
 from palmette.operations.compiling import compile_recorded
-from palmette.operations.home import Home, interrupted, open_home
+from palmette.operations.home import Home, hold, interrupted, open_home
 from palmette.operations.points import Varied, grid, varied, varies
 from palmette.operations.policy import policy
 from palmette.operations.preparing import Directories, Preparation, directories
 from palmette.operations.project import Project
 from palmette.operations.recording import finish
 from palmette.operations.sharing import Reach, reach
-from palmette.store import leases, runs
+from palmette.store import runs
 from palmette.store import sweeps as stored
 from palmette.store.identity import new_run_id
 from palmette.store.sweeps import SweepRecord
@@ -309,14 +307,13 @@ def point(opened: Opened, values: Sequence[Json]) -> Accepted:
     plan = make_plan(opened.document, run.config)
     host = model.host or machine.host(opened.project.gpus)
     runs.create(home.store, run, plan.records())
-    me = processes.process_of(os.getpid())
     return Accepted(
         run=run,
         tasks=plan.records(),
         notices=(),
         home=home,
         plan=plan,
-        lease=leases.take(home.store, run.id, host.name, me, alive=processes.alive),
+        lease=hold(home, run.id, host.name),
         project=opened.project,
         environ=opened.environ,
         directories=opened.directories,
@@ -404,7 +401,7 @@ def reopen(project: Project, environ: Mapping[str, str], sweep: Sweep) -> Iterat
     model = runs.get(home.store, known[0].run.id)
     document = _document(home, model)
     plan = make_plan(document, model.config)
-    hidden = secrets.gather({each.name for task in plan.every_task for each in task.secrets}, project.root, environ)
+    hidden = secrets.gather(plan.secrets, project.root, environ)
     with environments.shelf(environ) as held:
         built = environments.again(held, model.environment, model.environments, project.root)
         yield Opened(
