@@ -43,7 +43,7 @@ _AT_HOME: Final = frozenset(
     for name in (
         *(f"authoring/{name}" for name in _RECORDING),
         *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states")),
-        *(f"domain/{name}" for name in ("grammar", "moments", "query", "ticket", "wire")),
+        *(f"domain/{name}" for name in ("grammar", "hosting", "listing", "moments", "query", "ticket", "wire")),
         *(
             f"runtime/{name}"
             for name in ("bootstrap", "delivery", "describe", "keeper", "spare", "template", "threads")

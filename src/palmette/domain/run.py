@@ -233,6 +233,22 @@ class Run:
     origin: str = ""
     #: the ticket of its branch: "IA-1742"; empty for none
     ticket: str = ""
+    #: identifiers of what it is filed under and was made from; empty for none
+    experiment: str = ""
+    pipeline: str = ""
+    pipeline_version: str = ""
+    schedule: str = ""
+    #: the tick of the schedule that it stands for
+    scheduled: float | None = None
+    #: when it was archived; None unless it is
+    archived: float | None = None
+    #: who drives it: empty for whoever accepted it, `hosting.SERVED` for any server of the store
+    queue: str = ""
+    #: who asked for it: the name of a token; empty where nobody had to say
+    owner: str = ""
+    #: where a cluster would put its artifacts, and in whose name it would run
+    root: str = ""
+    service_account: str = ""
 
     @property
     def imported(self) -> bool:

@@ -217,6 +217,28 @@ class Secrets:
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
+class Vault(Protocol):
+    """What stands in for a cluster's secrets, config maps and volumes. What does not exist is None."""
+
+    def secret(self, name: str) -> Mapping[str, str] | None:
+        """The values of a secret by key. They are handed to the process that needs them and kept nowhere."""
+
+    def configmap(self, name: str) -> Mapping[str, str] | None:
+        """The values of a config map by key."""
+
+    def version(self, name: str) -> str:
+        """What changes whenever a value of that secret does; empty where there is no such secret."""
+
+    def volume(self, name: str) -> Path | None:
+        """The directory of a volume."""
+
+    def create_volume(self, name: str, *, size: str, access_modes: Sequence[str], storage_class: str) -> Path:
+        """Make a volume; UsageError if there is one of that name."""
+
+    def delete_volume(self, name: str) -> None:
+        """Remove a volume and what is in it; nothing happens if it does not exist."""
+
+
 #: Output name → artifact, as read from a finished attempt
 Artifacts: TypeAlias = Mapping[str, Artifact]
 #: Parameter name → value

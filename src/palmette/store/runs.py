@@ -329,6 +329,16 @@ def row_of(run: Run) -> dict[str, object]:
         "sweep": run.sweep,
         "origin": run.origin,
         "ticket": plain(run.ticket),
+        "experiment": run.experiment,
+        "pipeline": run.pipeline,
+        "pipeline_version": run.pipeline_version,
+        "schedule": run.schedule,
+        "scheduled": run.scheduled,
+        "archived": run.archived,
+        "queue": run.queue,
+        "owner": plain(run.owner),
+        "root": plain(run.root),
+        "service_account": plain(run.service_account),
         "epoch": 0,
     }
 
@@ -370,6 +380,16 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str]) -> Run:
         sweep=row.sweep,
         origin=row.origin,
         ticket=row.ticket,
+        experiment=row.experiment,
+        pipeline=row.pipeline,
+        pipeline_version=row.pipeline_version,
+        schedule=row.schedule,
+        scheduled=row.scheduled,
+        archived=row.archived,
+        queue=row.queue,
+        owner=row.owner,
+        root=row.root,
+        service_account=row.service_account,
     )
 
 

@@ -23,16 +23,18 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     func,
     literal_column,
 )
 
 #: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
-REVISION: Final = "0002"
+REVISION: Final = "0003"
 
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
         "fk": "fk_%(table_name)s_%(column_0_name)s",
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     }
@@ -118,11 +120,32 @@ runs = Table(
     _added("sweep"),
     _added("origin"),
     _added("ticket"),
+    #: identifiers of what it was made from and is filed under; empty for none
+    _added("experiment"),
+    _added("pipeline"),
+    _added("pipeline_version"),
+    _added("schedule"),
+    #: the tick of the schedule that it stands for
+    Column("scheduled", Double),
+    #: when it was archived; NULL unless it is
+    Column("archived", Double),
+    #: who drives it: empty for whoever accepted it, "server" for any server of this store
+    _added("queue"),
+    #: who asked for it, so that the queue is fair: the name of a token; empty where nobody had to say
+    _added("owner"),
+    #: where a cluster would put its artifacts, and in whose name it would run
+    _added("root"),
+    _added("service_account"),
+    #: JSON: the states that it was in, with the times of entering them, where it was in more than the usual ones
+    _added("states"),
 )
 Index(None, runs.c.created, runs.c.id)
 Index(None, runs.c.project, runs.c.algorithm, runs.c.created, runs.c.id)
 Index(None, runs.c.git_commit)
 Index(None, runs.c.sweep)
+Index(None, runs.c.experiment, runs.c.created, runs.c.id)
+Index(None, runs.c.queue, runs.c.state)
+Index(None, runs.c.schedule, runs.c.scheduled)
 
 settings = Table(
     "settings",
@@ -348,6 +371,187 @@ views = Table(
     _text("name", primary_key=True),
     _text("query"),
     Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What Kubeflow Pipelines keeps besides runs.
+
+#: Names are unique in the store, as they are in a Kubeflow of one user.
+experiments = Table(
+    "experiments",
+    metadata,
+    _text("id", primary_key=True),
+    #: whose it is; empty for whoever speaks KFP's API
+    _text("project"),
+    _text("name", unique=True),
+    _text("description"),
+    Column("created", Double, nullable=False),
+    #: when its newest run was created
+    Column("last_run", Double),
+    Column("archived", Double),
+)
+Index(None, experiments.c.created, experiments.c.id)
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    _text("id", primary_key=True),
+    _text("project"),
+    _text("name", unique=True),
+    _text("display_name"),
+    _text("description"),
+    #: JSON
+    _text("tags"),
+    Column("created", Double, nullable=False),
+)
+Index(None, pipelines.c.created, pipelines.c.id)
+
+versions = Table(
+    "versions",
+    metadata,
+    _text("id", primary_key=True),
+    Column("pipeline", Text, ForeignKey("pipelines.id", ondelete="CASCADE"), nullable=False),
+    _text("name"),
+    _text("display_name"),
+    _text("description"),
+    #: JSON
+    _text("tags"),
+    #: blob digest of the document, platform document included
+    _text("spec"),
+    _text("code_source_url"),
+    _text("package_url"),
+    Column("created", Double, nullable=False),
+    UniqueConstraint("pipeline", "name", name="uq_versions_pipeline_name"),
+)
+Index(None, versions.c.pipeline, versions.c.created, versions.c.id)
+
+#: Recurring runs.
+schedules = Table(
+    "schedules",
+    metadata,
+    _text("id", primary_key=True),
+    _text("project"),
+    _text("name"),
+    _text("description"),
+    _text("experiment"),
+    #: empty for one that has a document of its own
+    _text("pipeline"),
+    #: empty for the newest at each tick
+    _text("pipeline_version"),
+    #: blob digest of its own document; empty for that of a version
+    _text("spec"),
+    #: JSON: parameter name → value, macros not yet expanded
+    _text("parameters"),
+    _text("root"),
+    _text("service_account"),
+    #: JSON, see `domain.hosting.Trigger`
+    _text("trigger"),
+    Column("max_concurrency", Integer, nullable=False),
+    Column("catchup", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("created", Double, nullable=False),
+    Column("updated", Double, nullable=False),
+    #: the tick that comes next; NULL after the last one
+    Column("next", Double),
+    #: the last tick that a run was made for, and how many there were
+    Column("last", Double),
+    Column("count", Integer, nullable=False),
+)
+Index(None, schedules.c.created, schedules.c.id)
+Index(None, schedules.c.enabled, schedules.c.next)
+
+#: Ticks that a run was made for. The key is what makes each happen once.
+ticks = Table(
+    "ticks",
+    metadata,
+    Column("schedule", Text, ForeignKey("schedules.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("moment", Double, primary_key=True),
+    _text("run"),
+    sqlite_with_rowid=False,
+)
+
+# What the embedded engine has in place of a cluster's secrets, config maps and volumes. `project` is empty for what all
+# projects of the store may use.
+
+secrets = Table(
+    "secrets",
+    metadata,
+    _text("project", primary_key=True),
+    _text("name", primary_key=True),
+    _text("key", primary_key=True),
+    #: encrypted
+    _text("value"),
+    #: changes whenever the value does; says nothing of it
+    _text("version"),
+    Column("updated", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+configmaps = Table(
+    "configmaps",
+    metadata,
+    _text("project", primary_key=True),
+    _text("name", primary_key=True),
+    _text("key", primary_key=True),
+    _text("value"),
+    Column("updated", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+volumes = Table(
+    "volumes",
+    metadata,
+    _text("project", primary_key=True),
+    _text("name", primary_key=True),
+    #: "5Gi"; not enforced
+    _text("size"),
+    _text("access_modes"),
+    _text("storage_class"),
+    #: the directory; below the home unless it was given
+    _text("path"),
+    #: the run that made it; empty where a person did
+    _text("run"),
+    Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Who may speak to the server.
+tokens = Table(
+    "tokens",
+    metadata,
+    _text("name", primary_key=True),
+    #: "read", "run", "admin"
+    _text("role"),
+    #: SHA-256 of the token, which itself is kept nowhere
+    _text("digest", unique=True),
+    Column("created", Double, nullable=False),
+    Column("expires", Double),
+    Column("used", Double),
+    sqlite_with_rowid=False,
+)
+
+#: The servers of this store.
+servers = Table(
+    "servers",
+    metadata,
+    _text("id", primary_key=True),
+    _text("host"),
+    _text("boot"),
+    Column("pid", BigInteger, nullable=False),
+    Column("start", BigInteger, nullable=False),
+    _text("address"),
+    Column("started", Double, nullable=False),
+    #: by the database's clock
+    Column("seen", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What is true of the store as a whole: where its bytes lie, for one.
+facts = Table(
+    "facts",
+    metadata,
+    _text("name", primary_key=True),
+    _text("value"),
     sqlite_with_rowid=False,
 )
 
