@@ -5,6 +5,8 @@
     ├── CaptureError                  1   a step's source cannot be taken along as it stands
     ├── CompileError                  1   a pipeline cannot be expressed, or is too large
     ├── SpecError                     1   a pipeline document breaks its specification
+    ├── AlreadyThere                  1   the name is taken
+    ├── Conflict                      1   the state of things forbids it
     ├── UsageError                    2   a command, an argument or a setting is wrong
     │   ├── ConfigError               2   a value for an algorithm's config is not allowed
     │   ├── ProjectError              2   no project, or its settings are wrong
@@ -17,10 +19,12 @@
     │   └── CorruptBlob              69   stored bytes are not what they were
     ├── InterpreterError             69   the project's Python cannot be used
     │   └── EnvironmentFailed        69   an environment that steps ask for cannot be built
+    ├── ServerError                  69   a server cannot be reached, or does not answer as one of Palmette's
+    │   └── AccessDenied             77   a server wants another token, or does not allow what was asked
     ├── LeaseLost                    75   another process drives this run now
     └── Interrupted                 130   the user pressed Ctrl-C
 
-The codes follow the conventions of ``sysexits.h`` where they have one (69 unavailable, 75 try again).
+The codes follow the conventions of ``sysexits.h`` where they have one (69 unavailable, 75 try again, 77 not allowed).
 An error that gathers several findings holds them all in `problems`: bad input is reported at once, not
 one mistake at a time.
 """
@@ -81,6 +85,14 @@ class CompileError(PalmetteError):
 
 class SpecError(PalmetteError):
     """A pipeline document breaks its specification."""
+
+
+class AlreadyThere(PalmetteError):
+    """Something else has the name already."""
+
+
+class Conflict(PalmetteError):
+    """The state of things forbids what was asked for."""
 
 
 class UsageError(PalmetteError):
@@ -149,6 +161,18 @@ class InterpreterError(PalmetteError):
 
 class EnvironmentFailed(InterpreterError):
     """An environment that steps ask for cannot be built."""
+
+
+class ServerError(PalmetteError):
+    """A server cannot be reached, or does not answer as one of Palmette's."""
+
+    exit_code = 69
+
+
+class AccessDenied(ServerError):
+    """A server wants another token, or does not allow what was asked."""
+
+    exit_code = 77
 
 
 class LeaseLost(PalmetteError):
