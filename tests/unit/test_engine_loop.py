@@ -30,7 +30,7 @@ from palmette.engine.plan import Plan
 from palmette.engine.planning import plan
 from palmette.engine.ports import Progress, Secrets
 from palmette.engine.reuse import Policy
-from palmette.engine.world import World
+from palmette.engine.world import Leaving, World
 from palmette.errors import LeaseLost
 from palmette.ir.spec import (
     ArtifactInput,
@@ -638,3 +638,42 @@ def test_what_fails_over_sensitive_data_is_not_quoted(bench: Bench) -> None:
         {"load": Shell(script="echo KeyError: Jane Doe; exit 1", outputs={"data": "system.Dataset"}, config=config)}
     )
     assert ledger.tasks["load"].message == "exit code 1"
+
+
+def leave_while_one_runs(bench: Bench, how: Leaving, gate: Path) -> MemoryLedger:
+    """A drive whose driver is told to leave while `first` waits for its gate; `second` comes after it."""
+    planned = pipeline(
+        {
+            "first": Shell(script=f"until [ -e {gate} ]; do sleep 0.02; done", retries=1),
+            "second": Shell(script="true", after=("first",)),
+        }
+    )
+    ledger, asked = MemoryLedger(planned.records()), [Leaving.NOT]
+
+    def tell(notice: Change | Progress) -> None:
+        if isinstance(notice, AttemptStarted) and notice.attempt.process is not None:
+            asked[0] = how
+            if how is Leaving.SOON:
+                gate.touch()
+
+    bench.watchers.append(tell)
+    world = replace(bench.world(ledger), leaving=lambda: asked[0])
+    described = Run(id="r1", project="p", algorithm="a", state=ledger.state)
+    assert drive(planned, described, list(ledger.tasks.values()), world, bench.policy) is RunState.RUNNING
+    assert bench.cores.used == 0
+    return ledger
+
+
+def test_a_driver_that_is_to_leave_soon_lets_what_runs_finish_and_begins_nothing(bench: Bench) -> None:
+    ledger = leave_while_one_runs(bench, Leaving.SOON, bench.tmp / "gate")
+    assert states(ledger) == {"first": TaskState.SUCCEEDED, "second": TaskState.QUEUED}
+    bench.watchers.clear()
+    assert bench.run({"first": Shell(script="exit 9"), "second": Shell(script="true", after=("first",))}, ledger)
+    assert ledger.state is RunState.SUCCEEDED
+
+
+def test_a_driver_that_is_to_leave_now_ends_what_runs_and_no_retry_is_used(bench: Bench) -> None:
+    ledger = leave_while_one_runs(bench, Leaving.NOW, bench.tmp / "gate")
+    assert states(ledger) == {"first": TaskState.QUEUED, "second": TaskState.PENDING}
+    (lost,) = ledger.tasks["first"].attempts
+    assert (lost.state, lost.number) == (AttemptState.LOST, 1)

@@ -48,7 +48,7 @@ from palmette.engine.vocabulary import (
     Succeeded,
     WaitUntil,
 )
-from palmette.engine.world import World
+from palmette.engine.world import Leaving, World
 from palmette.errors import PalmetteError
 
 #: Seconds between renewals of the lease.
@@ -60,7 +60,8 @@ _PATIENCE: Final = 5.0
 
 
 def drive(plan: Plan, run: Run, records: Sequence[TaskRecord], world: World, policy: Policy) -> RunState:
-    """Drive the run to its end, from wherever its records say it is; the state in which it ended.
+    """Drive the run to its end, from wherever its records say it is; the state in which it ended, or in which it was
+    left to another driver.
 
     Nothing that the records call running may still run. Whatever is raised (LeaseLost, StoreError), no attempt
     outlives this call.
@@ -122,18 +123,20 @@ class _Drive:
         self._broom = ThreadPoolExecutor(1)
         self._next_beat = self._next_listen = 0.0
         self._asked = 0
+        self._leaving = Leaving.NOT
         self._ended: RunState | None = None
 
     def to_the_end(self) -> RunState:
-        """Drive until the machine says that the run is over."""
+        """Drive until the machine says that the run is over, or until the driver is to leave it."""
         try:
             self._next_beat = clocks.monotonic() + _BEAT
             self._tell(Begin(time=self._world.clock()))
             self._settle()
-            while self._ended is None:
+            while self._ended is None and not self._left:
                 self._hear()
                 self._settle()
-            return self._ended
+            self._journal.write()
+            return self._ended or self._progress.state
         finally:
             self._let_go()
 
@@ -198,7 +201,9 @@ class _Drive:
     # Starting
 
     def _claim(self) -> None:
-        """Give slots to the tasks that wait for one."""
+        """Give slots to the tasks that wait for one, unless this driver is about to leave."""
+        if self._leaving is not Leaving.NOT:
+            return
         for name, answer in self._line.served(lambda name: self._progress[name].state is TaskState.QUEUED):
             if isinstance(answer, PalmetteError):
                 self._tell(Refused(task=name, time=self._world.clock(), message=str(answer)))
@@ -263,6 +268,8 @@ class _Drive:
         if asked > self._asked:
             self._asked = asked
             self._stop()
+        if (leaving := self._world.leaving()) is not self._leaving:
+            self._leave(leaving)
         now = self._world.clock()
         while self._due and self._due[0][0] <= now:
             self._tell(Due(task=heapq.heappop(self._due)[1], time=now))
@@ -280,7 +287,8 @@ class _Drive:
         ends = [self._next_beat - now]
         if self._live:
             ends.append(self._next_listen - now)
-        ends += [patience for patience in (self._journal.patience(), self._line.patience()) if patience is not None]
+        line = self._line.patience() if self._leaving is Leaving.NOT else None
+        ends += [patience for patience in (self._journal.patience(), line) if patience is not None]
         if self._due:
             ends.append(self._due[0][0] - self._world.clock())
         return max(0.0, min(ends))
@@ -291,6 +299,18 @@ class _Drive:
         if self._asked > 1:
             for id in self._live:
                 self._world.executor.end(id, 0)
+
+    def _leave(self, leaving: Leaving) -> None:
+        """Begin no task any more; end those that run where that is to be at once."""
+        self._leaving = leaving
+        if leaving is Leaving.NOW:
+            for id in self._live:
+                self._world.executor.end(id, 0)
+
+    @property
+    def _left(self) -> bool:
+        """Whether nothing is under way any more that keeps this driver, who is to leave."""
+        return self._leaving is not Leaving.NOT and not self._live
 
     def _report(self, report: Report) -> None:
         live = self._live.get(report.id)
@@ -305,7 +325,10 @@ class _Drive:
                 self._tell(AttemptLost(task=task, serial=serial, time=time, why=report.why))
             case Exited():
                 self._close(live, report.id)
-                self._exited(live, report)
+                if self._leaving is Leaving.NOW and report.code:
+                    self._tell(AttemptLost(task=task, serial=serial, time=time, why="its driver was told to leave"))
+                else:
+                    self._exited(live, report)
             case _:
                 assert_never(report)
 

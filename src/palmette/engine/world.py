@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from palmette.engine.attempt import Surroundings
@@ -43,6 +44,16 @@ class Undisturbed:
         return 0
 
 
+class Leaving(StrEnum):
+    """Whether a driver is to leave its run, unfinished, to another one."""
+
+    NOT = "not"
+    #: once the tasks that run are over; none is begun any more
+    SOON = "soon"
+    #: at once; what runs is ended, and begins again under the next driver
+    NOW = "now"
+
+
 @dataclass(frozen=True, kw_only=True)
 class World:
     """All that a drive touches."""
@@ -57,5 +68,7 @@ class World:
     expressions: Expressions = NoExpressions()
     watch: Watch = lambda _: None
     signals: Signals = Undisturbed()
+    #: asked after each wait; `signals.wake` cuts one short
+    leaving: Callable[[], Leaving] = lambda: Leaving.NOT
     #: seconds since the epoch
     clock: Callable[[], float] = time.time
