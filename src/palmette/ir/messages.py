@@ -308,11 +308,94 @@ SECRET_AS_ENV: Final = shape(
         "secret_parameter": ("secretNameParameter", message(PARAMETER_INPUT)),
     },
 )
+CONFIGMAP_KEY: Final = shape(spec.KeyToVar, {"key": ("configMapKey", TEXT), "variable": ("envVar", TEXT)})
+CONFIGMAP_AS_ENV: Final = shape(
+    spec.ConfigMapAsEnv,
+    {
+        "configmap": ("configMapName", TEXT),
+        "keys": ("keyToEnv", each(message(CONFIGMAP_KEY))),
+        "optional": ("optional", FLAG),
+        "configmap_parameter": ("configMapNameParameter", message(PARAMETER_INPUT)),
+    },
+)
+SECRET_AS_VOLUME: Final = shape(
+    spec.SecretAsVolume,
+    {
+        "secret": ("secretName", TEXT),
+        "mount_path": ("mountPath", TEXT),
+        "optional": ("optional", FLAG),
+        "secret_parameter": ("secretNameParameter", message(PARAMETER_INPUT)),
+    },
+)
+CONFIGMAP_AS_VOLUME: Final = shape(
+    spec.ConfigMapAsVolume,
+    {
+        "configmap": ("configMapName", TEXT),
+        "mount_path": ("mountPath", TEXT),
+        "optional": ("optional", FLAG),
+        "configmap_parameter": ("configMapNameParameter", message(PARAMETER_INPUT)),
+    },
+)
+PVC_MOUNT: Final = shape(
+    spec.PvcMount,
+    {
+        "mount_path": ("mountPath", TEXT),
+        "sub_path": ("subPath", TEXT),
+        "name_parameter": ("pvcNameParameter", message(PARAMETER_INPUT)),
+        "constant": ("constant", TEXT),
+        "component_input_parameter": ("componentInputParameter", TEXT),
+        "task_output_parameter": ("taskOutputParameter", message(TASK_OUTPUT_PARAMETER)),
+    },
+)
+EMPTY_DIR_MOUNT: Final = shape(
+    spec.EmptyDirMount,
+    {
+        "volume": ("volumeName", TEXT),
+        "mount_path": ("mountPath", TEXT),
+        "medium": ("medium", TEXT),
+        "size_limit": ("sizeLimit", TEXT),
+    },
+)
+EPHEMERAL_VOLUME: Final = shape(
+    spec.EphemeralVolume,
+    {"volume": ("volumeName", TEXT), "mount_path": ("mountPath", TEXT), "size": ("size", TEXT)},
+)
+FIELD_PATH_AS_ENV: Final = shape(spec.FieldPathAsEnv, {"variable": ("name", TEXT), "field_path": ("fieldPath", TEXT)})
+SHARED_MEMORY: Final = shape(spec.SharedMemory, {"size": ("size", TEXT)})
+SECURITY_CONTEXT: Final = shape(
+    spec.SecurityContext,
+    {"user": ("runAsUser", LONG), "group": ("runAsGroup", LONG), "non_root": ("runAsNonRoot", FLAG)},
+)
+POD_METADATA: Final = shape(
+    spec.PodMetadata, {"labels": ("labels", table(TEXT)), "annotations": ("annotations", table(TEXT))}
+)
+INIT_CONTAINER: Final = shape(
+    spec.InitContainer,
+    {
+        "name": ("name", TEXT),
+        "image": ("image", TEXT),
+        "command": ("command", each(TEXT)),
+        "args": ("args", each(TEXT)),
+        "env": ("env", _env()),
+    },
+)
 KUBERNETES_CONFIG: Final = shape(
     spec.KubernetesConfig,
     {
         "secrets_as_env": ("secretAsEnv", each(message(SECRET_AS_ENV))),
         "active_deadline_seconds": ("activeDeadlineSeconds", LONG),
+        "configmaps_as_env": ("configMapAsEnv", each(message(CONFIGMAP_AS_ENV))),
+        "secrets_as_volumes": ("secretAsVolume", each(message(SECRET_AS_VOLUME))),
+        "configmaps_as_volumes": ("configMapAsVolume", each(message(CONFIGMAP_AS_VOLUME))),
+        "volumes": ("pvcMount", each(message(PVC_MOUNT))),
+        "empty_directories": ("emptyDirMounts", each(message(EMPTY_DIR_MOUNT))),
+        "ephemeral_volumes": ("genericEphemeralVolume", each(message(EPHEMERAL_VOLUME))),
+        "fields_as_env": ("fieldPathAsEnv", each(message(FIELD_PATH_AS_ENV))),
+        "shared_memory": ("enabledSharedMemory", message(SHARED_MEMORY)),
+        "security": ("securityContext", message(SECURITY_CONTEXT)),
+        "metadata": ("podMetadata", message(POD_METADATA)),
+        "before": ("initContainers", each(message(INIT_CONTAINER))),
+        "pull_policy": ("imagePullPolicy", TEXT),
     },
 )
 PALMETTE_CONFIG: Final = shape(

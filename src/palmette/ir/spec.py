@@ -299,12 +299,138 @@ class SecretAsEnv:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfigMapAsEnv:
+    """As `SecretAsEnv`, for a config map."""
+
+    configmap: str = ""
+    keys: tuple[KeyToVar, ...] = ()
+    optional: bool = False
+    configmap_parameter: ParameterInput | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretAsVolume:
+    """Every key of a secret as a file below `mount_path`."""
+
+    secret: str = ""
+    mount_path: str = ""
+    optional: bool = False
+    secret_parameter: ParameterInput | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigMapAsVolume:
+    """Every key of a config map as a file below `mount_path`."""
+
+    configmap: str = ""
+    mount_path: str = ""
+    optional: bool = False
+    configmap_parameter: ParameterInput | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PvcMount:
+    """A volume, named by `name_parameter`, or by one of the other three as older SDKs write it."""
+
+    mount_path: str = ""
+    sub_path: str = ""
+    name_parameter: ParameterInput | None = None
+    constant: str = ""
+    component_input_parameter: str = ""
+    task_output_parameter: TaskOutputParameter | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmptyDirMount:
+    """A directory that is empty at first and gone afterwards; medium "Memory" or "" for the disk."""
+
+    volume: str = ""
+    mount_path: str = ""
+    medium: str = ""
+    size_limit: str = ""
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EphemeralVolume:
+    """A volume that lives as long as its pod."""
+
+    volume: str = ""
+    mount_path: str = ""
+    size: str = ""
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldPathAsEnv:
+    """A fact of the pod, such as "metadata.name", as an environment variable."""
+
+    variable: str = ""
+    field_path: str = ""
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SharedMemory:
+    """A /dev/shm of this size, a quantity; empty for any."""
+
+    size: str = ""
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityContext:
+    """Who the container runs as; None where nothing is said."""
+
+    user: int | None = None
+    group: int | None = None
+    non_root: bool | None = None
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PodMetadata:
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitContainer:
+    """What runs to its end before the task does."""
+
+    name: str = ""
+    image: str = ""
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class KubernetesConfig:
-    """``KubernetesExecutorConfig``: what is used today by name, the rest in `extra` as it was written."""
+    """``KubernetesExecutorConfig``: what is used by name, the rest in `extra` as it was written."""
 
     secrets_as_env: tuple[SecretAsEnv, ...] = ()
     #: seconds; 0 for none
     active_deadline_seconds: int = 0
+    configmaps_as_env: tuple[ConfigMapAsEnv, ...] = ()
+    secrets_as_volumes: tuple[SecretAsVolume, ...] = ()
+    configmaps_as_volumes: tuple[ConfigMapAsVolume, ...] = ()
+    volumes: tuple[PvcMount, ...] = ()
+    empty_directories: tuple[EmptyDirMount, ...] = ()
+    ephemeral_volumes: tuple[EphemeralVolume, ...] = ()
+    fields_as_env: tuple[FieldPathAsEnv, ...] = ()
+    shared_memory: SharedMemory | None = None
+    security: SecurityContext = SecurityContext()
+    metadata: PodMetadata = PodMetadata()
+    before: tuple[InitContainer, ...] = ()
+    #: "Always", "IfNotPresent", "Never"; empty where nothing is said
+    pull_policy: str = ""
     extra: Mapping[str, Json] = field(default_factory=dict)
 
 
