@@ -238,7 +238,7 @@ def test_an_exit_task_runs_whatever_became_of_the_body_and_is_told(bench: Bench)
     assert said.startswith("FAILED of exit-handler-1: broken failed: exit code 1")
     good = bench.run("ending", {"x": 2}, id="good")
     assert good.state is RunState.SUCCEEDED
-    assert good.value("last", "Output") == "SUCCEEDED of exit-handler-1: None"
+    assert good.value("last", "Output") == "COMPLETE of exit-handler-1: None"
 
 
 def test_pipelines_in_loops_in_pipelines_have_defaults_and_absent_inputs(bench: Bench) -> None:

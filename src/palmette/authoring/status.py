@@ -14,7 +14,7 @@ class FinalStatus:
     Nothing is handed over in the pipeline function; a unit test makes one: ``FinalStatus("FAILED")``.
     """
 
-    #: "SUCCEEDED" or "FAILED"; some backends say "COMPLETE"
+    #: "SUCCEEDED" or "FAILED", whatever the backend calls it
     state: str = ""
     #: empty if nothing failed
     error_message: str = ""
@@ -28,8 +28,10 @@ class FinalStatus:
         """From KFP's message."""
         error = said.get("error") or {}
         code = error.get("code")
+        # A cluster says what its metadata store does.
+        state = said.get("state", "")
         return cls(
-            state=said.get("state", ""),
+            state="SUCCEEDED" if state in ("COMPLETE", "CACHED") else state,
             error_message=error.get("message", ""),
             error_code=None if code is None else int(code),
             pipeline_task_name=said.get("pipelineTaskName", ""),

@@ -6,25 +6,20 @@ import json
 import re
 import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.values import Json
 from palmette.engine.parameters import fits, plain, text
+from palmette.engine.placeholders import PLACEHOLDER, WORKSPACE, escaped
 from palmette.engine.plan import Planned, PlannedTask
 from palmette.engine.ports import Unusable
-from palmette.engine.sources import Artifacts, Fixed, Source, origin
+from palmette.engine.sources import Artifacts, Source, origin
 from palmette.engine.values import Values
 from palmette.ir.spec import ContainerSpec, ParameterSpec
 
-_PLACEHOLDER: Final = re.compile(
-    r"\{\{\$"
-    r"(?:\.(?P<side>inputs|outputs)\.(?P<kind>parameters|artifacts)\[(?P<quote>['\"])(?P<name>.*?)(?P=quote)\]"
-    r"(?:\.(?P<field>\w+)(?:\[(?P<quote2>['\"])(?P<key>.*?)(?P=quote2)\])?)?"
-    r"|\.(?P<word>[\w.]+))?\}\}"
-)
 _STRUCT: Final = re.compile(r"\s*\{\s*\"(?:Concat|IfPresent)\"")
 
 
@@ -58,6 +53,8 @@ class Job:
     scheduled: str = ""
     #: where outputs are written
     root: str = ""
+    #: the directory that its tasks share
+    workspace: str = ""
 
     def constants(self, task: str) -> dict[str, str]:
         """The values of the placeholders that name no input or output."""
@@ -67,9 +64,10 @@ class Job:
             "pipeline_job_uuid": self.id,
             "pipeline_job_create_time_utc": self.created,
             "pipeline_job_schedule_time_utc": self.scheduled or self.created,
-            "pipeline_task_name": task,
+            "pipeline_task_name": task.rpartition(".")[2],
             "pipeline_task_uuid": str(uuid.uuid5(uuid.NAMESPACE_OID, f"{self.id}/{task}")),
             "pipeline_root": self.root,
+            **({WORKSPACE: self.workspace} if self.workspace else {}),
         }
 
 
@@ -78,16 +76,12 @@ def resolve(task: Planned, values: Values, job: Job) -> Inputs:
 
     UnusableInput if one has no value or is of another type, Omitted if a task that would have made it was skipped.
     """
-    parameters: dict[str, Json] = {}
-    constants = job.constants(task.name)
+    values = replace(values, constants=job.constants)
     definitions = task.definition.input_definitions
+    parameters = dict(_undeclared(task, values))
     for name, spec in definitions.parameters.items():
         source = task.parameters.get(name)
-        try:
-            value = values.value(source)
-        except Unusable as error:
-            raise UnusableInput(f"input {name!r}: {error}") from None
-        value = _with_constants(value, constants) if isinstance(source, Fixed) and source.constant else value
+        value = _value(name, source, values)
         if value is None and spec.has_default:
             value = spec.default_value
         if value is not None:
@@ -104,6 +98,22 @@ def resolve(task: Planned, values: Values, job: Job) -> Inputs:
         elif not wanted.is_optional and not task.lenient:
             raise _absent(task, name, "artifact", given, values)
     return Inputs(parameters=parameters, artifacts=artifacts)
+
+
+def _undeclared(task: Planned, values: Values) -> Iterator[tuple[str, Json]]:
+    """What the SDK hands over beyond what the component declares: the container's texts may name it."""
+    declared = task.definition.input_definitions.parameters
+    for name, source in () if task.lenient else task.parameters.items():
+        value = None if name in declared else _value(name, source, values)
+        if value is not None:
+            yield name, plain(value)
+
+
+def _value(name: str, source: Source | None, values: Values) -> Json:
+    try:
+        return values.value(source)
+    except Unusable as error:
+        raise UnusableInput(f"input {name!r}: {error}") from None
 
 
 def _check(name: str, spec: ParameterSpec, value: Json, source: Source | None) -> None:
@@ -126,12 +136,6 @@ def _absent(
 def _blame(source: Source | Artifacts | None) -> str:
     made = origin(source)
     return "" if made is None else f": {made.task} gave none as {made.output!r}"
-
-
-def _with_constants(value: Json, constants: Mapping[str, str]) -> Json:
-    if not isinstance(value, str) or "{{$" not in value:
-        return value
-    return _PLACEHOLDER.sub(lambda match: constants.get(match["word"] or "", match[0]), value)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,7 +235,7 @@ def parameter_text(inputs: Inputs, template: str) -> str:
         found = inputs.parameters.get(match["name"])
         return "" if found is None else text(found)
 
-    return _PLACEHOLDER.sub(value, template) if "{{$" in template else template
+    return PLACEHOLDER.sub(value, template) if "{{$" in template else template
 
 
 class _Filling:
@@ -262,12 +266,12 @@ class _Filling:
         """A text with its placeholders replaced, those of absent inputs by nothing."""
         if "{{$" not in template:
             return template
-        return _PLACEHOLDER.sub(lambda match: self._value(match) or "", template)
+        return PLACEHOLDER.sub(lambda match: self._value(match) or "", template)
 
     def _expanded(self, part: Json) -> Iterator[str]:
         match part:
             case str():
-                whole = _PLACEHOLDER.fullmatch(part)
+                whole = PLACEHOLDER.fullmatch(part)
                 value = self.inside(part) if whole is None else self._value(whole)
                 if value is not None:
                     yield value
@@ -289,31 +293,55 @@ class _Filling:
 
     def _value(self, match: re.Match[str]) -> str | None:
         """What a placeholder stands for; None for an absent input. One that is unknown stays as it is."""
-        name = match["name"]
+        value = self._plain_value(match)
+        return value if value is None or value == match[0] else escaped(value, match)
+
+    def _plain_value(self, match: re.Match[str]) -> str | None:
+        name, definitions = match["name"], self._task.definition
         match match["side"], match["kind"], match["field"]:
             case None, _, _:
                 return self._constant(match["word"], match[0])
             case "inputs", "parameters", None:
                 found = self._inputs.parameters.get(name)
                 return None if found is None else text(found)
+            case "inputs", "artifacts", None if name in definitions.input_definitions.artifacts:
+                return text(self._listed("inputs", name))
             case "inputs", "artifacts", field_name:
                 given = self._places.inputs(self._task, self._inputs)
                 # Of a list the first one is meant, as on a cluster.
                 found_at = next(((artifact, path) for key, artifact, path in given if key == name), None)
                 return None if found_at is None else _of_artifact(*found_at, field_name, match)
-            case "outputs", "parameters", "output_file" if name in self._task.definition.output_definitions.parameters:
+            case "outputs", "parameters", "output_file" if name in definitions.output_definitions.parameters:
                 return str(self._places.value(name))
-            case "outputs", "artifacts", "uri" | "path" if name in self._task.definition.output_definitions.artifacts:
-                return str(self._places.artifact(name))
-            case "outputs", "artifacts", "metadata":
-                return "{}"
+            case "outputs", "artifacts", field_name if name in definitions.output_definitions.artifacts:
+                return self._of_output(name, field_name, match)
             case _:
                 return match[0]
+
+    def _of_output(self, name: str, wanted: str | None, match: re.Match[str]) -> str | None:
+        spec = self._task.definition.output_definitions.artifacts[name]
+        match wanted:
+            case None:
+                return text(self._listed("outputs", name))
+            case "uri" | "path":
+                return str(self._places.artifact(name))
+            case "name":
+                return name
+            case "metadata":
+                found = dict(spec.metadata) if match["key"] is None else spec.metadata.get(match["key"])
+                return None if found is None else text(found)
+            case _:
+                return match[0]
+
+    def _listed(self, side: str, name: str) -> Json:
+        """All artifacts of an input or output, as the ``ExecutorInput`` describes them."""
+        found: Json = json.loads(self._described)[side]["artifacts"].get(name, {}).get("artifacts", [])
+        return found
 
     def _constant(self, word: str | None, placeholder: str) -> str:
         if word is None:
             return self._described
-        if word in ("outputs.output_file", "outputMetadataUri"):
+        if word in ("outputs.output_file", "outputMetadataUri", "output_metadata_uri"):
             return str(self._places.output)
         return self._constants.get(word, placeholder)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
@@ -12,18 +12,16 @@ from palmette.engine import refusals
 from palmette.engine.executions import described, misnamed
 from palmette.engine.parameters import plain, settled
 from palmette.engine.plan import Group, Plan, PlannedTask
-from palmette.engine.sources import Artifacts, Ending, Fixed, Held, Part, Produced, Source, with_default
+from palmette.engine.sources import Artifacts, Fixed, Held, Produced, Source, with_default
+from palmette.engine.wiring import Scope, Wiring, producers
 from palmette.errors import CompileError, Problem, SpecError
 from palmette.ir.spec import (
-    ArtifactInput,
     ArtifactIterator,
     ComponentSpec,
     DagSpec,
     ExecutorSpec,
     KubernetesConfig,
-    ParameterInput,
     PipelineDocument,
-    TaskInputs,
     TaskSpec,
     TriggerPolicy,
     TriggerStrategy,
@@ -70,32 +68,13 @@ def iterations(
     return tuple(drawing.planned.values())
 
 
-@dataclass(frozen=True, kw_only=True)
-class Scope:
-    """A pipeline within the pipeline, and what its inputs are."""
-
-    dag: DagSpec
-    component: ComponentSpec
-    #: the group whose body it is
-    parent: str = ""
-    parameters: Mapping[str, Source] = field(default_factory=dict)
-    artifacts: Mapping[str, Artifacts] = field(default_factory=dict)
-    #: as in `Group`
-    suffix: str = ""
-    within: tuple[str, ...] = ()
-    inherited: tuple[str, ...] = ()
-
-    def named(self, key: str) -> str:
-        """The name of a task of this scope in the whole pipeline."""
-        return f"{self.parent}.{key}" if self.parent else key
-
-
 class Drawing:
     """The tasks and groups so far, and what is wrong."""
 
     def __init__(self, document: PipelineDocument) -> None:
         self._spec = document.pipeline
         self._platform = document.platform
+        self._wiring = Wiring(document.pipeline, self.broken)
         self.planned: dict[str, PlannedTask | Group] = {}
         self.patterns: list[PlannedTask] = []
         self.notes: list[Problem] = []
@@ -144,7 +123,7 @@ class Drawing:
         known = self._orders.get(id(scope.dag))
         if known is None:
             tasks = scope.dag.tasks
-            needs = {key: [need for need in _producers(task) if need in tasks] for key, task in tasks.items()}
+            needs = {key: [need for need in producers(task) if need in tasks] for key, task in tasks.items()}
             try:
                 known = tuple(TopologicalSorter(needs).static_order())
             except CycleError as error:
@@ -249,82 +228,13 @@ class Drawing:
             "component": task.component,
             "definition": component,
             "parent": scope.parent,
-            "parameters": self._parameters(scope, name, task.inputs),
-            "artifacts": self._artifacts(scope, name, task.inputs),
-            "needs": tuple(self._needs(scope, name, task)),
+            "parameters": self._wiring.parameters(scope, name, task.inputs),
+            "artifacts": self._wiring.artifacts(scope, name, task.inputs),
+            "needs": tuple(self._wiring.needs(scope, name, task)),
             "inherited": scope.inherited,
             "regardless": policy.strategy is TriggerStrategy.ALL_UPSTREAM_TASKS_COMPLETED,
             "condition": policy.condition,
         }
-
-    def _parameters(self, scope: Scope, name: str, inputs: TaskInputs) -> dict[str, Source]:
-        sources: dict[str, Source] = {}
-        for key, entry in inputs.parameters.items():
-            source = self._parameter(scope, f"{name}.{key}", entry)
-            if source is not None:
-                selector = entry.parameter_expression_selector
-                sources[key] = Part(of=source, selector=selector) if selector else source
-        return sources
-
-    def _parameter(self, scope: Scope, where: str, entry: ParameterInput) -> Source | None:
-        if entry.has_constant:
-            return Fixed(value=plain(entry.constant), constant=True)
-        if entry.component_input_parameter:
-            if entry.component_input_parameter in scope.parameters:
-                return scope.parameters[entry.component_input_parameter]
-            # The SDK wires parts of a loop's item to groups around the loop, too, where no item is. Nobody reads them.
-            stray = entry.parameter_expression_selector and entry.component_input_parameter.startswith(
-                "loop-item-param-"
-            )
-            if not stray and entry.component_input_parameter not in scope.component.input_definitions.parameters:
-                self.broken(where, f"there is no input {entry.component_input_parameter!r} around it")
-            return None
-        if entry.task_output_parameter is not None:
-            wanted = entry.task_output_parameter
-            return self._output(where, scope, wanted.producer_task, wanted.output_parameter_key, "parameters")
-        if entry.task_final_status:
-            return Ending(task=scope.named(entry.task_final_status))
-        return None
-
-    def _artifacts(self, scope: Scope, name: str, inputs: TaskInputs) -> dict[str, Artifacts]:
-        sources: dict[str, Artifacts] = {}
-        for key, entry in inputs.artifacts.items():
-            source = self._artifact(scope, f"{name}.{key}", entry)
-            if source is not None:
-                sources[key] = source
-        return sources
-
-    def _artifact(self, scope: Scope, where: str, entry: ArtifactInput) -> Artifacts | None:
-        if entry.component_input_artifact:
-            if entry.component_input_artifact not in scope.component.input_definitions.artifacts:
-                self.broken(where, f"there is no input {entry.component_input_artifact!r} around it")
-            return scope.artifacts.get(entry.component_input_artifact)
-        if entry.task_output_artifact is not None:
-            wanted = entry.task_output_artifact
-            return self._output(where, scope, wanted.producer_task, wanted.output_artifact_key, "artifacts")
-        return None
-
-    def _output(self, where: str, scope: Scope, producer: str, output: str, kind: str) -> Produced | None:
-        task = scope.dag.tasks.get(producer)
-        component = self._spec.components.get(task.component) if task is not None else None
-        if component is None:
-            self.broken(where, f"there is no task {scope.named(producer)}")
-            return None
-        definitions = component.output_definitions
-        if output not in (definitions.parameters if kind == "parameters" else definitions.artifacts):
-            self.broken(where, f"task {scope.named(producer)} has no output {output!r}")
-            return None
-        if component.dag is not None and not _made(component.dag, output):
-            self.broken(where, f"nothing makes the output {output!r} of {scope.named(producer)}")
-            return None
-        return Produced(task=scope.named(producer), output=output)
-
-    def _needs(self, scope: Scope, name: str, task: TaskSpec) -> Iterable[str]:
-        for producer in dict.fromkeys(_producers(task)):
-            if producer in scope.dag.tasks:
-                yield scope.named(producer)
-            else:
-                self.broken(name, f"it waits for {scope.named(producer)}, which does not exist")
 
 
 def _body(group: Group) -> Scope:
@@ -338,21 +248,3 @@ def _body(group: Group) -> Scope:
         within=group.within,
         inherited=group.waits,
     )
-
-
-def _producers(task: TaskSpec) -> list[str]:
-    """The tasks beside it that it waits for."""
-    producers = [*task.dependent_tasks]
-    for parameter in task.inputs.parameters.values():
-        if parameter.task_output_parameter is not None:
-            producers.append(parameter.task_output_parameter.producer_task)
-        if parameter.task_final_status:
-            producers.append(parameter.task_final_status)
-    for artifact in task.inputs.artifacts.values():
-        if artifact.task_output_artifact is not None:
-            producers.append(artifact.task_output_artifact.producer_task)
-    return producers
-
-
-def _made(dag: DagSpec, output: str) -> bool:
-    return bool(dag.outputs.parameters.get(output) or dag.outputs.artifacts.get(output))

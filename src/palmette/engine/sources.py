@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from palmette.domain.artifact import Artifact
@@ -16,8 +17,18 @@ class Fixed:
     value: Json
     #: another task decided it: it is an item of a list that one made
     made: bool = False
-    #: it stands in the document, where placeholders of the run mean something; in data they do not
-    constant: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Template:
+    """A constant of the document with placeholders in it. In data they mean nothing; here they stand for values."""
+
+    #: a text, or a list or struct that holds some
+    value: Json
+    #: the task it was written for
+    task: str
+    #: what the placeholders of input parameters stand for
+    fillings: Mapping[str, Source] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +65,7 @@ class Held:
     artifact: Artifact
 
 
-Source: TypeAlias = Fixed | Produced | Part | Ending
+Source: TypeAlias = Fixed | Template | Produced | Part | Ending
 Artifacts: TypeAlias = Produced | Held
 
 
@@ -65,6 +76,8 @@ def outside(source: Source) -> bool:
             return not made
         case Part(of=of):
             return outside(of)
+        case Template(fillings=fillings):
+            return all(outside(each) for each in fillings.values())
         case _:
             return False
 

@@ -10,18 +10,24 @@ from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.states import TaskState
 from palmette.domain.values import Json
 from palmette.engine.parameters import plain
+from palmette.engine.placeholders import filled
 from palmette.engine.plan import Group
 from palmette.engine.ports import Expressions, NoExpressions
-from palmette.engine.sources import Artifacts, Ending, Fixed, Held, Part, Produced, Source
+from palmette.engine.sources import Artifacts, Ending, Fixed, Held, Part, Produced, Source, Template
 
 #: The state of a task and why it is in it.
 Told: TypeAlias = Callable[[str], tuple[TaskState, str]]
 
-_WORDS: Final[Mapping[TaskState, str]] = {TaskState.CACHED: "SUCCEEDED", TaskState.CANCELED: "CANCELLED"}
+#: The words of a cluster, which are those of its metadata store.
+_WORDS: Final[Mapping[TaskState, str]] = {TaskState.SUCCEEDED: "COMPLETE", TaskState.SKIPPED: "CANCELED"}
 
 
 def _succeeded(_: str) -> tuple[TaskState, str]:
     return TaskState.SUCCEEDED, ""
+
+
+def _no_constants(_: str) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,8 @@ class Values:
     told: Told = _succeeded
     #: KFP's ``pipelineJobResourceName``
     job: str = ""
+    #: what the placeholders of the run stand for in the constants of a task
+    constants: Callable[[str], Mapping[str, str]] = _no_constants
 
     def value(self, source: Source | None) -> Json:
         """The value that the source yields; None for none. `Unusable` where a part cannot be taken."""
@@ -59,6 +67,9 @@ class Values:
                 return source.default if found is None else found
             case Ending():
                 return self._ending(source.task)
+            case Template():
+                fillings = source.fillings
+                return filled(source.value, lambda name: self.value(fillings.get(name)), self.constants(source.task))
             case _:
                 assert_never(source)
 
