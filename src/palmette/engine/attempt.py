@@ -19,7 +19,7 @@ from palmette.engine.ports import Bytes, Claim, Exited, Importer, Launch, Nowher
 from palmette.engine.references import bring
 
 #: The rooms of an attempt that are of no use to it once it is over.
-SCRATCH: Final = ("inputs", "outputs", "values", "work")
+SCRATCH: Final = ("inputs", "outputs", "program", "values", "work")
 #: How much of the end of a log is searched for what to quote, and how much of that is quoted.
 _TAIL: Final = 8192
 _QUOTED: Final = 300
@@ -47,6 +47,9 @@ class Surroundings:
     sources: tuple[Path, ...] = ()
     #: the Python of each environment that a step may name; steps that name none run with the project's own
     interpreters: Mapping[str, Path] = field(default_factory=dict)
+    #: the Python that stands in for "python3" in what Palmette has not captured, by executor; EnvironmentFailed, when
+    #: it is asked for, says why there is none
+    foreign: Mapping[str, Path] = field(default_factory=dict)
 
 
 def directory(run: str, task: str, serial: int | str) -> str:
@@ -92,6 +95,9 @@ def prepare(
     confidential = secret_values(task, secrets)
     declared = {name: where.variables[name] for name in task.config.env if name in where.variables}
     own = _own(task, places, where, claim)
+    python = _python(task, where)
+    if python is not None and not task.captured:
+        own |= _foreign(task, python, where, job, filled.env)
     if confidential:
         own["PALMETTE_SECRETS"] = ",".join(confidential)
     return Launch(
@@ -106,8 +112,23 @@ def prepare(
         timeout=task.timeout,
         imports=task.config.imports,
         declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *confidential))),
-        interpreter=where.interpreters.get(task.config.environment),
+        interpreter=python,
     )
+
+
+def _python(task: PlannedTask, where: Surroundings) -> Path | None:
+    """The interpreter; None for the project's own."""
+    return where.interpreters.get(task.config.environment) or where.foreign.get(task.executor)
+
+
+def _foreign(
+    task: PlannedTask, python: Path, where: Surroundings, job: Job, env: Mapping[str, str]
+) -> Mapping[str, str]:
+    """What a component that knows nothing of Palmette expects: its Python first on the path, the names of its pod."""
+    path = env.get("PATH") or where.environment.get("PATH", os.defpath)
+    constants = job.constants(task.name)
+    pod = {"KFP_POD_NAME": f"{job.id}-{task.name}", "KFP_POD_UID": constants["pipeline_task_uuid"]}
+    return {"PATH": f"{python.parent}{os.pathsep}{path}", **{name: pod[name] for name in pod if name not in env}}
 
 
 def _rooms(task: PlannedTask, inputs: Inputs) -> Iterator[str]:

@@ -36,9 +36,10 @@ import traceback  # noqa: E402
 import types  # noqa: E402
 import warnings  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
+from typing import NoReturn  # noqa: E402
 
 from palmette.runtime import threads  # noqa: E402
-from palmette.runtime.keeper import READ, Keeper, Line, Message, Source  # noqa: E402
+from palmette.runtime.keeper import READ, Keeper, Line, Message, Source, live  # noqa: E402
 from palmette.runtime.spare import Spare  # noqa: E402
 
 HARMLESS = {"jemalloc_bg_thd"}
@@ -180,6 +181,15 @@ class Template(Keeper):
         if self.spare:
             self.spare.dismiss()
         self.spare = None
+
+    def begin(self, message: Message, keeper: int, init: int) -> NoReturn:
+        """As the keeper does, rehearsed."""
+
+        def settle() -> None:
+            self.rehearse()
+            self.settle(message, lambda: self.part(keeper, init))
+
+        live(settle, lambda: self.run(message))
 
     def rehearse(self) -> None:
         """Do what a task needs and what needs nothing of a task."""

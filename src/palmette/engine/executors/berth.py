@@ -17,13 +17,23 @@ from palmette.errors import InterpreterError
 from palmette.runtime import threads
 
 #: Variables that importing may need; the others reach a step after the fork.
-KEPT: Final = ("HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", "PATH", "TMPDIR", "USER")
+KEPT: Final = (
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "PALMETTE_ISOLATION",
+    "PATH",
+    "TMPDIR",
+    "USER",
+    "_KFP_RUNTIME",
+)
 #: For tests only: seconds after which an unused template leaves.
 IDLE: Final = "PALMETTE_IDLE"
 #: A file that stands in an environment which Palmette has built, and in which no step may write.
 BUILT: Final = "palmette.json"
 #: Those of them that make it another template.
-TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", IDLE)
+TELLING: Final = ("LANG", "LC_ALL", "LD_LIBRARY_PATH", "PALMETTE_ISOLATION", "_KFP_RUNTIME", IDLE)
 
 
 def identity(python: Path, kit: Path, environment: Mapping[str, str]) -> str:

@@ -9,16 +9,18 @@ import select
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
 from palmette.domain.run import Process
-from palmette.engine import processes
+from palmette.engine import processes, stock
 from palmette.engine.executors.berth import protected
 from palmette.engine.executors.connection import Disconnected, Message
 from palmette.engine.executors.process import Commands
 from palmette.engine.executors.template import Call, Template
 from palmette.engine.ports import Exited, Launch, Lost, Report, Started
+from palmette.engine.stock import Stock
 from palmette.errors import InterpreterError
 from palmette.runtime import threads
 from palmette.runtime.delivery import BOOTSTRAP
@@ -50,6 +52,7 @@ GRACE: Final = 5.0
 DEATHS: Final = 3
 GPUS: Final = "CUDA_VISIBLE_DEVICES"
 ENTRY: Final = "palmette.runtime.bootstrap:main"
+STOCK: Final = "palmette.runtime.stock:main"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +66,13 @@ class _Attempt:
     process: Process | None = None
     #: the stable from which it was forked
     python: Path | None = None
+    #: what it is, if it is a component of the stock SDK
+    stock: Stock | None = None
+
+    @property
+    def stable(self) -> tuple[Path | None, bool]:
+        """The key of that stable. One that has the light half of `kfp` is good for nothing else."""
+        return self.python, self.stock is not None and self.stock.light
 
 
 @dataclass
@@ -70,6 +80,7 @@ class _Stable:
     """The template of one interpreter, and what is known of it."""
 
     python: Path
+    light: bool = False
     template: Template | None = None
     deaths: int = 0
     #: what this template was asked to import, and the pins that a step of it has found in order
@@ -77,10 +88,12 @@ class _Stable:
     proved: set[str] = field(default_factory=set)
 
 
-def obstacle(launch: Launch) -> str:
+def obstacle(launch: Launch, component: Stock | None = None) -> str:
     """Why this attempt cannot be a fork of a template; empty if it can."""
-    if launch.command[:3] != ("python3", "-c", BOOTSTRAP):
+    if component is None and launch.command[:3] != ("python3", "-c", BOOTSTRAP):
         return "not a captured step"
+    if component is not None and component.own:
+        return "it asks for a virtual environment of its own"
     if launch.gpus:
         return "it uses a GPU"
     if "--install" in launch.args:
@@ -114,18 +127,20 @@ class Executors:
         self._python, self._kit, self._templates = python, kit, templates
         self._environment = environment or {}
         self._imports = imports
-        self._stables: dict[Path, _Stable] = {}
+        self._stables: dict[tuple[Path | None, bool], _Stable] = {}
         if python is not None:
-            self._stables[python] = _Stable(python, template)
+            self._stables[python, False] = _Stable(python, template=template)
         self._commands: Commands | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._reports: list[Report] = []
 
     def start(self, launch: Launch) -> None:
         """See the port."""
-        python = launch.interpreter or self._python
-        why = obstacle(launch) or self._unreachable(python)
-        attempt = _Attempt(launch=launch, how=PROCESS if why else FORK, why=why, python=python)
+        # Without an interpreter that was provided for it, a stock component installs what it needs, as it is written.
+        component = stock.recognise(launch.command, launch.args) if launch.interpreter else None
+        attempt = _Attempt(launch=launch, how=FORK, python=launch.interpreter or self._python, stock=component)
+        if why := obstacle(launch, component) or self._unreachable(attempt):
+            attempt = replace(attempt, how=PROCESS, why=why)
         if launch.timeout is not None:
             attempt = replace(attempt, deadline=time.monotonic() + launch.timeout)
         self._begin(attempt)
@@ -175,14 +190,15 @@ class Executors:
 
     def _template(self, attempt: _Attempt) -> Template | None:
         """The template that the attempt was forked from, while it lives."""
-        stable = self._stables.get(attempt.python) if attempt.python else None
+        stable = self._stables.get(attempt.stable)
         return stable.template if stable else None
 
-    def _unreachable(self, python: Path | None) -> str:
-        """Why there is no template of this interpreter; empty once there is one."""
+    def _unreachable(self, attempt: _Attempt) -> str:
+        """Why there is no template of its interpreter; empty once there is one."""
+        python, light = attempt.stable
         if python is None:
             return "no template for this interpreter"
-        stable = self._stables.setdefault(python, _Stable(python))
+        stable = self._stables.setdefault(attempt.stable, _Stable(python, light))
         if stable.template is None:
             if self._kit is None or self._templates is None:
                 return "no template for this interpreter"
@@ -190,10 +206,11 @@ class Executors:
                 return f"the template died {stable.deaths} times"
             stable.imported, stable.proved = set(), set()
             try:
-                stable.template = Template.reach(python, self._kit, self._templates, self._environment)
+                environment = {**self._environment, **(attempt.stock.variables if attempt.stock else {})}
+                stable.template = Template.reach(python, self._kit, self._templates, environment)
             except InterpreterError as error:
                 return f"the template does not start: {error.message}"
-            if python != self._python and self._imports:
+            if python != self._python and self._imports and attempt.stock is None:
                 stable.imported.update(self._imports)
                 stable.template.begin_preload(self._imports)
         try:
@@ -210,6 +227,8 @@ class Executors:
         work = launch.directory / "work"
         try:
             work.mkdir(exist_ok=True)
+            if attempt.stock:
+                _write(launch.directory / stock.FILE, attempt.stock.source)
             if attempt.how == FORK:
                 self._fork(attempt, work)
             else:
@@ -221,34 +240,42 @@ class Executors:
             pass  # the next `wait` finds out, and reports it lost
 
     def _fork(self, attempt: _Attempt, work: Path) -> None:
-        assert attempt.python is not None
-        launch, stable = attempt.launch, self._stables[attempt.python]
+        launch, stable = attempt.launch, self._stables[attempt.stable]
         assert stable.template is not None
-        if new := [name for name in launch.imports if name not in stable.imported]:
+        if new := [name for name in _imports(attempt) if name not in stable.imported]:
             stable.imported.update(new)
             stable.template.begin_preload(new)
+        stable.template.start(
+            launch.id,
+            Call(
+                entry=STOCK if attempt.stock else ENTRY,
+                arguments=self._arguments(attempt, stable),
+                directory=work,
+                log=launch.log,
+                environment=_variables(attempt),
+                threads=launch.threads,
+                protected=protected(attempt.python),
+            ),
+        )
+
+    def _arguments(self, attempt: _Attempt, stable: _Stable) -> list[str]:
+        """What the entry is given."""
+        launch = attempt.launch
+        if attempt.stock:
+            return [*attempt.stock.words(str(launch.directory / stock.FILE))]
         arguments = list(launch.args)
         # Not worth the while: the bundle is unpacked already; the versions were compared by an earlier fork.
         if "PALMETTE_BUNDLES" in launch.environment:
             _drop(arguments, "--archive")
         if _option(arguments, "--pins") in stable.proved:
             _drop(arguments, "--pins")
-        stable.template.start(
-            launch.id,
-            Call(
-                entry=ENTRY,
-                arguments=arguments,
-                directory=work,
-                log=launch.log,
-                environment=variables(launch),
-                threads=launch.threads,
-                protected=protected(attempt.python),
-            ),
-        )
+        return arguments
 
     def _execute(self, attempt: _Attempt, work: Path) -> None:
         launch = attempt.launch
         command = [*launch.command, *launch.args]
+        if attempt.stock:
+            command = ["python3", "-m", *attempt.stock.words(str(launch.directory / stock.FILE))]
         if attempt.python and command[0] in ("python", "python3"):
             command[0] = str(attempt.python)
         if self._commands is None:
@@ -256,7 +283,7 @@ class Executors:
         self._commands.start(
             launch.id,
             command,
-            environment=variables(launch),
+            environment=_variables(attempt),
             directory=work,
             log=launch.log,
             protected=protected(attempt.python),
@@ -274,7 +301,7 @@ class Executors:
                 stable.template.close()
                 stable.template = None
                 stable.deaths += 1
-                self._lose(FORK, "the template died", stable.python)
+                self._lose(FORK, "the template died", (stable.python, stable.light))
         if self._commands:
             try:
                 for message in self._commands.messages():
@@ -301,8 +328,8 @@ class Executors:
                 self._begin(replace(attempt, how=PROCESS, why=message["why"]))
             case "exited":
                 del self._attempts[id]
-                if attempt.how == FORK and attempt.python in self._stables:
-                    stable = self._stables[attempt.python]
+                if attempt.how == FORK and attempt.stable in self._stables:
+                    stable = self._stables[attempt.stable]
                     stable.deaths = 0
                     if message["code"] == 0 and (pins := _option(launch.args, "--pins")):
                         stable.proved.add(pins)
@@ -318,10 +345,10 @@ class Executors:
             case _:  # an answer to an older question
                 pass
 
-    def _lose(self, how: str, why: str, python: Path | None = None) -> None:
+    def _lose(self, how: str, why: str, below: tuple[Path, bool] | None = None) -> None:
         """Report as lost what ran below something that is dead; nothing of it runs on."""
         for id, attempt in [*self._attempts.items()]:
-            if attempt.how == how and (how == PROCESS or attempt.python == python):
+            if attempt.how == how and (how == PROCESS or attempt.stable == below):
                 if attempt.process:
                     processes.end_tree(attempt.process)
                 processes.end_strays(attempt.launch.directory)
@@ -353,3 +380,29 @@ def _drop(arguments: list[str], name: str) -> None:
     if name in arguments[:-1]:
         place = arguments.index(name)
         del arguments[place : place + 2]
+
+
+def _variables(attempt: _Attempt) -> dict[str, str]:
+    return {**variables(attempt.launch), **(attempt.stock.variables if attempt.stock else {})}
+
+
+def _imports(attempt: _Attempt) -> Sequence[str]:
+    """What is worth importing before the fork. Of what a stock component names, that is what lies in its environment
+    itself: a change there makes another template, and a module that lies elsewhere may be somebody's work."""
+    component = attempt.stock
+    if component is None or attempt.python is None:
+        return attempt.launch.imports
+    own = [name for name in stock.imports(component.source) if _installed(attempt.python, name.partition(".")[0])]
+    return [STOCK.partition(":")[0], *component.modules, *own]
+
+
+@lru_cache(maxsize=1024)
+def _installed(python: Path, top: str) -> bool:
+    """Whether a module lies in the interpreter's own site-packages."""
+    sites = [*python.parent.parent.glob("lib*/python3*/site-packages")]
+    return any((site / top).is_dir() or [*site.glob(f"{top}.*")] for site in sites)
+
+
+def _write(file: Path, text: str) -> None:
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(text.encode(errors="surrogateescape"))
