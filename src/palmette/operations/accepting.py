@@ -28,7 +28,7 @@ from palmette.engine.slots import HostSlots
 from palmette.errors import CaptureError, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
-from palmette.operations import configs, environments, git, machine, originals, outside, secrets
+from palmette.operations import configs, environments, git, machine, originals, outside, secrets, vault
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import BUNDLES, Home, hold, make_home
 from palmette.operations.policy import from_tasks, policy
@@ -122,7 +122,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
             outside.typed_at(request.overrides, request.directory or project.root),
         )
         names = (name for step in recorded.algorithm.steps for name in step.secrets)
-        hidden = secrets.gather(names, project.root, environ)
+        hidden = secrets.gather(names, project.root, environ, vault.reach(project, environ))
         compiled = compile_recorded(recorded)
         document = compiled.document if request.reuse else _without_reuse(compiled.document)
         plan = make_plan(document, {setting.name: setting.value for setting in settings})

@@ -15,7 +15,7 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import NotFound, StoreError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import accepting, environments, machine, originals, outside, secrets
+from palmette.operations import accepting, environments, machine, originals, outside, secrets, vault
 from palmette.operations.accepting import Accepted, Request
 from palmette.operations.details import shown
 from palmette.operations.home import hold, open_home
@@ -240,7 +240,8 @@ def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
     plan = make_plan(standing.document, run.config)
     host = machine.host(standing.project.gpus)
     accepting.fits(plan, accepting.slots(standing.directories, host))
-    hidden = secrets.gather(plan.secrets, standing.project.root, standing.environ)
+    kept = vault.reach(standing.project, standing.environ)
+    hidden = secrets.gather(plan.secrets, standing.project.root, standing.environ, kept)
     run = _fresh(run, original.run.id, standing, host=host)
     run = replace(run, spec=home.blobs.put_bytes(codec.dumps(standing.document).encode()))
     runs.create(home.store, run, plan.records())

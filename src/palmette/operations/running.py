@@ -19,7 +19,7 @@ from palmette.engine.ports import Executor, Secrets
 from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
-from palmette.operations import environments, machine, outside, reading, secrets
+from palmette.operations import environments, machine, outside, reading, secrets, vault
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
 from palmette.operations.expressions import Deferred
@@ -130,10 +130,10 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
 
 def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, str]) -> Accepted:
     lease = hold(home, run.id, machine.host(project.gpus).name)
-    records = _settle_lost(home, run, lease)
+    records = settle_lost(home, run, lease)
     document = codec.loads(_stored(home, run.spec))
     plan = make_plan(document, run.config)
-    hidden = secrets.gather(plan.secrets, project.root, environ)
+    hidden = secrets.gather(plan.secrets, project.root, environ, vault.reach(project, environ))
     done = sum(record.state.good for record in records if not record.group)
     return Accepted(
         run=replace(runs.get(home.store, run.id), environments=run.environments),
@@ -155,7 +155,7 @@ def _stored(home: Home, digest: str) -> bytes:
         return file.read()
 
 
-def _settle_lost(home: Home, run: Run, lease: Lease) -> tuple[TaskRecord, ...]:
+def settle_lost(home: Home, run: Run, lease: Lease) -> tuple[TaskRecord, ...]:
     """End what the dead driver's rows say was running. Those attempts are lost, and no task is to blame for that."""
     ledger = RunLedger(home.store, lease, home.blobs.exists)
     for record in tasks.of_run(home.store, run.id):

@@ -23,7 +23,7 @@ from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.ports import Claim, Exited, Launch, Lost, Secrets
 from palmette.engine.quantities import requested
 from palmette.errors import NotFound, PalmetteError, StoreError, UsageError
-from palmette.operations import accepting, machine, outside, secrets
+from palmette.operations import accepting, machine, outside, secrets, vault
 from palmette.operations.details import shown
 from palmette.operations.originals import Original
 from palmette.operations.rerunning import Standing
@@ -194,7 +194,9 @@ def claimed(standing: Standing, step: Repeatable) -> Claim:
 def prepared(standing: Standing, step: Repeatable, top: Path, claim: Claim) -> tuple[Launch, Secrets]:
     """The step's directory below `top`, with its inputs in it, and how to start it."""
     original, project = standing.original, standing.project
-    gathered = secrets.gather((secret.name for secret in step.task.secrets), project.root, standing.environ)
+    names = (secret.name for secret in step.task.secrets)
+    kept = vault.reach(project, standing.environ)
+    gathered = secrets.gather(names, project.root, standing.environ, kept)
     hidden = Secrets(values=gathered.values, versions=gathered.versions)
     where = Surroundings(
         home=top,
