@@ -9,16 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from palmette.domain.run import AttemptEnded, Lease, Run, TaskRecord
-from palmette.domain.states import AttemptState, TaskState, became
+from palmette.domain.states import AttemptState, RunState, TaskState, became
 from palmette.engine import loop, processes
 from palmette.engine.attempt import Surroundings
 from palmette.engine.executors.choice import Executors
 from palmette.engine.executors.terminal import Terminal
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.ports import Executor, Secrets
-from palmette.engine.world import Signals, World
+from palmette.engine.world import Leaving, Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
+from palmette.ir.spec import PipelineDocument
 from palmette.operations import environments, machine, outside, reading, secrets, vault
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
@@ -45,37 +46,57 @@ def drive(
     several at once hears the signals and hands them on. `aside` is told when a step takes the terminal (True), and when
     it gives it back."""
     home, run = accepted.home, accepted.run
-    host = run.host or machine.host(accepted.project.gpus)
+    try:
+        with nullcontext(signals) if signals else Interrupts() as interrupts:
+            execute(accepted, watch, interrupts, aside=aside)
+    finally:
+        leases.release(home.store, accepted.lease)
+    return reading.detail(home, runs.get(home.store, run.id))
+
+
+def execute(
+    accepted: Accepted,
+    watch: Watch,
+    signals: Signals,
+    *,
+    aside: Callable[[bool], None] = lambda _: None,
+    leaving: Callable[[], Leaving] = lambda: Leaving.NOT,
+) -> RunState:
+    """Execute the run until it is over, or until this driver is to leave it; the state it is in then. Nothing that was
+    started for it outlives this call; the lease is kept."""
+    home, run = accepted.home, accepted.run
+    executor = _executor(accepted, aside)
+    try:
+        world = World(
+            ledger=RunLedger(home.store, accepted.lease, home.blobs.claim),
+            executor=executor,
+            slots=slots(accepted.directories, run.host or machine.host(accepted.project.gpus)),
+            files=home.blobs,
+            expressions=Deferred(),
+            importer=outside.importer(accepted.project.root, accepted.environ),
+            where=_surroundings(accepted),
+            secrets=Secrets(values=accepted.secrets.values, versions=accepted.secrets.versions),
+            watch=watch,
+            signals=signals,
+            leaving=leaving,
+        )
+        return loop.drive(accepted.plan, run, accepted.tasks, world, accepted.policy)
+    finally:
+        executor.close()
+
+
+def _executor(accepted: Accepted, aside: Callable[[bool], None]) -> Executor:
     executors = Executors(
-        python=Path(run.environment.executable),
+        python=Path(accepted.run.environment.executable),
         kit=None if accepted.isolated else accepted.directories.kit,
         templates=None if accepted.isolated else accepted.directories.templates,
         environment=accepted.environ,
         template=accepted.template,
         imports=accepted.imports,
     )
-    executor: Executor = executors
-    if accepted.debugging is not None:
-        executor = Terminal(executors, replace(accepted.debugging, aside=aside))
-    try:
-        with nullcontext(signals) if signals else Interrupts() as interrupts:
-            world = World(
-                ledger=RunLedger(home.store, accepted.lease, home.blobs.claim),
-                executor=executor,
-                slots=slots(accepted.directories, host),
-                files=home.blobs,
-                expressions=Deferred(),
-                importer=outside.importer(accepted.project.root, accepted.environ),
-                where=_surroundings(accepted),
-                secrets=Secrets(values=accepted.secrets.values, versions=accepted.secrets.versions),
-                watch=watch,
-                signals=interrupts,
-            )
-            loop.drive(accepted.plan, run, accepted.tasks, world, accepted.policy)
-    finally:
-        executor.close()
-        leases.release(home.store, accepted.lease)
-    return reading.detail(home, runs.get(home.store, run.id))
+    if accepted.debugging is None:
+        return executors
+    return Terminal(executors, replace(accepted.debugging, aside=aside))
 
 
 def _surroundings(accepted: Accepted) -> Surroundings:
@@ -86,7 +107,8 @@ def _surroundings(accepted: Accepted) -> Surroundings:
         bundles=accepted.home.bundles,
         environment=base(accepted.environ),
         variables={name: accepted.environ[name] for name in declared if name in accepted.environ},
-        project=project.root,
+        # What a server drives belongs to no source tree that is here.
+        project=project.root if project.roots else None,
         sources=project.roots,
         interpreters={name: Path(each.executable) for name, each in accepted.run.environments.items()},
     )
@@ -131,8 +153,7 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
 def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, str]) -> Accepted:
     lease = hold(home, run.id, machine.host(project.gpus).name)
     records = settle_lost(home, run, lease)
-    document = codec.loads(_stored(home, run.spec))
-    plan = make_plan(document, run.config)
+    plan = make_plan(document(home, run), run.config)
     hidden = secrets.gather(plan.secrets, project.root, environ, vault.reach(project, environ))
     done = sum(record.state.good for record in records if not record.group)
     return Accepted(
@@ -150,13 +171,15 @@ def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, st
     )
 
 
-def _stored(home: Home, digest: str) -> bytes:
-    with home.blobs.open(digest) as file:
-        return file.read()
+def document(home: Home, run: Run) -> PipelineDocument:
+    """The pipeline that the run executes."""
+    with home.blobs.open(run.spec) as file:
+        return codec.loads(file.read())
 
 
 def settle_lost(home: Home, run: Run, lease: Lease) -> tuple[TaskRecord, ...]:
-    """End what the dead driver's rows say was running. Those attempts are lost, and no task is to blame for that."""
+    """End what the dead driver's rows say was running: those attempts are lost, and no task is to blame for that. The
+    run's tasks as they are then."""
     ledger = RunLedger(home.store, lease, home.blobs.exists)
     for record in tasks.of_run(home.store, run.id):
         for attempt in record.attempts:
