@@ -99,6 +99,8 @@ class Status:
     missing: int = 0
     #: its latest attempt, running or over
     attempt: Attempt | None = None
+    #: the serial of the last attempt before the run was taken up again after its end; 0 for none
+    before: int = 0
     #: when it began to wait for a slot
     queued: float = 0.0
     #: attempts lost in a row under this driver
@@ -189,6 +191,9 @@ def _status(node: Node, known: Mapping[str, TaskRecord], limited: Collection[str
     if record is None:
         return Status(node=node, missing=missing)
     last = max(record.attempts, key=lambda attempt: attempt.serial, default=None)
+    if last is not None and record.state is TaskState.PENDING:
+        # The run was over and goes on: the task has all its tries again.
+        return Status(node=node, missing=missing, before=last.serial)
     return Status(node=node, state=record.state, missing=missing, attempt=last, message=record.message)
 
 
@@ -207,7 +212,7 @@ def next_attempt(status: Status) -> tuple[int, int]:
     """Serial and number of the task's next attempt: one after a lost attempt has the lost one's number."""
     last = status.attempt
     if last is None:
-        return 1, 1
+        return status.before + 1, 1
     return last.serial + 1, last.number if last.state is AttemptState.LOST else last.number + 1
 
 
