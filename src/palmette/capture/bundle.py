@@ -19,6 +19,7 @@ import shutil
 import tarfile
 import tempfile
 import tokenize
+import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ SCHEMA: Final = 1
 #: 1 January 1980, the earliest time that every archive format can say.
 TIME: Final = 315532800
 MANIFEST: Final = "manifest.json"
+#: Bytes of an archive's files at most: source that is written by hand is far from it.
+_LARGEST: Final = 256 << 20
 
 _RECORDING: Final = ("blocks", "components", "functions", "groups", "placeholders", "record", "recorder", "wiring")
 #: What records an algorithm, and what starts processes: needed where the tool is, and nowhere else.
@@ -315,3 +318,41 @@ def _place(temporary: Path, target: Path) -> None:
         shutil.rmtree(damaged, ignore_errors=True)
     temporary.rename(target)
     _sync(target.parent)
+
+
+def opened(archive: bytes, digest: str) -> Bundle:
+    """The bundle that an archive holds; CaptureError unless it is exactly the one of that digest."""
+    files: dict[str, bytes] = {}
+    try:
+        with tarfile.open(fileobj=io.BytesIO(_inflated(archive))) as tar:
+            for member in tar:
+                stream = tar.extractfile(member) if member.isreg() else None
+                if stream is None or member.name in files:
+                    raise _damaged(f"it holds something that is not a plain file: {member.name}")
+                files[member.name] = stream.read()
+        manifest = files.pop(MANIFEST, b"")
+        if hashlib.sha256(manifest).hexdigest() != digest:
+            raise _damaged(f"it is not {digest}")
+        listed = {path: sha256 for path, _, sha256 in _entries(manifest)}
+    except (OSError, EOFError, ValueError, KeyError, TypeError, tarfile.TarError, zlib.error) as error:
+        raise _damaged(str(error)) from None
+    if listed.keys() != files.keys():
+        raise _damaged("its files are not those of its manifest")
+    for path, content in files.items():
+        if os.path.normpath(path) != path or path[0] in "/." or "\\" in path:
+            raise _damaged(f"a path leads out of it: {path}")
+        if hashlib.sha256(content).hexdigest() != listed[path]:
+            raise _damaged(f"{path} is not what it was")
+    return Bundle(digest=digest, manifest=manifest, files=dict(sorted(files.items())))
+
+
+def _inflated(archive: bytes) -> bytes:
+    with gzip.GzipFile(fileobj=io.BytesIO(archive)) as stream:
+        data = stream.read(_LARGEST + 1)
+    if len(data) > _LARGEST:
+        raise _damaged(f"unpacked it would be larger than {_LARGEST >> 20} MiB")
+    return data
+
+
+def _damaged(why: str) -> CaptureError:
+    return CaptureError(f"the bundle in the pipeline is damaged: {why}", "Compile the pipeline again.")

@@ -1,0 +1,173 @@
+"""A run that a server drives: all of it comes from the store, whoever handed it in."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from palmette.domain.run import Change, Host, Lease, Run, RunChanged, TaskChanged, TaskRecord, TasksPlanned
+from palmette.domain.states import RunState, TaskState
+from palmette.engine.patience import Patience
+from palmette.engine.planning import plan as make_plan
+from palmette.engine.world import Leaving, Signals
+from palmette.errors import CorruptBlob, LeaseLost, PalmetteError, StoreError
+from palmette.ir.spec import PipelineDocument
+from palmette.operations import delivered, environments, machine, running, secrets, vault
+from palmette.operations.accepting import Accepted
+from palmette.operations.home import Home, hold
+from palmette.operations.policy import policy
+from palmette.operations.preparing import Directories, directories
+from palmette.operations.project import Project
+from palmette.operations.shelf import Shelf
+from palmette.store import leases, runs
+from palmette.store.ledger import RunLedger
+
+#: So often may a driver of a run come to an end that nobody foresaw before the run is given up.
+TRIES: Final = 5
+#: Seconds between renewals of the lease while something is made ready.
+_BEAT: Final = 1.0
+_PROVIDING: Final = "its environment is being built"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grounds:
+    """What the drivers of a server have in common."""
+
+    environ: Mapping[str, str]
+    directories: Directories
+    host: Host
+    #: executes "python3" where nothing else is said
+    python: Path
+
+
+class Quiet(Signals):
+    """A driver that is told to leave, and never to cancel."""
+
+    #: readable when there is something new
+    wake: Sequence[int] = ()
+    leaving = Leaving.NOT
+
+    def asked(self) -> int:
+        """Never: a run is cancelled through the store."""
+        return 0
+
+
+class _Asked(Exception):
+    """The run is to be cancelled, and nothing of it runs."""
+
+
+def grounds(environ: Mapping[str, str], python: Path | None) -> Grounds:
+    """The grounds of this machine; `python` or else the interpreter behind the tool's own."""
+    own = Path(getattr(sys, "_base_executable", "") or sys.executable)
+    return Grounds(
+        environ=environ, directories=directories(environ), host=machine.host(), python=Path(python or own).absolute()
+    )
+
+
+def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, tries: int = 0) -> RunState:
+    """Drive a run of the store to its end, or until the driver is told to leave; the state it is in then.
+
+    What makes it impossible is the end of the run, with the reason. LeaseLost if somebody else drives it, StoreError if
+    the store cannot be used: then the run waits for another driver. `tries` says how many have died of it.
+    """
+    lease = hold(home, id, on.host.name)
+    try:
+        run = runs.get(home.store, id)
+        driver = _Driver(home=home, run=run, records=running.settle_lost(home, run, lease), lease=lease, on=on)
+        if leases.renew(home.store, lease):
+            return driver.over(RunState.CANCELED)
+        if tries >= TRIES:
+            return driver.over(RunState.FAILED, f"its driver died {tries} times; the server's log says of what")
+        with environments.shelf(on.environ) as held:
+            try:
+                accepted = driver.ready(held)
+            except _Asked:
+                return driver.over(RunState.CANCELED)
+            except CorruptBlob as error:
+                return driver.over(RunState.FAILED, str(error))
+            except (LeaseLost, StoreError):
+                raise
+            except PalmetteError as error:
+                return driver.over(RunState.FAILED, str(error))
+            return running.execute(accepted, lambda _: None, signals, leaving=lambda: signals.leaving)
+    finally:
+        with suppress(StoreError):
+            leases.release(home.store, lease)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Driver:
+    """Who holds a run's lease."""
+
+    home: Home
+    run: Run
+    records: tuple[TaskRecord, ...]
+    lease: Lease
+    on: Grounds
+
+    def ready(self, held: Shelf) -> Accepted:
+        """All that the run needs, made here where it is not there yet. That may take minutes; others do not wait."""
+        home, run, on = self.home, self.run, self.on
+        document = running.document(home, run)
+        plan, records = make_plan(document, run.config), self.records
+        if not records:
+            records = plan.records()
+            self._record([TasksPlanned(tasks=records)])
+        provided = self._provided(document, held)
+        found = vault.of(home, on.environ, project=run.project, run=run.id)
+        return Accepted(
+            run=replace(provided, host=on.host),
+            tasks=records,
+            notices=(),
+            home=home,
+            plan=plan,
+            lease=self.lease,
+            # Paths in its pipeline begin at the root of the file system; there is no source tree.
+            project=Project(root=Path("/"), name=run.project, roots=(), home=home.directory),
+            environ=on.environ,
+            directories=on.directories,
+            secrets=secrets.stored_in(found, plan.secrets),
+            policy=policy(home, run, plan),
+        )
+
+    def _provided(self, document: PipelineDocument, held: Shelf) -> Run:
+        """The run with its code unpacked and its environments built. _Asked if it is cancelled meanwhile."""
+        said = [False]
+
+        def beat() -> None:
+            if leases.renew(self.home.store, self.lease):
+                raise _Asked
+            if not said[0]:
+                said[0] = True
+                self._record([RunChanged(state=self.run.state, time=time.time(), message=_PROVIDING)])
+
+        def provide() -> Run:
+            delivered.code(self.home, document)
+            return delivered.ready(held, self.run, document, self.on.python)
+
+        return Patience(beat, _BEAT).do(provide)
+
+    def over(self, state: RunState, message: str = "") -> RunState:
+        """End the run as it is, in one transaction."""
+        now = time.time()
+        canceled = state is RunState.CANCELED
+        changes = [
+            TaskChanged(
+                task=record.name,
+                state=TaskState.CANCELED if canceled or record.state is not TaskState.PENDING else TaskState.SKIPPED,
+                time=now,
+                message="" if canceled else "the run could not go on",
+            )
+            for record in self.records
+            if not record.state.final
+        ]
+        self._record([*changes, RunChanged(state=state, time=now, message=message)])
+        return state
+
+    def _record(self, changes: Sequence[Change]) -> None:
+        RunLedger(self.home.store, self.lease, self.home.blobs.exists).record(changes)
