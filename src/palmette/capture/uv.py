@@ -40,10 +40,13 @@ class Uv:
     command: Path
     environ: Mapping[str, str]
 
-    def __call__(self, *arguments: str | Path, where: Path, what: str, hint: str = "", lock: int | None = None) -> str:
+    def __call__(
+        self, *arguments: str | Path, where: Path, what: str, hint: str = "", lock: int | None = None, text: str = ""
+    ) -> str:
         """Call it in a directory; what it printed. EnvironmentFailed, with the end of its words, if it fails.
 
-        An open `lock` is handed on, so that it holds until uv has ended, whatever becomes of this process.
+        It reads `text` from its standard input. An open `lock` is handed on, so that it holds until uv has ended,
+        whatever becomes of this process.
         """
         command = [str(self.command), "--no-progress", "--color", "never", *map(str, arguments)]
         given = {name: value for name, value in self.environ.items() if name not in _FOREIGN}
@@ -54,13 +57,13 @@ class Uv:
                 command,
                 cwd=where,
                 env=given,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE if text else subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=[] if lock is None else [lock],
             ) as process:
                 try:
-                    out, err = process.communicate()
+                    out, err = process.communicate(text.encode() if text else None)
                 except BaseException:
                     process.kill()
                     raise

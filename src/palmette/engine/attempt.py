@@ -57,6 +57,11 @@ def directory(run: str, task: str, serial: int | str) -> str:
     return f"runs/{run}/{task}/{serial}"
 
 
+def workspace(run: str) -> str:
+    """The directory that the tasks of a run share, below the home; no task can have its name."""
+    return f"runs/{run}/.workspace"
+
+
 def secret_values(task: PlannedTask, secrets: Secrets) -> dict[str, str]:
     """The task's secrets by variable; UnusableInput if one that it must have is missing."""
     missing = [secret.name for secret in task.secrets if not secret.optional and secret.name not in secrets.values]
@@ -83,11 +88,13 @@ def prepare(
     importer: Importer = Nowhere(),
 ) -> Launch:
     """Make the attempt's directory, restore its inputs into it, and say how to start it."""
-    places = Places(directory=where.home / attempt.directory)
+    places = Places(directory=where.home / attempt.directory, workspace=Path(job.workspace))
     places.directory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     places.directory.mkdir(mode=0o700)
     for name in _rooms(task, inputs):
         (places.directory / name).mkdir()
+    if task.shares:
+        places.workspace.mkdir(mode=0o700, exist_ok=True)
     for _, artifact, path in places.inputs(task, inputs):
         bring(artifact, path, files, importer)
     filled = fill(task, inputs, places, job)
@@ -118,7 +125,8 @@ def prepare(
 
 def _python(task: PlannedTask, where: Surroundings) -> Path | None:
     """The interpreter; None for the project's own."""
-    return where.interpreters.get(task.config.environment) or where.foreign.get(task.executor)
+    found = where.interpreters.get(task.config.environment)
+    return found if found or task.captured else where.foreign.get(task.executor)
 
 
 def _foreign(

@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final, assert_never
 
 from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.engine import outcome
-from palmette.engine.attempt import directory, failure, hidden, prepare, tidy
+from palmette.engine.attempt import directory, failure, hidden, prepare, remove, tidy, workspace
 from palmette.engine.events import Tail
 from palmette.engine.inputs import Job, Places
 from palmette.engine.journal import Journal
 from palmette.engine.line import Line
 from palmette.engine.machine import advance
-from palmette.engine.patience import Patience, PatientBytes, PatientImporter
+from palmette.engine.patience import Patience, PatientBytes, PatientImporter, PatientInterpreters
 from palmette.engine.plan import Plan, PlannedTask
 from palmette.engine.ports import Claim, Exited, Lost, Report, Started
 from palmette.engine.progress import restore
@@ -38,6 +39,7 @@ from palmette.engine.vocabulary import (
     End,
     Ended,
     Event,
+    Expired,
     Failed,
     Finish,
     Hit,
@@ -92,7 +94,9 @@ class _Drive:
         # What is asked of the run meanwhile is heard at the next beat that is not in between.
         self._patience = Patience(world.ledger.beat, _BEAT)
         files = PatientBytes(world.files, self._patience)
-        world = replace(world, files=files, importer=PatientImporter(world.importer, self._patience))
+        where = replace(world.where, foreign=PatientInterpreters(world.where.foreign, self._patience))
+        importer = PatientImporter(world.importer, self._patience)
+        world = replace(world, files=files, importer=importer, where=where)
         self._run, self._world, self._policy = run, world, policy
         self._job = Job(
             id=run.id,
@@ -100,6 +104,7 @@ class _Drive:
             pipeline=plan.name,
             created=_iso(run.created),
             root=str(world.where.home),
+            workspace=str(world.where.home / workspace(run.id)),
         )
         self._journal = Journal(world.ledger, world.watch)
         self._values = Values(
@@ -130,7 +135,10 @@ class _Drive:
         """Drive until the machine says that the run is over, or until the driver is to leave it."""
         try:
             self._next_beat = clocks.monotonic() + _BEAT
-            self._tell(Begin(time=self._world.clock()))
+            now = self._world.clock()
+            if self._tree.plan.deadline is not None:
+                heapq.heappush(self._due, ((self._run.started or now) + self._tree.plan.deadline, ""))
+            self._tell(Begin(time=now))
             self._settle()
             while self._ended is None and not self._left:
                 self._hear()
@@ -139,6 +147,9 @@ class _Drive:
             return self._ended or self._progress.state
         finally:
             self._let_go()
+
+    def _expired(self, now: float) -> Expired:
+        return Expired(time=now, message=f"it ran out of time ({self._tree.plan.deadline:g} s for the whole run)")
 
     def _told(self, task: str) -> tuple[TaskState, str]:
         """The state of a task, and why it is in it."""
@@ -272,7 +283,8 @@ class _Drive:
             self._leave(leaving)
         now = self._world.clock()
         while self._due and self._due[0][0] <= now:
-            self._tell(Due(task=heapq.heappop(self._due)[1], time=now))
+            task = heapq.heappop(self._due)[1]
+            self._tell(Due(task=task, time=now) if task else self._expired(now))
         if clocks.monotonic() >= self._next_beat:
             self._next_beat = clocks.monotonic() + _BEAT
             if self._world.ledger.beat():
@@ -399,6 +411,9 @@ class _Drive:
                     self._live.pop(report.id, None)
         for task in list(self._claims):
             self._release(task)
+        if self._ended is RunState.SUCCEEDED:
+            # A run that failed may go on, and needs it then.
+            remove(Path(self._job.workspace))
         self._patience.close()
         self._broom.shutdown()
 

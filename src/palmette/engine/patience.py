@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,3 +59,24 @@ class PatientImporter:
     def refer(self, uri: str) -> Referred:
         """As `Importer` has it."""
         return self.patience.do(lambda: self.importer.refer(uri))
+
+    def fetch(self, uri: str, target: Path) -> None:
+        """As `Importer` has it."""
+        self.patience.do(lambda: self.importer.fetch(uri, target))
+
+
+@dataclass(frozen=True)
+class PatientInterpreters(Mapping[str, Path]):
+    """Interpreters that may have to be built first, which is waited for with patience."""
+
+    interpreters: Mapping[str, Path]
+    patience: Patience
+
+    def __getitem__(self, name: str) -> Path:
+        return self.patience.do(lambda: self.interpreters[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.interpreters)
+
+    def __len__(self) -> int:
+        return len(self.interpreters)

@@ -79,11 +79,18 @@ class Shelf:
             os.close(self._held.pop())
 
     def interpreter(
-        self, pins: Sequence[Pin], python: InterpreterFacts, *, name: str = "", root: Path | None = None
+        self,
+        pins: Sequence[Pin],
+        python: InterpreterFacts,
+        *,
+        name: str = "",
+        root: Path | None = None,
+        sources: Sequence[str] | None = None,
     ) -> Path:
         """The Python of the environment with exactly these distributions, built if it is not there, and held.
 
-        `python` is the interpreter it is for, `root` the project whose settings say where packages come from.
+        `python` is the interpreter it is for, `root` the project whose settings say where packages come from, or
+        `sources` are the options with which uv finds them.
         EnvironmentFailed says what is gone, with uv's words.
         """
         title = f"the environment {name}" if name else _titled("")
@@ -101,7 +108,7 @@ class Shelf:
                 # The lock is given up and taken anew by this; what another did in between is seen below.
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 if _is(lock, place) and _changed(place) is not None:
-                    _Building(place, pins, python, name, root or Path("/"), self.environ, lock).build(title)
+                    _Building(place, pins, python, name, root or Path("/"), self.environ, lock, sources).build(title)
             except BaseException:
                 os.close(lock)
                 raise
@@ -185,6 +192,7 @@ class _Building:
     root: Path
     environ: Mapping[str, str]
     lock: int
+    sources: Sequence[str] | None
 
     def build(self, title: str) -> None:
         """Make it, whole or not at all."""
@@ -215,12 +223,15 @@ class _Building:
             how += ["--require-hashes"] if all(pin.hashes for pin in self.pins) else []
             sync = ("pip", "sync", "--quiet", "--strict", "--python", str(self.place / "bin" / "python"))
             command(
-                *(*sync, *how, *uv.sources(self.environ, self.root), str(requirements)),
+                *(*sync, *how, *self._sources(), str(requirements)),
                 where=self.root,
                 what=what,
                 hint=self._unhashed(),
                 lock=self.lock,
             )
+
+    def _sources(self) -> Sequence[str]:
+        return uv.sources(self.environ, self.root) if self.sources is None else self.sources
 
     def _unhashed(self) -> str:
         bare = [pin.name for pin in self.pins if not pin.hashes and not pin.url]
