@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.run import Change, Process, Reused
 from palmette.domain.values import Json
-from palmette.errors import NotFound
+from palmette.errors import NotFound, UsageError
+
+#: The room of an attempt in which lies what it is lent: empty directories, and what they are mounted over.
+SCRATCH: Final = "lent"
 
 
 class Ledger(Protocol):
@@ -57,11 +60,19 @@ class Importer(Protocol):
     def refer(self, uri: str) -> Referred:
         """What lies there now; PalmetteError if nothing does, or it cannot be read."""
 
+    def fetch(self, uri: str, target: Path) -> None:
+        """Copy what lies there to a path that does not exist yet, whole or not at all; PalmetteError as for
+        `refer`."""
+
 
 class Nowhere:
     """Knows of nothing outside the store."""
 
     def refer(self, uri: str) -> Referred:
+        """Never."""
+        raise NotFound(f"nothing here can read {uri}")
+
+    def fetch(self, uri: str, target: Path) -> None:
         """Never."""
         raise NotFound(f"nothing here can read {uri}")
 
@@ -93,6 +104,52 @@ class NoExpressions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Mount:
+    """What an attempt finds at a path. With neither a source nor files it is an empty directory in memory."""
+
+    at: str
+    #: what it is, for messages: "the volume data"
+    what: str
+    #: the directory that lies there
+    source: Path | None = None
+    #: or a part of it, made if it is missing
+    within: str = ""
+    #: or files by name, read-only and never on a disk
+    files: Mapping[str, str] | None = field(default=None, repr=False)
+    #: the most bytes in memory; 0 for no limit
+    size: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """What runs to its end before an attempt's own command, in the same place."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """The image that an attempt runs in, and whose program runs it there."""
+
+    #: "docker", "podman", or the path of either
+    runtime: str
+    image: str
+    #: unique on this machine; the container is known by it
+    name: str
+    #: variables that the container is given; the rest of the environment is the program's own
+    variables: tuple[str, ...] = ()
+    #: the names of those whose values nobody may read in a list of processes
+    confidential: frozenset[str] = frozenset()
+    #: directories that it sees at the same path, read-only
+    shown: tuple[Path, ...] = ()
+    #: "always", "missing" or "never"; empty for the program's own choice
+    pull: str = ""
+    cpus: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Launch:
     """One attempt, ready to be started."""
 
@@ -117,6 +174,25 @@ class Launch:
     declared: tuple[str, ...] = ()
     #: the Python that it runs with; None for the project's own
     interpreter: Path | None = None
+    #: what it finds at paths of its own, and nobody else sees there
+    mounts: tuple[Mount, ...] = ()
+    #: the names of the volumes among them
+    volumes: frozenset[str] = frozenset()
+    before: tuple[Before, ...] = ()
+    #: the most bytes that it may hold in memory; 0 for no limit
+    memory: int = 0
+    #: who it runs as, where Palmette may choose that; None for who runs Palmette
+    user: int | None = None
+    group: int | None = None
+    #: values that nobody may read in what it leaves, by the names of the secrets
+    confidential: Mapping[str, str] = field(default_factory=dict, repr=False)
+    #: None for a process of this machine
+    container: Container | None = None
+
+    @property
+    def scratch(self) -> Path:
+        """The directory of what it is lent; gone when it is over."""
+        return self.directory / SCRATCH
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +217,8 @@ class Exited:
     peak_memory: int
     #: it ran out of time
     timed_out: bool = False
+    #: bytes it held when it was ended for that; 0 if it was not
+    outgrown: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -237,6 +315,33 @@ class Vault(Protocol):
 
     def delete_volume(self, name: str) -> None:
         """Remove a volume and what is in it; nothing happens if it does not exist."""
+
+
+class NoVault:
+    """Has nothing."""
+
+    def secret(self, name: str) -> Mapping[str, str] | None:
+        """None."""
+        return None
+
+    def configmap(self, name: str) -> Mapping[str, str] | None:
+        """None."""
+        return None
+
+    def version(self, name: str) -> str:
+        """Nothing."""
+        return ""
+
+    def volume(self, name: str) -> Path | None:
+        """None."""
+        return None
+
+    def create_volume(self, name: str, *, size: str, access_modes: Sequence[str], storage_class: str) -> Path:
+        """Never."""
+        raise UsageError(f"the volume {name} cannot be made: nothing here keeps volumes")
+
+    def delete_volume(self, name: str) -> None:
+        """There is nothing to remove."""
 
 
 #: Output name → artifact, as read from a finished attempt

@@ -16,9 +16,11 @@ from palmette.engine.ports import (
     Importer,
     Ledger,
     NoExpressions,
+    NoVault,
     Nowhere,
     Secrets,
     Slots,
+    Vault,
     Watch,
 )
 
@@ -64,6 +66,8 @@ class World:
     files: Bytes
     where: Surroundings
     secrets: Secrets = Secrets()
+    #: secrets, config maps and volumes that tasks name as they would on a cluster
+    vault: Vault = NoVault()
     importer: Importer = Nowhere()
     expressions: Expressions = NoExpressions()
     watch: Watch = lambda _: None
