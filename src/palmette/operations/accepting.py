@@ -94,6 +94,8 @@ class Accepted:
     template: Template | None = field(default=None, repr=False)
     #: what the templates of other environments import before they are forked
     imports: tuple[str, ...] = ()
+    #: the Python of what Palmette has not captured, by executor
+    foreign: Mapping[str, Path] = field(default_factory=dict, repr=False)
 
     @property
     def title(self) -> str:

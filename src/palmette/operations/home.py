@@ -90,6 +90,14 @@ def make_home(project: Project) -> Home:
     return Home(directory=project.home, project=project.name, store=store, blobs=Blobs(project.home / "blobs"))
 
 
+def serve_home(directory: Path, database_url: str | None = None) -> Home:
+    """The home of a server, made if it is not there: all projects of the store, wherever their source is."""
+    store = database.open(database_url or directory)
+    if database_url:
+        _make_private(directory, store.where)
+    return Home(directory=directory, project="", store=store, blobs=Blobs(directory / "blobs"))
+
+
 def _make_private(directory: Path, server: str) -> None:
     """What a store in a directory sees to by itself: readable by its owner alone, and ignored by Git. Who collects
     garbage here must know which server's runs need what lies here."""

@@ -111,6 +111,7 @@ def _surroundings(accepted: Accepted) -> Surroundings:
         project=project.root if project.roots else None,
         sources=project.roots,
         interpreters={name: Path(each.executable) for name, each in accepted.run.environments.items()},
+        foreign=accepted.foreign,
     )
 
 

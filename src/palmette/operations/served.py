@@ -15,7 +15,7 @@ from palmette.domain.states import RunState, TaskState
 from palmette.engine.patience import Patience
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.world import Leaving, Signals
-from palmette.errors import CorruptBlob, LeaseLost, PalmetteError, StoreError
+from palmette.errors import CorruptBlob, EnvironmentFailed, LeaseLost, PalmetteError, StoreError
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import delivered, environments, machine, running, secrets, vault
 from palmette.operations.accepting import Accepted
@@ -24,11 +24,10 @@ from palmette.operations.policy import policy
 from palmette.operations.preparing import Directories, directories
 from palmette.operations.project import Project
 from palmette.operations.shelf import Shelf
+from palmette.operations.stock import Interpreters
 from palmette.store import leases, runs
 from palmette.store.ledger import RunLedger
 
-#: So often may a driver of a run come to an end that nobody foresaw before the run is given up.
-TRIES: Final = 5
 #: Seconds between renewals of the lease while something is made ready.
 _BEAT: Final = 1.0
 _PROVIDING: Final = "its environment is being built"
@@ -69,11 +68,11 @@ def grounds(environ: Mapping[str, str], python: Path | None) -> Grounds:
     )
 
 
-def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, tries: int = 0) -> RunState:
+def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, hopeless: bool = False) -> RunState:
     """Drive a run of the store to its end, or until the driver is told to leave; the state it is in then.
 
-    What makes it impossible is the end of the run, with the reason. LeaseLost if somebody else drives it, StoreError if
-    the store cannot be used: then the run waits for another driver. `tries` says how many have died of it.
+    What makes it impossible is the end of the run, with the reason; so are drivers that die of it (`hopeless`).
+    LeaseLost if somebody else drives it, StoreError if the store cannot be used: then it waits for another driver.
     """
     lease = hold(home, id, on.host.name)
     try:
@@ -81,8 +80,8 @@ def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, tries: int = 0) -
         driver = _Driver(home=home, run=run, records=running.settle_lost(home, run, lease), lease=lease, on=on)
         if leases.renew(home.store, lease):
             return driver.over(RunState.CANCELED)
-        if tries >= TRIES:
-            return driver.over(RunState.FAILED, f"its driver died {tries} times; the server's log says of what")
+        if hopeless:
+            return driver.over(RunState.FAILED, "its driver died again and again; the server's log says of what")
         with environments.shelf(on.environ) as held:
             try:
                 accepted = driver.ready(held)
@@ -118,7 +117,8 @@ class _Driver:
         if not records:
             records = plan.records()
             self._record([TasksPlanned(tasks=records)])
-        provided = self._provided(document, held)
+        foreign = Interpreters(plan, on.python, on.environ, held)
+        provided = self._provided(document, foreign, held)
         found = vault.of(home, on.environ, project=run.project, run=run.id)
         return Accepted(
             run=replace(provided, host=on.host),
@@ -133,9 +133,10 @@ class _Driver:
             directories=on.directories,
             secrets=secrets.stored_in(found, plan.secrets),
             policy=policy(home, run, plan),
+            foreign=foreign,
         )
 
-    def _provided(self, document: PipelineDocument, held: Shelf) -> Run:
+    def _provided(self, document: PipelineDocument, foreign: Interpreters, held: Shelf) -> Run:
         """The run with its code unpacked and its environments built. _Asked if it is cancelled meanwhile."""
         said = [False]
 
@@ -148,6 +149,9 @@ class _Driver:
 
         def provide() -> Run:
             delivered.code(self.home, document)
+            for executor in foreign:
+                with suppress(EnvironmentFailed):  # said by the task, should it ever begin
+                    foreign[executor]
             return delivered.ready(held, self.run, document, self.on.python)
 
         return Patience(beat, _BEAT).do(provide)
