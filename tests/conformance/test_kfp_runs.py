@@ -51,6 +51,9 @@ class Files:
         shutil.copyfile(path, self._root / digest)
         return Referred(uri=uri, digest=digest, size=path.stat().st_size, filename=path.name)
 
+    def fetch(self, uri: str, target: Path) -> None:
+        shutil.copyfile(uri, target)
+
 
 @dataclass
 class Cores:

@@ -14,6 +14,7 @@ from palmette.engine.inputs import Places
 from palmette.engine.outcome import Spoiled, collect, masked, metrics, redact
 from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Referred
+from palmette.errors import NotFound
 from palmette.ir.spec import (
     ArtifactSpec,
     ArtifactTypeSchema,
@@ -128,6 +129,9 @@ class Seen:
 
     def refer(self, uri: str) -> Referred:
         return Referred(uri=uri, digest="etag:1", size=5, filename="k")
+
+    def fetch(self, uri: str, target: Path) -> None:
+        raise NotFound(uri)
 
 
 def test_what_lies_elsewhere_is_recorded_and_not_taken_over(places: Places) -> None:

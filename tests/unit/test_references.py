@@ -161,14 +161,16 @@ def test_what_changed_since_it_was_recorded_is_not_used(there: References, data:
     )
     outputs = Outputs(artifacts={"output": recorded})
     assert standing(outputs, outside)
-    bring(recorded, tmp_path / "in", Blobs(tmp_path / "blobs"), outside)
-    assert not (tmp_path / "in").exists(), "nothing is copied"
+    blobs = Blobs(tmp_path / "blobs")
+    bring(recorded, Path(found.uri), blobs, outside)
+    bring(recorded, tmp_path / "in" / "a.csv", blobs, outside)
+    assert (tmp_path / "in" / "a.csv").read_text() == "a,1\n", "only for another place it is copied"
     copy(recorded, tmp_path / "mine")
     assert (tmp_path / "mine").read_text() == "a,1\n"
     (data / "a.csv").write_text("a,2\n")
     assert not standing(outputs, outside)
     with pytest.raises(PalmetteError) as caught:
-        bring(recorded, tmp_path / "in", Blobs(tmp_path / "blobs"), outside)
+        bring(recorded, Path(found.uri), blobs, outside)
     assert recorded.digest in caught.value.message
     assert outside.refer("data/a.csv").digest in caught.value.message
     with pytest.raises(PalmetteError, match="is not what it was"):

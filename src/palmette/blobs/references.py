@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import posixpath
 import shutil
 import sqlite3
 import stat
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -18,20 +15,16 @@ import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, Protocol
 
+from palmette.blobs import elsewhere
 from palmette.blobs.disk import each, sha256_of
 from palmette.blobs.manifests import DIRECTORY, FILE, Entry, Found, Manifest, encode
 from palmette.errors import NotFound, PalmetteError, Problem, StoreError
 
-#: Seconds until a host must have answered.
-_PATIENCE: Final = 30.0
 #: A file that changed so recently may change again without looking it: its digest is not kept.
 _RECENT: Final = 2.0
-#: the extra of Palmette's that can read a scheme
-_EXTRAS: Final = {"s3": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +64,7 @@ class References:
         scheme = urllib.parse.urlsplit(uri).scheme.lower() if "://" in uri else "file"
         if scheme == "file":
             return self._local(self._root / uri.removeprefix("file://"))
-        found = _asked(uri) if scheme in ("http", "https") else _remote(uri, scheme)
+        found = elsewhere.asked(uri) if scheme in ("http", "https") else elsewhere.described(uri, scheme)
         name = posixpath.basename(urllib.parse.urlsplit(uri).path.rstrip("/")) or "data"
         return Content(uri=uri, digest=found.digest, size=found.size, filename=name + found.ending)
 
@@ -85,13 +78,9 @@ class References:
             except OSError as error:
                 raise PalmetteError(f"{uri} cannot be copied: {error.strerror or error}") from error
         elif scheme in ("http", "https"):
-            try:
-                with urllib.request.urlopen(uri, timeout=_PATIENCE) as answer, target.open("xb") as file:
-                    shutil.copyfileobj(answer, file)
-            except (OSError, ValueError) as error:
-                raise PalmetteError(f"{uri} cannot be read: {error}") from error
+            elsewhere.downloaded(uri, target)
         else:
-            _remote(uri, scheme, target)
+            elsewhere.copied(uri, scheme, target)
 
     def _local(self, path: Path) -> Content:
         place = Path(os.path.abspath(path))
@@ -216,49 +205,3 @@ def _refuse(files: Sequence[Found]) -> None:
     ]
     if problems:
         raise PalmetteError("what is referred to cannot be read", "Name a file or a directory.", problems=problems)
-
-
-# Elsewhere
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Answer:
-    digest: str
-    size: int
-    ending: str = ""
-
-
-def _asked(uri: str) -> _Answer:
-    """What a web server says of a file."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(uri, method="HEAD"), timeout=_PATIENCE) as answer:
-            said = answer.headers
-    except urllib.error.HTTPError as error:
-        if error.code in (404, 410):
-            raise NotFound(f"{uri} does not exist ({error.code})", "Check the address.") from None
-        raise PalmetteError(f"{uri} cannot be read: {error.code} {error.reason}") from None
-    except (OSError, ValueError) as error:
-        raise PalmetteError(f"{uri} cannot be read: {error}", "Check the address and the network.") from None
-    size = int(said.get("Content-Length") or 0)
-    if said.get("ETag"):
-        return _Answer(digest=f"etag:{said['ETag']}", size=size)
-    if said.get("Last-Modified"):
-        return _Answer(digest=f"modified:{said['Last-Modified']};{size}", size=size)
-    raise PalmetteError(
-        f"{uri} cannot be referred to: its server says neither ETag nor Last-Modified",
-        "Without either a change would not be noticed: fetch it in a step.",
-    )
-
-
-def _remote(uri: str, scheme: str, target: Path | None = None) -> _Answer:
-    """What fsspec says of an object, or a copy of it; in a process of its own, since its libraries are slow to load."""
-    if find_spec("fsspec") is None:
-        extra = _EXTRAS.get(scheme, "s3")
-        hint = f"Install Palmette with what reads it: pip install 'palmette[{extra}]'."
-        raise PalmetteError(f"nothing here can read {uri}", hint)
-    command = [sys.executable, "-m", "palmette.blobs.remote", uri, *([str(target)] if target else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PalmetteError(f"{uri} cannot be read: {(done.stderr.strip().splitlines() or ['no reason given'])[-1]}")
-    said = json.loads(done.stdout or '{"digest": "", "size": 0}')
-    return _Answer(digest=said["digest"], size=said["size"], ending="/" if said.get("directory") else "")

@@ -33,6 +33,7 @@ class Draft:
         self._over: deque[str] = deque()
         self._asked: set[str] = set()
         self.state = progress.state
+        self.expired = progress.expired
         self.changes: list[Change] = []
         self.commands: list[Command] = []
 
@@ -196,7 +197,9 @@ class Draft:
     def _finish(self, time: float) -> None:
         if self._open or self.state.final:
             return
-        if self.state is RunState.CANCELING:
+        if self.state is RunState.CANCELING and self.expired:
+            self.move_run(RunState.FAILED, time, self.expired)
+        elif self.state is RunState.CANCELING:
             self.move_run(RunState.CANCELED, time)
         elif self._failed:
             self.move_run(RunState.FAILED, time, f"{_listed([self[task].node.shown for task in self._failed])} failed")
@@ -224,6 +227,7 @@ class Draft:
             members=members,
             open=self._open,
             failed=self._failed,
+            expired=self.expired,
         )
         return Decision(progress=progress, changes=tuple(self.changes), commands=tuple(self.commands))
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from palmette.domain.artifact import Artifact, Outputs
@@ -12,7 +14,8 @@ from palmette.domain.graph import ArtifactType
 from palmette.domain.values import Json
 from palmette.engine.inputs import Inputs, Job, UnusableInput, parameter_text
 from palmette.engine.plan import PlannedTask
-from palmette.engine.ports import Importer
+from palmette.engine.ports import Bytes, Importer
+from palmette.engine.references import MARK, bring, shared
 from palmette.engine.vocabulary import Imported
 from palmette.errors import PalmetteError
 from palmette.ir.spec import ImporterSpec
@@ -22,7 +25,7 @@ _CONSTANT: Final = re.compile(r"\{\{\$\.(?P<word>\w+)\}\}")
 
 
 def imported(
-    task: PlannedTask, spec: ImporterSpec, inputs: Inputs, importer: Importer, *, job: Job, now: float
+    task: PlannedTask, spec: ImporterSpec, inputs: Inputs, importer: Importer, *, files: Bytes, job: Job, now: float
 ) -> Imported:
     """What the importer comes to; UnusableInput if nothing lies where it points to."""
     uri = spec.artifact_uri or inputs.parameters.get(spec.artifact_uri_parameter)
@@ -41,6 +44,9 @@ def imported(
         metadata=metadata,
         uri=found.uri,
     )
+    if spec.download_to_workspace:
+        artifact = replace(artifact, metadata={**metadata, MARK: True})
+        _download(artifact, files, importer, job)
     known = Parts(what="import", parameters={"uri": found.uri, "metadata": metadata}, inputs={"": (found.digest,)})
     return Imported(
         task=task.name,
@@ -49,6 +55,15 @@ def imported(
         fingerprint=fingerprint(known),
         parts=known,
     )
+
+
+def _download(artifact: Artifact, files: Bytes, importer: Importer, job: Job) -> None:
+    workspace = Path(job.workspace)
+    try:
+        workspace.mkdir(mode=0o700, parents=True, exist_ok=True)
+        bring(artifact, shared(workspace, artifact), files, importer)
+    except (OSError, PalmetteError) as error:
+        raise UnusableInput(f"it cannot be copied to the workspace: {error}") from None
 
 
 def _filled(value: Json, inputs: Inputs, constants: Mapping[str, str]) -> Json:

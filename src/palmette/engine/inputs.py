@@ -16,6 +16,7 @@ from palmette.engine.parameters import fits, plain, text
 from palmette.engine.placeholders import PLACEHOLDER, WORKSPACE, escaped
 from palmette.engine.plan import Planned, PlannedTask
 from palmette.engine.ports import Unusable
+from palmette.engine.references import MARK, in_workspace, remote, shared
 from palmette.engine.sources import Artifacts, Source, origin
 from palmette.engine.values import Values
 from palmette.ir.spec import ContainerSpec, ParameterSpec
@@ -37,6 +38,8 @@ class Inputs:
 
     parameters: Mapping[str, Json] = field(default_factory=dict)
     artifacts: Mapping[str, tuple[Artifact, ...]] = field(default_factory=dict)
+    #: the names of secrets, config maps and volumes that are known only now, by what they are for
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,15 @@ def resolve(task: Planned, values: Values, job: Job) -> Inputs:
             artifacts[name] = found if wanted.is_artifact_list else found[:1]
         elif not wanted.is_optional and not task.lenient:
             raise _absent(task, name, "artifact", given, values)
-    return Inputs(parameters=parameters, artifacts=artifacts)
+    return Inputs(parameters=parameters, artifacts=artifacts, names=dict(_names(task, values)))
+
+
+def _names(task: Planned, values: Values) -> Iterator[tuple[str, str]]:
+    """What its pod is lent, by name. A name that is null asks for nothing."""
+    for key, source in task.names.items() if isinstance(task, PlannedTask) else ():
+        name = _value(key, source, values)
+        if name is not None and name != "":
+            yield key, text(name)
 
 
 def _undeclared(task: Planned, values: Values) -> Iterator[tuple[str, Json]]:
@@ -138,16 +149,26 @@ def _blame(source: Source | Artifacts | None) -> str:
     return "" if made is None else f": {made.task} gave none as {made.output!r}"
 
 
+def foreign(task: Planned) -> bool:
+    """Whether it is a container that Palmette knows nothing of."""
+    return isinstance(task, PlannedTask) and not task.captured
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """Where the inputs and outputs of an attempt are: paths below its own directory."""
 
     directory: Path
+    #: the directory that the tasks of the run share
+    workspace: Path = Path()
 
-    def input(self, name: str, artifact: Artifact, index: int | None = None) -> Path:
+    def input(self, task: Planned, name: str, artifact: Artifact, index: int | None = None) -> Path:
         """Where an input artifact is restored, or lies where it was passed by reference; with an index, one of a
         list."""
-        if artifact.uri:
+        if in_workspace(artifact):
+            return shared(self.workspace, artifact)
+        # A foreign container expects a file on its own machine, as a cluster's launcher fetches it.
+        if artifact.uri and not (remote(artifact.uri) and foreign(task)):
             return Path(artifact.uri)
         room = self.directory / "inputs" / name
         return (room if index is None else room / str(index)) / artifact.filename.rstrip("/")
@@ -157,7 +178,7 @@ class Places:
         for name, artifacts in inputs.artifacts.items():
             many = task.definition.input_definitions.artifacts[name].is_artifact_list
             for index, artifact in enumerate(artifacts):
-                yield name, artifact, self.input(name, artifact, index if many else None)
+                yield name, artifact, self.input(task, name, artifact, index if many else None)
 
     def artifact(self, name: str) -> Path:
         """Where an output artifact must be written."""
@@ -196,9 +217,12 @@ def executor_input(task: PlannedTask, inputs: Inputs, places: Places) -> dict[st
 
 
 def _entry(name: str, title: str, path: Path, artifact: Artifact | None) -> Json:
-    metadata: Json = dict(artifact.metadata) if artifact is not None else {}
+    known = artifact.metadata if artifact is not None else {}
+    # The mark would make the SDK look elsewhere.
+    metadata: Json = {key: value for key, value in known.items() if key != MARK}
     kind: Json = {"schemaTitle": title}
-    uri = artifact.uri if artifact is not None and artifact.uri else str(path)
+    stays = artifact is not None and artifact.uri and Path(artifact.uri) == path
+    uri = artifact.uri if artifact is not None and stays else str(path)
     return {"name": name, "type": kind, "uri": uri, "metadata": metadata}
 
 
@@ -348,8 +372,10 @@ class _Filling:
 
 def _of_artifact(artifact: Artifact, path: Path, wanted: str | None, match: re.Match[str]) -> str | None:
     match wanted:
-        case "uri" | "path":
+        case "uri":
             return artifact.uri or str(path)
+        case "path":
+            return artifact.uri if artifact.uri and Path(artifact.uri) == path else str(path)
         case "name":
             return match["name"]
         case "metadata":

@@ -28,6 +28,7 @@ from palmette.engine.vocabulary import (
     Ended,
     Entered,
     Event,
+    Expired,
     Failed,
     Finish,
     Hit,
@@ -68,6 +69,11 @@ def advance(progress: Progress, event: Event) -> Decision:
                 draft.commands.append(Queue(task=event.task))
         case CancelAsked():
             _cancel(draft, event.time)
+        case Expired() if draft.state in (RunState.PENDING, RunState.RUNNING):
+            draft.expired = event.message
+            _cancel(draft, event.time)
+        case Expired():
+            pass
         case _:
             assert_never(event)
     draft.settle(event.time)

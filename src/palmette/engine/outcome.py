@@ -10,31 +10,28 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
-from palmette.domain.artifact import Artifact, Outputs
+from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ArtifactType, ParameterType
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Reused
 from palmette.domain.values import Json
 from palmette.engine.attempt import tidy
+from palmette.engine.findings import Spoiled, left_behind, taken
 from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
 from palmette.engine.plan import PlannedTask
-from palmette.engine.ports import Bytes, Importer, Nowhere, Referred
-from palmette.engine.references import remote
-from palmette.ir.spec import ArtifactSpec, ParameterSpec, SystemParameter
+from palmette.engine.ports import Bytes, Importer, Nowhere
+from palmette.ir.spec import ParameterSpec, SystemParameter
+
+__all__ = ["Leaked", "Spoiled", "collect", "inherited", "masked", "metrics", "redact", "withdraw"]
 
 #: A larger description is a mistake of the step's: values go into artifacts.
 _LARGEST: Final = 32 << 20
-_METRICS: Final = (ArtifactType.METRICS, "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
 _CHUNK: Final = 1 << 20
 _NO_NUMBERS: Final = ("nan", "inf", "-inf")
 _MASK: Final = b"***"
 #: What is shorter is in any text by chance, and no secret.
 _SECRET: Final = 4
-
-
-class Spoiled(Exception):
-    """An attempt ended with exit code 0 and did not leave what it had to."""
 
 
 class Leaked(Spoiled):
@@ -62,18 +59,9 @@ def collect(
         value = _parameter(task, name, declared, said, places)
         if value is not None:
             parameters[name] = plain(value)
-    found = {name: _artifact(task, name, spec, said, places) for name, spec in definitions.artifacts.items()}
-    _keep_secret({**parameters, **{name: metadata for name, (_, metadata) in found.items()}}, secrets or {})
-    artifacts: dict[str, Artifact] = {}
-    for name, (path, metadata) in found.items():
-        spec = definitions.artifacts[name]
-        title = spec.artifact_type.schema_title or ArtifactType.ARTIFACT.value
-        if isinstance(path, str):
-            artifacts[name] = _referred(name, title, importer.refer(path), metadata, places)
-            continue
-        filename = _filename(metadata.get("filename"), name, path)
-        digest, size = files.put(path)
-        artifacts[name] = Artifact(type=title, digest=digest, size=size, filename=filename, metadata=metadata)
+    found = list(left_behind(task, said, places))
+    _keep_secret({**parameters, **{each.name: each.metadata for each in found}}, secrets or {})
+    artifacts = {each.name: taken(each, places, files, importer) for each in found}
     return Outputs(parameters=parameters, artifacts=artifacts)
 
 
@@ -157,67 +145,6 @@ def _written(name: str, kind: ParameterType | SystemParameter, path: Path, *, re
     except (ValueError, RecursionError):
         raise Spoiled(f"output {name!r} is not a {kind}") from None
     return value
-
-
-def _artifact(
-    task: PlannedTask, name: str, spec: ArtifactSpec, said: Mapping[str, Any], places: Places
-) -> tuple[Path | str, dict[str, Json]]:
-    """Where the artifact's bytes are, or the address of what was passed by reference; and its metadata."""
-    entry = _entry(name, said)
-    metadata = {**spec.metadata, **entry.get("metadata", {})}
-    uri = str(entry.get("uri") or places.artifact(name))
-    if metadata.get("format") == "reference" or remote(uri):
-        return uri, metadata
-    path = _within(name, uri, places)
-    if path.is_symlink():
-        raise Spoiled(f"output {name!r} is a symbolic link; write the file itself")
-    if not path.exists():
-        # Metrics of a stock component are metadata only: there is no file, and none is expected.
-        if task.captured or spec.artifact_type.schema_title not in _METRICS:
-            raise Spoiled(f"output {name!r} was not written")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
-    elif not path.is_dir() and not path.is_file():
-        raise Spoiled(f"output {name!r} is neither a file nor a directory")
-    return path, metadata
-
-
-def _referred(name: str, title: str, found: Referred, metadata: Mapping[str, Json], places: Places) -> Artifact:
-    """The artifact of what lies elsewhere and stays there."""
-    if Path(found.uri).is_relative_to(places.directory):
-        raise Spoiled(f"output {name!r} refers into the directory of its task, which goes; return a Path to keep it")
-    return Artifact(
-        type=title, digest=found.digest, size=found.size, filename=found.filename, metadata=metadata, uri=found.uri
-    )
-
-
-def _entry(name: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    entries = said.get("artifacts", {})
-    entry = entries.get(name, {}) if isinstance(entries, dict) else None
-    listed = entry.get("artifacts", []) if isinstance(entry, dict) else None
-    if not isinstance(listed, list) or len(listed) > 1 or not all(isinstance(one, dict) for one in listed):
-        raise Spoiled(f"executor_output.json does not describe output {name!r} as one artifact")
-    found: dict[str, Any] = listed[0] if listed else {}
-    if not isinstance(found.get("metadata", {}), dict):
-        raise Spoiled(f"executor_output.json gives output {name!r} metadata that are no object")
-    return found
-
-
-def _within(name: str, uri: str, places: Places) -> Path:
-    """The path of an output; it may not leave the attempt's own directory, through links neither."""
-    path = Path(uri.removeprefix("file://"))
-    real = path.parent.resolve() / path.name
-    if path.name == ".." or not real.is_relative_to(places.directory.resolve()) or real == places.directory.resolve():
-        raise Spoiled(f"output {name!r} lies outside the directory of its task")
-    return real
-
-
-def _filename(wanted: object, name: str, path: Path) -> str:
-    """The file name to keep: what the step said if that is one, else the output's name."""
-    base = wanted.rstrip("/") if isinstance(wanted, str) else ""
-    if not base or base in (".", "..") or "/" in base or "\0" in base or len(base.encode()) > 200:
-        base = name
-    return f"{base}/" if path.is_dir() else base
 
 
 def _keep_secret(told: Mapping[str, Json], secrets: Mapping[str, str]) -> None:

@@ -129,6 +129,8 @@ class Progress:
     open: int
     #: names of the tasks that failed, in the order in which they did; of the groups those that could not even begin
     failed: tuple[str, ...] = ()
+    #: it was stopped since it took too long: that, in words; empty otherwise
+    expired: str = ""
 
     def __getitem__(self, task: str) -> Status:
         return self.tasks[self.places[task]]

@@ -38,12 +38,24 @@ def requested(spec: ResourceSpec | None, filled: Callable[[str], str] = str) -> 
         return Resources()
     cpu = filled(spec.cpu_request) or filled(spec.cpu_limit) or _old(spec, "cpuRequest", "cpuLimit")
     memory = filled(spec.memory_request) or filled(spec.memory_limit) or _old(spec, "memoryRequest", "memoryLimit", "G")
+    kind = filled(accelerator(spec))
     gpu = filled(spec.accelerator_count) or _accelerators(spec.extra.get("accelerator"))
+    gpu = gpu if not kind or is_gpu(kind) else ""
     return Resources(
         cpu=quantity(cpu) if cpu else 1.0,
         memory=int(quantity(memory)) if memory else 0,
         gpu=int(quantity(gpu)) if gpu else 0,
     )
+
+
+def accelerator(spec: ResourceSpec | None) -> str:
+    """The type of accelerator that is asked for: "nvidia.com/gpu"."""
+    return spec.accelerator_type if spec is not None else ""
+
+
+def is_gpu(kind: str) -> bool:
+    """Whether this type of accelerator is one that the machine may have; a type that is not known yet may be."""
+    return any(word in kind.lower() for word in ("gpu", "nvidia", "{{"))
 
 
 def _old(spec: ResourceSpec, request: str, limit: str, unit: str = "") -> str:

@@ -18,8 +18,9 @@ from palmette.engine.quantities import requested
 from palmette.engine.references import standing
 from palmette.engine.sources import outside
 from palmette.engine.tree import Tree
-from palmette.engine.vocabulary import Answer, Bypassed, Hit, Missed, Refused
+from palmette.engine.vocabulary import Answer, Bypassed, Hit, Imported, Missed, Refused
 from palmette.engine.world import World
+from palmette.ir.spec import ImporterSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +100,22 @@ class Library:
             if hurdle:
                 return Bypassed(task=task.name, time=now, message=hurdle)
             if task.importer is not None and task.name not in self._policy.adopted:
-                return imported(task, task.importer, inputs, self._world.importer, job=self._tree.job, now=now)
+                return self._imported(task, task.importer, inputs, now)
         except Omitted as omitted:
             return Bypassed(task=task.name, time=now, message=str(omitted))
         except UnusableInput as error:
             return Refused(task=task.name, time=now, message=str(error))
         return self._found(task, inputs, resources, now)
 
+    def _imported(self, task: PlannedTask, spec: ImporterSpec, inputs: Inputs, now: float) -> Imported:
+        world = self._world
+        return imported(task, spec, inputs, world.importer, files=world.files, job=self._tree.job, now=now)
+
     def _found(self, task: PlannedTask, inputs: Inputs, resources: Resources, now: float) -> Hit | Missed:
         token = self._run.tokens.get(task.executor, "")
+        if task.shares:
+            # What lies there is no input that a key could know.
+            token = f"{token} in the workspace of {self._run.id}"
         known = parts(
             task,
             inputs,

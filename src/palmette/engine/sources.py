@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.values import Json
+from palmette.engine.placeholders import WORKSPACE, mentioned
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,18 @@ def outside(source: Source) -> bool:
             return outside(of)
         case Template(fillings=fillings):
             return all(outside(each) for each in fillings.values())
+        case _:
+            return False
+
+
+def names_workspace(source: Source) -> bool:
+    """Whether the path of the run's shared directory goes into it."""
+    match source:
+        case Template(value=value, fillings=fillings):
+            words = (match["word"] for match in mentioned(value))
+            return WORKSPACE in words or any(names_workspace(each) for each in fillings.values())
+        case Part(of=of):
+            return names_workspace(of)
         case _:
             return False
 

@@ -13,12 +13,13 @@ from palmette.domain.values import Json
 from palmette.engine.inputs import Inputs, Job, Omitted, UnusableInput, resolve
 from palmette.engine.parameters import text
 from palmette.engine.plan import Group, Plan, Planned, PlannedTask, records
-from palmette.engine.planning import iterations
+from palmette.engine.planning import MOST, iterations
 from palmette.engine.ports import Unusable
 from palmette.engine.progress import Node
 from palmette.engine.sources import Artifacts, Fixed, Held, Source, origin, outside
 from palmette.engine.values import Values
 from palmette.engine.vocabulary import Bypassed, Entered, Refused
+from palmette.errors import CompileError
 from palmette.ir.spec import ArtifactIterator
 
 _PARAMETER: Final = re.compile(r"inputs\.parameter_values\[(?P<quote>['\"])(?P<name>.*?)(?P=quote)\]")
@@ -28,6 +29,8 @@ _SIGN: Final = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|!(?=\()|&&|\|
 _WORDS: Final = {"!": "not ", "&&": "and", "||": "or"}
 #: What the SDK puts before the names of inputs that it adds.
 _CHANNEL: Final = "pipelinechannel--"
+#: More items than a loop may have are most likely a mistake, and each becomes a process.
+_MOST_ITEMS: Final = 10_000
 #: Longer values are not quoted.
 _SHORT: Final = 40
 
@@ -126,7 +129,12 @@ class Tree:
         return [Fixed(value=item, made=made) for item in items]
 
     def _iterations(self, loop: Group, items: Sequence[Source | Artifacts]) -> tuple[PlannedTask | Group, ...]:
-        made = iterations(self.plan.document, loop, items)
+        if len(items) > _MOST_ITEMS:
+            raise UnusableInput(f"it runs over {len(items):,} items, and {_MOST_ITEMS:,} are the most")
+        try:
+            made = iterations(self.plan.document, loop, items, MOST - len(self.order))
+        except CompileError as error:
+            raise UnusableInput(f"{error.message}: {error.hint}") from None
         self.values.counts[loop.name] = len(items)
         self._take_in(made)
         return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, assert_never
@@ -105,8 +106,12 @@ class Values:
     def _artifacts(self, task: str, output: str) -> Iterator[Artifact]:
         if task not in self.groups:
             made = self.made.get(task)
-            if made is not None and output in made.artifacts:
-                yield made.artifacts[output]
+            found_here = {} if made is None else made.artifacts
+            if output in found_here:
+                yield found_here[output]
+            # Those of a list have numbers.
+            numbers = itertools.takewhile(lambda index: f"{output}[{index}]" in found_here, itertools.count())
+            yield from (found_here[f"{output}[{index}]"] for index in numbers)
             return
         for inner, key in self._behind(task, output):
             found = list(self._artifacts(inner, key))

@@ -154,10 +154,18 @@ class CancelAsked:
     time: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Expired:
+    """The run has taken as long as it may."""
+
+    time: float
+    message: str
+
+
 #: What the look-up of a task, or of a group, may come to.
 Answer: TypeAlias = Hit | Missed | Refused | Entered | Bypassed | Imported
 
-Event: TypeAlias = Begin | Answer | Claimed | Began | Ended | AttemptLost | Due | CancelAsked
+Event: TypeAlias = Begin | Answer | Claimed | Began | Ended | AttemptLost | Due | CancelAsked | Expired
 
 
 @dataclass(frozen=True, kw_only=True)

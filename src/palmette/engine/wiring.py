@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
+from palmette.domain.graph import Retry
 from palmette.domain.values import Json
 from palmette.engine.parameters import plain
 from palmette.engine.placeholders import mentioned
@@ -34,6 +35,7 @@ class Scope:
     suffix: str = ""
     within: tuple[str, ...] = ()
     inherited: tuple[str, ...] = ()
+    again: Retry = Retry()
 
     def named(self, key: str) -> str:
         """The name of a task of this scope in the whole pipeline."""
@@ -52,7 +54,7 @@ class Wiring:
         sources: dict[str, Source] = {}
         for key, entry in inputs.parameters.items():
             if entry.has_constant and any(mentioned(entry.constant)):
-                source: Source | None = self._template(scope, name, inputs, entry.constant)
+                source: Source | None = self.template(scope, name, inputs, entry.constant)
             else:
                 source = self._parameter(scope, f"{name}.{key}", entry)
             if source is not None:
@@ -60,7 +62,7 @@ class Wiring:
                 sources[key] = Part(of=source, selector=selector) if selector else source
         return sources
 
-    def _template(self, scope: Scope, name: str, inputs: TaskInputs, constant: Json) -> Template:
+    def template(self, scope: Scope, name: str, inputs: TaskInputs, constant: Json) -> Template:
         """A constant with placeholders, which stand for other inputs of the task, but not for constants of the same
         kind."""
         beside = {match["name"]: inputs.parameters.get(match["name"] or "") for match in mentioned(constant)}

@@ -28,6 +28,14 @@ class Outside:
         found = self._references.content(uri)
         return Referred(uri=found.uri, digest=found.digest, size=found.size, filename=found.filename)
 
+    def fetch(self, uri: str, target: Path) -> None:
+        """Copy what lies there to a path that does not exist yet, whole or not at all."""
+        try:
+            self._references.fetch(uri, target)
+        except BaseException:
+            shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
+            raise
+
 
 def references(root: Path, environ: Mapping[str, str]) -> References:
     """What is outside, seen from a project."""
