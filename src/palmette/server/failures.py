@@ -1,0 +1,70 @@
+"""Errors as answers, in the words of whoever asked."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from palmette.domain.values import Json
+from palmette.errors import PalmetteError
+from palmette.kfpapi import faults
+from palmette.kfpapi.faults import Fault
+from palmette.server.rows import Manner
+
+_LOG: Final = logging.getLogger("palmette.server")
+#: Where the routes that are Palmette's own stand.
+_OWN: Final = "/apis/palmette/"
+_WORDS: Final = {404: "there is nothing at this address", 405: "this cannot be asked with that method"}
+
+
+def manner_of(path: str) -> Manner:
+    """How errors at this address are said, where no route says it."""
+    return Manner.OWN if path.startswith(_OWN) else Manner.KFP
+
+
+def answer(error: PalmetteError, manner: Manner) -> Response:
+    """An error that was raised on purpose."""
+    fault = faults.of_error(error)
+    if manner is not Manner.OWN:
+        return _said(fault, manner)
+    problems = [{"where": each.where, "what": each.what, "hint": each.hint} for each in error.problems]
+    said = {"type": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems}
+    return JSONResponse({"error": said}, fault.status)
+
+
+def refusal(status: int, message: str, manner: Manner, headers: Mapping[str, str] | None = None) -> Response:
+    """What the server itself refuses: 401, 403, 413 …"""
+    return _said(faults.of_status(status, message), manner, headers)
+
+
+def of_http(request: Request, error: Exception) -> Response:
+    """What Starlette refuses: an unknown address, a wrong method, a body too large."""
+    assert isinstance(error, HTTPException)
+    words = _WORDS.get(error.status_code, error.detail[:1].lower() + error.detail[1:])
+    return refusal(error.status_code, words, manner_of(request.url.path), error.headers)
+
+
+def of_bug(request: Request, error: Exception) -> Response:
+    """What nobody foresaw: logged under a number that the answer names, and nothing else of it told."""
+    number = secrets.token_hex(4)
+    _LOG.error("error %s: %s %s", number, request.method, request.url.path, exc_info=error)
+    return refusal(500, f"the server failed; its log says why, as error {number}", manner_of(request.url.path))
+
+
+def _said(fault: Fault, manner: Manner, headers: Mapping[str, str] | None = None) -> Response:
+    body: dict[str, Json]
+    match manner:
+        case Manner.KFP:
+            body = faults.body(fault)
+        case Manner.UPLOAD:
+            body = faults.upload_body(fault)
+        case Manner.OWN:
+            said = {"type": "PalmetteError", "message": fault.message, "hint": "", "problems": []}
+            body = {"error": said}
+    return JSONResponse(body, fault.status, headers=dict(headers or {}))
