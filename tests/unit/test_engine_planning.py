@@ -43,9 +43,9 @@ from palmette.ir.spec import (
     PipelineDocument,
     PipelineSpec,
     PlatformSpec,
+    PvcMount,
     RetryPolicy,
     SecretAsEnv,
-    SystemParameter,
     TaskInputs,
     TaskOutputArtifact,
     TaskOutputParameter,
@@ -175,23 +175,35 @@ def test_what_a_group_made_is_what_its_members_made() -> None:
     assert resolve(made["last"], values, JOB).parameters == {"x": "v"}
 
 
-def test_everything_that_comes_later_is_refused_at_once() -> None:
-    inner = ComponentSpec(dag=DagSpec(tasks={"t": task()}))
-    config = ParameterSpec(parameter_type=SystemParameter.TASK_CONFIG)
-    tasks = {
-        "again": task("inner", retry_policy=RetryPolicy(max_retry_count=1)),
-        "loop": task(parameter_iterator=ParameterIterator(item_input="x", raw="[1]")),
-        "config": task("config"),
-        "list": task("list"),
+def test_a_component_may_be_looped_over_as_a_pipeline_is() -> None:
+    loop = task(parameter_iterator=ParameterIterator(item_input="x", raw="[1]"), retry_policy=RetryPolicy())
+    made = plan(document({"l": loop}), {})
+    assert [(each.name, each.title) for each in made.patterns] == [("l.0.l", "l[0]")]
+
+
+def test_the_tasks_of_a_pipeline_that_is_tried_again_are_tried_that_often_more() -> None:
+    twice, once = RetryPolicy(max_retry_count=2, backoff_duration=7.0), RetryPolicy(max_retry_count=1)
+    inner = ComponentSpec(dag=DagSpec(tasks={"t": task(), "u": task(retry_policy=once)}))
+    made = plan(document({"g": task("inner", retry_policy=twice)}, components={"inner": inner}), {})
+    assert (made["g.t"].retry.retries, made["g.t"].retry.backoff) == (2, 7.0)
+    assert made["g.u"].retry.retries == 5, "two attempts in each of three"
+
+
+def test_a_pipeline_that_grows_beyond_all_bounds_is_refused_in_time() -> None:
+    doubled = {
+        f"c{level}": ComponentSpec(dag=DagSpec(tasks={each: task(f"c{level + 1}") for each in "ab"}))
+        for level in range(40)
     }
-    components = {
-        "inner": inner,
-        "config": replace(LEAF, input_definitions=Definitions(parameters={"c": config})),
-        "list": replace(LEAF, output_definitions=Definitions(artifacts={"l": replace(DATA, is_artifact_list=True)})),
-    }
-    found = problems(document(tasks, components=components), CompileError)
-    assert {name for name in tasks if any(text.startswith(name) for text in found)} == set(tasks)
-    assert all("a later version executes this" in text for text in found)
+    with pytest.raises(CompileError, match="more than 100,000 tasks"):
+        plan(document({"t": task("c0")}, components={**doubled, "c40": LEAF}), {})
+    chain = {f"c{level}": ComponentSpec(dag=DagSpec(tasks={"t": task(f"c{level + 1}")})) for level in range(2000)}
+    found = problems(document({"t": task("c0")}, components={**chain, "c2000": LEAF}), SpecError)
+    assert "within more than 50" in found[0]
+
+
+def test_an_executor_that_is_no_process_is_refused() -> None:
+    found = problems(document({"t": task()}, executor=ExecutorSpec(extra={"resolver": {}})), CompileError)
+    assert found == ["t: its executor is resolver, and only containers and importers are executed"]
 
 
 def test_what_is_wrong_in_the_body_of_a_loop_is_known_before_the_run_begins() -> None:
@@ -204,15 +216,23 @@ def test_what_is_wrong_in_the_body_of_a_loop_is_known_before_the_run_begins() ->
 
 
 def test_settings_of_a_pod_are_refused_or_noted_but_never_passed_over() -> None:
-    bound = {"e": KubernetesConfig(extra={"pvcMount": [], "somethingNew": {}})}
+    bound = {"e": KubernetesConfig(volumes=(PvcMount(mount_path="data"),), extra={"somethingNew": {}})}
     found = problems(document({"t": task()}, platform=PlatformSpec(kubernetes=bound)), CompileError)
     assert found == [
-        "t: persistent volumes: a later version executes this",
         "t: the Kubernetes setting somethingNew: a later version executes this",
+        "t: 'data' is no place to mount at\n    Give an absolute path.",
     ]
     idle = PlatformSpec(kubernetes={"e": KubernetesConfig(extra={"nodeSelector": {}})})
-    (note,) = plan(document({"t": task()}, platform=idle), {}).notes
-    assert "node selectors have no effect" in str(note)
+    image, note = plan(document({"t": task()}, platform=idle), {}).notes
+    assert "the image i is not used" in str(image) or "the image i is not used" in str(note)
+    assert "node selectors have no effect" in str(image) + str(note)
+
+
+def test_a_container_whose_command_is_its_images_to_say_is_refused_unless_images_are_used() -> None:
+    bare = document({"t": task()}, container=ContainerSpec(image="i"))
+    assert "its command is its image's to say (i)" in problems(bare, CompileError)[0]
+    assert [entry.name for entry in plan(bare, {}, images=True).tasks] == ["t"]
+    assert plan(bare, {}, images=True).notes == ()
 
 
 def test_a_document_that_contradicts_itself_is_refused_with_all_findings() -> None:
@@ -261,10 +281,8 @@ def test_a_task_knows_its_retries_timeout_secrets_and_freshness() -> None:
     )["t"]
     assert (only.retry.retries, only.retry.backoff, only.timeout) == (2, 3.0, 1.5)
     assert only.fresh == Fresh(kind=Freshness.FOR, seconds=86400.0)
-    assert only.secrets == (
-        SecretVariable(name="T", variable="T"),
-        SecretVariable(name="db/pw", variable="PW", optional=True),
-    )
+    assert only.secrets == (SecretVariable(name="T", variable="T"),)
+    assert only.names == {"secretAsEnv[1]": Fixed(value="db")}
 
 
 # Inputs and placeholders
@@ -457,7 +475,14 @@ def test_a_foreign_task_is_reused_as_its_caching_options_say() -> None:
     assert stands(enabled, UNASKED, "", None, 0.0)
 
 
-def test_a_workspace_is_refused_until_it_is_built() -> None:
-    platform = PlatformSpec(pipeline_config={"workspace": {"size": "1Gi"}})
-    found = problems(document({"t": task()}, platform=platform), CompileError)
-    assert any("a workspace" in line for line in found)
+def test_settings_of_the_whole_pipeline_are_kept_or_said_to_have_no_effect() -> None:
+    config = {"workspace": {"size": "1Gi"}, "activeDeadlineSeconds": 60, "resourceTtlOnSuccess": 5, "semaphore": "x"}
+    made = plan(document({"t": task()}, platform=PlatformSpec(pipeline_config=config)), {})
+    assert made.deadline == 60.0
+    assert [
+        note.what.partition(" ")[0] + "…" + note.what.split()[-1] for note in made.notes if "image" not in note.what
+    ] == [
+        "the…directory",
+        "a…kept",
+        "the…machine",
+    ]

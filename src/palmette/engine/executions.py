@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from palmette.domain.graph import Fresh, Freshness, Retry
+from palmette.domain.graph import Fresh, Freshness
 from palmette.engine import refusals
 from palmette.engine.plan import SecretVariable
+from palmette.engine.podspecs import OWN, fixed
+from palmette.engine.retries import retry
 from palmette.errors import Problem
 from palmette.ir.spec import (
     CachingOptions,
@@ -18,7 +20,6 @@ from palmette.ir.spec import (
     KubernetesConfig,
     PalmetteConfig,
     PlatformSpec,
-    RetryPolicy,
     TaskSpec,
 )
 
@@ -56,6 +57,7 @@ def described(platform: PlatformSpec, task: TaskSpec, label: str, executor: Exec
         "cache_key": caching.cache_key,
         "fresh": freshness(config),
         "config": config,
+        "kubernetes": kubernetes,
         "secrets": tuple(_secrets(kubernetes)),
     }
 
@@ -69,21 +71,10 @@ def freshness(config: PalmetteConfig) -> Fresh | None:
     return Fresh(kind=Freshness.FOR, seconds=float(config.fresh))
 
 
-def retry(policy: RetryPolicy | None) -> Retry:
-    """How often a failed task is tried again."""
-    if policy is None:
-        return Retry()
-    return Retry(
-        retries=policy.max_retry_count,
-        backoff=policy.backoff_duration,
-        factor=policy.backoff_factor,
-        longest=policy.backoff_max_duration,
-    )
-
-
 def _secrets(kubernetes: KubernetesConfig) -> Iterator[SecretVariable]:
     for secret in kubernetes.secrets_as_env:
-        holder = secret.secret or str(secret.secret_parameter and secret.secret_parameter.constant)
-        for entry in secret.keys:
-            name = entry.key if holder == "palmette" else f"{holder}/{entry.key}"
+        # The names of others are known when the task begins, and they need not be there.
+        holder = fixed(secret)
+        for entry in secret.keys if holder else ():
+            name = entry.key if holder == OWN else f"{holder}/{entry.key}"
             yield SecretVariable(name=name, variable=entry.variable, optional=secret.optional)

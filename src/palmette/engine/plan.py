@@ -10,8 +10,9 @@ from typing import TypeAlias
 from palmette.domain.graph import Fresh, Retry
 from palmette.domain.run import TaskRecord
 from palmette.domain.values import Json
+from palmette.engine.placeholders import WORKSPACE, mentioned
 from palmette.engine.progress import Node
-from palmette.engine.sources import Artifacts, Fixed, Produced, Source
+from palmette.engine.sources import Artifacts, Fixed, Produced, Source, names_workspace
 from palmette.errors import Problem
 from palmette.ir.spec import (
     ArtifactIterator,
@@ -19,6 +20,7 @@ from palmette.ir.spec import (
     ContainerSpec,
     DagSpec,
     ImporterSpec,
+    KubernetesConfig,
     PalmetteConfig,
     ParameterIterator,
     PipelineDocument,
@@ -92,6 +94,19 @@ class PlannedTask(Planned):
     fresh: Fresh | None = None
     config: PalmetteConfig = PalmetteConfig()
     secrets: tuple[SecretVariable, ...] = ()
+    #: what its pod is lent and told, and where the names of that come from, as `podspecs.references` has them
+    kubernetes: KubernetesConfig = KubernetesConfig()
+    names: Mapping[str, Source] = field(default_factory=dict)
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether it is told of the directory that the tasks of a run share."""
+        if self.importer is not None:
+            return self.importer.download_to_workspace
+        container = self.container
+        texts: Json = [container.image, *container.command, *container.args, *container.env.values()]
+        words = (match["word"] for match in mentioned(texts))
+        return WORKSPACE in words or any(names_workspace(source) for source in self.parameters.values())
 
     @property
     def captured(self) -> bool:
@@ -135,6 +150,8 @@ class Group(Planned):
     suffix: str = ""
     #: components around it
     within: tuple[str, ...] = ()
+    #: how often the failed tasks in it are tried again, beyond what they ask for themselves
+    again: Retry = Retry()
 
     @property
     def lenient(self) -> bool:
@@ -177,6 +194,8 @@ class Plan:
     parameters: Mapping[str, Json] = field(default_factory=dict)
     #: what the document asks for and this engine does without
     notes: tuple[Problem, ...] = ()
+    #: seconds that a run of it may take; None for no limit
+    deadline: float | None = None
     #: what was planned, for the loops whose items become known only while the run is driven
     document: PipelineDocument
 

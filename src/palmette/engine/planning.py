@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
-from typing import Any
+from typing import Any, Final
 
 from palmette.domain.values import Json
-from palmette.engine import refusals
+from palmette.engine import podspecs, refusals
 from palmette.engine.executions import described, misnamed
+from palmette.engine.expansion import wrapped
 from palmette.engine.parameters import plain, settled
+from palmette.engine.passthroughs import asked, configuration, left
 from palmette.engine.plan import Group, Plan, PlannedTask
+from palmette.engine.podspecs import references
+from palmette.engine.retries import retry, within
 from palmette.engine.sources import Artifacts, Fixed, Held, Produced, Source, with_default
 from palmette.engine.wiring import Scope, Wiring, producers
 from palmette.errors import CompileError, Problem, SpecError
@@ -22,31 +26,34 @@ from palmette.ir.spec import (
     ExecutorSpec,
     KubernetesConfig,
     PipelineDocument,
+    TaskInputs,
     TaskSpec,
     TriggerPolicy,
     TriggerStrategy,
 )
 
+#: So many tasks, loops and nested pipelines may there be in one run…
+MOST: Final = 100_000
+#: …so many within each other, and so many items in one loop.
+_DEEPEST: Final = 50
 
-def plan(document: PipelineDocument, given: Mapping[str, Json]) -> Plan:
-    """The plan of a pipeline with these parameter values.
+
+def plan(document: PipelineDocument, given: Mapping[str, Json], *, images: bool = False) -> Plan:
+    """The plan of a pipeline with these parameter values; `images`: whether tasks will run in their images.
 
     SpecError where the document refers to what it does not define, CompileError for what this version does not
     execute yet (each with all findings, by task), ConfigError for the parameter values.
     """
     root = document.pipeline.root
-    drawing = Drawing(document)
-    for name, artifact in root.input_definitions.artifacts.items():
-        if not artifact.is_optional:
-            drawing.later(f"root.{name}", "an artifact as an input of the pipeline")
+    drawing = Drawing(document, images=images)
+    drawing.unsupported.extend(refusals.of_root(root))
     parameters = settled(root.input_definitions.parameters, given)
     if root.dag is None:
         drawing.broken("root", "is not a pipeline of tasks")
     else:
         sources: dict[str, Source] = {name: Fixed(value=value) for name, value in parameters.items()}
         drawing.add(Scope(dag=root.dag, component=root, parameters=sources))
-    for problem in refusals.of_platform(document.platform):
-        drawing.unsupported.append(problem)
+    drawing.notes.extend(refusals.of_platform(document.platform))
     drawing.raise_problems()
     return Plan(
         name=document.pipeline.name,
@@ -54,15 +61,17 @@ def plan(document: PipelineDocument, given: Mapping[str, Json]) -> Plan:
         patterns=tuple(drawing.patterns),
         parameters=parameters,
         notes=tuple(dict.fromkeys(drawing.notes)),
+        deadline=refusals.deadline(document.platform),
         document=document,
     )
 
 
 def iterations(
-    document: PipelineDocument, loop: Group, items: Sequence[Source | Artifacts]
+    document: PipelineDocument, loop: Group, items: Sequence[Source | Artifacts], room: int = MOST
 ) -> tuple[PlannedTask | Group, ...]:
-    """The groups and tasks that a loop comes to, one group for each item, each before its members."""
-    drawing = Drawing(document)
+    """The groups and tasks that a loop comes to, one group for each item, each before its members; CompileError if they
+    are more than there is room for."""
+    drawing = Drawing(document, room)
     for index, item in enumerate(items):
         drawing.add_iteration(loop, index, item)
     return tuple(drawing.planned.values())
@@ -71,7 +80,8 @@ def iterations(
 class Drawing:
     """The tasks and groups so far, and what is wrong."""
 
-    def __init__(self, document: PipelineDocument) -> None:
+    def __init__(self, document: PipelineDocument, room: int | None = None, *, images: bool = False) -> None:
+        self._room, self._images = room, images
         self._spec = document.pipeline
         self._platform = document.platform
         self._wiring = Wiring(document.pipeline, self.broken)
@@ -86,10 +96,6 @@ class Drawing:
     def broken(self, where: str, what: str) -> None:
         """Note a mistake of the document's."""
         self._broken.append(Problem(where=where, what=what))
-
-    def later(self, where: str, what: str) -> None:
-        """Note what this version does not execute."""
-        self.unsupported.append(refusals.later(where, what))
 
     def raise_problems(self) -> None:
         """Refuse the document if anything was noted."""
@@ -108,14 +114,16 @@ class Drawing:
         """Take in every task of the scope, and of the pipelines within it."""
         for key in self._order(scope):
             task, name = scope.dag.tasks[key], scope.named(key)
-            self.unsupported.extend(refusals.of_task(name, task))
             component = self._spec.components.get(task.component)
+            looped = task.parameter_iterator is not None or task.artifact_iterator is not None
             if component is None:
                 self.broken(name, f"there is no component {task.component!r}")
             elif name in self.planned:
                 self.broken(name, "there are two tasks of this name")
             elif component.dag is not None:
                 self._add_group(scope, name, task, component, component.dag)
+            elif looped:
+                self._add_group(scope, name, *wrapped(key, task, component))
             else:
                 self._add_task(scope, name, task, component)
 
@@ -135,8 +143,9 @@ class Drawing:
         if task.component in scope.within:
             self.broken(name, f"component {task.component!r} contains itself")
             return
-        if task.retry_policy is not None and task.retry_policy.max_retry_count:
-            self.later(name, "retries of a whole pipeline")
+        if len(scope.within) >= _DEEPEST:
+            self.broken(name, f"it is within more than {_DEEPEST} pipelines and loops")
+            return
         iterator = task.parameter_iterator or task.artifact_iterator
         common = self._common(scope, name, task, component)
         for key, spec in component.input_definitions.parameters.items():
@@ -149,12 +158,22 @@ class Drawing:
             limit=task.parallelism_limit if iterator is not None else 0,
             suffix=scope.suffix,
             within=(*scope.within, task.component),
+            again=within(scope.again, retry(task.retry_policy)),
         )
-        self.planned[name] = group
+        self._take_in(group)
         if iterator is None:
             self.add(_body(group))
-        else:
+        elif self._room is None:
             self._try_out(group)
+
+    def _take_in(self, planned: PlannedTask | Group) -> None:
+        self.planned[planned.name] = planned
+        most = MOST if self._room is None else self._room
+        if len(self.planned) + len(self.patterns) > most:
+            raise CompileError(
+                f"this run comes to more than {MOST:,} tasks, loops and nested pipelines",
+                "Split the pipeline, or let a task go through several items.",
+            )
 
     def _try_out(self, loop: Group) -> None:
         """Look at the body of a loop as it would be for a first item, so that what is wrong is known at once."""
@@ -190,7 +209,7 @@ class Drawing:
             limit=0,
             suffix=f"{loop.suffix}[{index}]",
         )
-        self.planned[group.name] = group
+        self._take_in(group)
         self.add(_body(group))
 
     def _add_task(self, scope: Scope, name: str, task: TaskSpec, component: ComponentSpec) -> None:
@@ -198,14 +217,12 @@ class Drawing:
         if executor is None:
             self.broken(name, f"there is no executor {component.executor_label!r}")
             return
-        if task.parameter_iterator is not None or task.artifact_iterator is not None:
-            self.later(name, "a loop over a component that is no pipeline")
         self._broken.extend(misnamed(name, component))
         kubernetes = self._platform.kubernetes.get(component.executor_label, KubernetesConfig())
-        self.unsupported.extend(refusals.of_component(name, component))
-        self.unsupported.extend(refusals.of_executor(name, executor))
-        self.unsupported.extend(refusals.of_kubernetes(name, kubernetes))
-        self.notes.extend(refusals.without_effect(name, kubernetes))
+        self.unsupported.extend(refusals.of_executor(name, executor, images=self._images))
+        self.unsupported.extend(podspecs.problems(name, kubernetes, images=self._images))
+        self.notes.extend(podspecs.notes(name, kubernetes, images=self._images))
+        self.notes.extend(refusals.ignored(name, executor, images=self._images))
         if executor.container is not None or executor.importer is not None:
             self._execute(scope, name, task, component, executor)
 
@@ -217,7 +234,16 @@ class Drawing:
         except ValueError as error:
             self.broken(name, f"it does not say how long its outputs stand: {error}")
             return
-        self.planned[name] = PlannedTask(**self._common(scope, name, task, component), **execution)
+        common = self._common(scope, name, task, component)
+        lent = TaskInputs(parameters=references(execution["kubernetes"]))
+        execution["names"] = self._wiring.parameters(scope, name, lent)
+        container = execution["container"]
+        if key := asked(component):
+            kubernetes = self._platform.kubernetes.get(component.executor_label, KubernetesConfig())
+            told = configuration(component, container, kubernetes)
+            common["parameters"][key] = self._wiring.template(scope, name, task.inputs, told)
+        execution |= {"container": left(component, container), "retry": within(scope.again, execution["retry"])}
+        self._take_in(PlannedTask(**common, **execution))
 
     def _common(self, scope: Scope, name: str, task: TaskSpec, component: ComponentSpec) -> dict[str, Any]:
         """What a `Planned` says, by the names of its fields."""
@@ -247,4 +273,5 @@ def _body(group: Group) -> Scope:
         suffix=group.suffix,
         within=group.within,
         inherited=group.waits,
+        again=group.again,
     )

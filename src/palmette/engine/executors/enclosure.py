@@ -5,12 +5,12 @@ is memory: no secret lies on a disk or in a command line. Imports the standard l
 
 Everything happens in a mount namespace of this process, which the kernel clears away with the last process in it. Root
 makes one just so, others within a user namespace of their own. A mount point that does not exist is never made on the
-host. The nearest directory that exists is veiled instead: another directory is mounted over it, in which everything that
-was there is mounted again, and the mount point is made in that. Where the root itself is veiled, the process moves into
-the new one (pivot_root).
+host. The nearest directory that exists is veiled instead: another directory is mounted over it, in which all that was
+there is mounted again, and the mount point is made in that. Where the root itself is veiled, the process moves into the
+new one (pivot_root).
 """
 
-# ruff: noqa: PTH102, PTH103, PTH110, PTH112, PTH115, PTH118, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH102, PTH103, PTH110, PTH112, PTH115, PTH116, PTH118, PTH120, PTH123, PTH211
 # (Importing pathlib costs more than all mounts.)
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ class FileSystem:
         """What is mounted, or None for what lives in memory. A path within a volume leads nowhere else."""
         if wanted["source"] is None:
             return None
-        whole = os.path.realpath(wanted["source"])
+        whole = os.path.realpath(str(wanted["source"]))
         part = os.path.realpath(os.path.join(whole, wanted["within"]))
         if part != whole and not part.startswith(whole.rstrip("/") + "/"):
             raise Refused(f"{wanted['within']} leads out of {wanted['what']}, which is to be mounted at {wanted['at']}")
@@ -279,7 +279,8 @@ def enclosed(launch: Launch, command: Sequence[str], environment: Mapping[str, s
     """The command that makes the enclosure, and what it must read on standard input."""
     home, scratch = launch.directory, launch.scratch
     own = [home, *(home / name for name in ("work", "outputs", "values", scratch.name) if (home / name).exists())]
-    own += [mount.source for mount in launch.mounts if mount.source is not None and mount.source.is_relative_to(scratch)]
+    lent = [mount.source for mount in launch.mounts if mount.source is not None]
+    own += [path for path in lent if path.is_relative_to(scratch)]
     order = {
         "mounts": [
             {
