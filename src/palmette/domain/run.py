@@ -249,6 +249,8 @@ class Run:
     #: where a cluster would put its artifacts, and in whose name it would run
     root: str = ""
     service_account: str = ""
+    #: what whoever reads of it should know, a sentence each: what of its pipeline has no effect on this machine
+    notices: tuple[str, ...] = ()
 
     @property
     def imported(self) -> bool:

@@ -1,8 +1,9 @@
-"""Names for runs."""
+"""Names for runs, and for what else a host of pipelines keeps."""
 
 from __future__ import annotations
 
 import secrets
+import uuid
 from hashlib import sha256
 from typing import Final
 
@@ -29,6 +30,11 @@ def derived_run_id(text: str) -> str:
         number, place = divmod(number, len(_ALPHABET))
         places.append(_ALPHABET[place])
     return _ALPHABET[10 + number % len(_ALPHABET[10:])] + "".join(places)
+
+
+def new_id() -> str:
+    """An identifier as Kubeflow Pipelines has them, for an experiment, a pipeline, a version, a recurring run."""
+    return str(uuid.uuid4())
 
 
 def is_run_id(text: str) -> bool:

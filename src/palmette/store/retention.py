@@ -13,7 +13,7 @@ from palmette.store import leases
 from palmette.store.columns import plain
 from palmette.store.database import Store
 from palmette.store.leases import Holder
-from palmette.store.schema import artifacts, collected, runs, tags
+from palmette.store.schema import artifacts, collected, runs, schedules, tags, versions
 from palmette.store.statements import insert_new
 
 _FINAL = [state.value for state in RunState if state.final]
@@ -116,8 +116,8 @@ def collection(store: Store, run: str) -> Collected | None:
 
 
 def needed(store: Store, *, without: Collection[str] = (), deleted: Collection[str] = ()) -> frozenset[str]:
-    """The digests of all bytes that runs of any project refer to, as they would be if the artifacts of the runs
-    `without` were not kept, and the runs `deleted` were not there."""
+    """The digests of all bytes that runs of any project, versions of pipelines and recurring runs refer to, as they
+    would be if the artifacts of the runs `without` were not kept, and the runs `deleted` were not there."""
     ignored, absent = frozenset(without) | frozenset(deleted), frozenset(deleted)
     of_tasks = (
         select(artifacts.c.run, artifacts.c.digest)
@@ -130,6 +130,8 @@ def needed(store: Store, *, without: Collection[str] = (), deleted: Collection[s
         for row in connection.execute(select(runs.c.id, runs.c.spec, runs.c.git_diff)):
             if row.id not in absent:
                 found.update(filter(None, (row.spec, row.git_diff)))
+        for spec in (versions.c.spec, schedules.c.spec):
+            found.update(connection.execute(select(spec).where(spec != "")).scalars())
     return frozenset(found)
 
 

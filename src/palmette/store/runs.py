@@ -73,24 +73,29 @@ def create(store: Store, run: Run, records: Sequence[TaskRecord] = ()) -> None:
 
     Its id must be new (`identity.new_run_id`). A run without a time of creation is created now.
     """
-    created = run.created or time.time()
     try:
         with store.write() as connection:
-            connection.execute(_KEEP_PROJECT, {"name": run.project, "created": created})
-            for environment in (run.environment, *run.environments.values()):
-                captures.keep_pins(connection, environment)
-            connection.execute(insert(runs), {**row_of(run), "created": created})
-            texts.write(connection, run.id)
-            if run.settings:
-                rows = [setting_row(run.id, position, each) for position, each in enumerate(run.settings)]
-                connection.execute(insert(settings), rows)
-            if run.tags:
-                connection.execute(_KEEP_TAG, [{"run": run.id, "tag": tag} for tag in run.tags])
-            tasks.plan(connection, run.id, run.project, records)
+            write(connection, run, records)
     except StoreError as error:
         if isinstance(error.__cause__, IntegrityError):
             raise StoreError(f"there is a run {run.id} already, or two of its settings share a name") from error
         raise
+
+
+def write(connection: Connection, run: Run, records: Sequence[TaskRecord] = ()) -> None:
+    """`create`, in a transaction that does more."""
+    created = run.created or time.time()
+    connection.execute(_KEEP_PROJECT, {"name": run.project, "created": created})
+    for environment in (run.environment, *run.environments.values()):
+        captures.keep_pins(connection, environment)
+    connection.execute(insert(runs), {**row_of(run), "created": created})
+    texts.write(connection, run.id)
+    if run.settings:
+        rows = [setting_row(run.id, position, each) for position, each in enumerate(run.settings)]
+        connection.execute(insert(settings), rows)
+    if run.tags:
+        connection.execute(_KEEP_TAG, [{"run": run.id, "tag": tag} for tag in run.tags])
+    tasks.plan(connection, run.id, run.project, records)
 
 
 def get(store: Store, reference: str, *, project: str = "") -> Run:
@@ -98,7 +103,7 @@ def get(store: Store, reference: str, *, project: str = "") -> Run:
     or an algorithm for its newest. NotFound says what was meant, or what it may have been."""
     with store.read() as connection:
         row = _resolve(connection, reference, project)
-        return _loaded(connection, [row], pins=True)[0]
+        return loaded(connection, [row], pins=True)[0]
 
 
 def page(store: Store, where: Filter = Filter(), *, limit: int = 50, after: str = "") -> tuple[Listed, ...]:
@@ -138,7 +143,7 @@ def previous(store: Store, run: Run) -> Run | None:
     )
     with store.read() as connection:
         rows = connection.execute(query).all()
-        return _loaded(connection, rows, pins=True)[0] if rows else None
+        return loaded(connection, rows, pins=True)[0] if rows else None
 
 
 def tag(store: Store, run: str, names: Collection[str]) -> None:
@@ -237,7 +242,7 @@ def _demand(connection: Connection, run: str) -> None:
 
 
 def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> list[Listed]:
-    found = _loaded(connection, rows, pins=False)
+    found = loaded(connection, rows, pins=False)
     ids = [run.id for run in found]
     declared = {metric.name for run in found for metric in run.metrics}
     values = metrics.last_values(connection, ids, declared) if declared else {}
@@ -256,7 +261,8 @@ def _listed(connection: Connection, rows: Sequence[Row[Any]]) -> list[Listed]:
     ]
 
 
-def _loaded(connection: Connection, rows: Sequence[Row[Any]], *, pins: bool) -> list[Run]:
+def loaded(connection: Connection, rows: Sequence[Row[Any]], *, pins: bool) -> list[Run]:
+    """The runs that rows of `runs` show, with their settings and tags; with the pins of their environments if asked."""
     ids = [row.id for row in rows]
     configs: dict[str, list[Setting]] = {}
     query = select(settings).where(settings.c.run.in_(ids)).order_by(settings.c.run, settings.c.position)
@@ -339,6 +345,7 @@ def row_of(run: Run) -> dict[str, object]:
         "owner": plain(run.owner),
         "root": plain(run.root),
         "service_account": plain(run.service_account),
+        "notices": encode([plain(notice) for notice in run.notices]) if run.notices else "",
         "epoch": 0,
     }
 
@@ -390,6 +397,7 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str]) -> Run:
         owner=row.owner,
         root=row.root,
         service_account=row.service_account,
+        notices=tuple(decode(row.notices)) if row.notices else (),
     )
 
 

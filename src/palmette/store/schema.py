@@ -138,6 +138,8 @@ runs = Table(
     _added("service_account"),
     #: JSON: the states that it was in, with the times of entering them, where it was in more than the usual ones
     _added("states"),
+    #: JSON: what whoever reads of it should know, a list of sentences; empty for none
+    _added("notices"),
 )
 Index(None, runs.c.created, runs.c.id)
 Index(None, runs.c.project, runs.c.algorithm, runs.c.created, runs.c.id)

@@ -15,7 +15,7 @@ down_revision = "0002"
 
 _OF_RUNS: Final = (
     *("experiment", "pipeline", "pipeline_version", "schedule", "queue", "owner", "root", "service_account"),
-    "states",
+    *("states", "notices"),
 )
 
 
