@@ -18,8 +18,7 @@ LISTED: Final = listing.Listed(
     table=experiments,
     fields=listing.fields(
         experiments,
-        *("id", "project", "name", "description", "created", "last_run"),
-        archived=experiments.c.archived.is_not(None),
+        *("id", "project", "name", "description", "created", "last_run", "archived"),
     ),
 )
 _KEEP: Final = insert_new(experiments)

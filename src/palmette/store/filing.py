@@ -33,8 +33,7 @@ LISTED: Final = listing.Listed(
         table,
         *("id", "project", "algorithm", "state", "name", "description", "trigger", "owner", "queue"),
         *("experiment", "pipeline", "pipeline_version", "schedule", "root", "service_account"),
-        *("created", "started", "ended", "scheduled"),
-        archived=table.c.archived.is_not(None),
+        *("created", "started", "ended", "scheduled", "archived"),
     ),
     families={"metric:": _metric},
 )
