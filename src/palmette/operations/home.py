@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from palmette.blobs import Blobs
 from palmette.domain.run import Lease, Process, Run
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError
-from palmette.operations.project import Project
+from palmette.operations.project import Project, around, place
 from palmette.store import database, leases
 from palmette.store.database import FILE, Store
 
@@ -88,6 +88,16 @@ def make_home(project: Project) -> Home:
     if project.database:
         _make_private(project.home, store.where)
     return Home(directory=project.home, project=project.name, store=store, blobs=Blobs(project.home / "blobs"))
+
+
+def served(directory: Path, environ: Mapping[str, str], home: Path | None = None) -> tuple[Path, str]:
+    """Where a server that is started in a directory keeps its things, and the URL of its database (empty for the one
+    there): what `home` says, else the project's home, else `.palmette` in that directory. PALMETTE_STORE names the
+    database or the place as it does for other verbs."""
+    if home is not None:
+        return directory / home, place(directory, directory, environ)[1]
+    project = around(directory, environ)
+    return (project.home, project.database) if project else place(directory / ".palmette", directory, environ)
 
 
 def serve_home(directory: Path, database_url: str | None = None) -> Home:

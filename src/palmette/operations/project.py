@@ -43,6 +43,8 @@ class Project:
     elsewhere: bool = False
     #: URL of the database where PALMETTE_STORE names one; empty for the one in the home
     database: str = ""
+    #: the server whose runs are meant where nobody says; empty for this machine
+    on: str = ""
     image: str = ""
     install: bool = False
     #: "definitions" or "package"
@@ -82,6 +84,21 @@ def find(directory: Path, environ: Mapping[str, str]) -> Project:
     The nearest pyproject.toml upwards with `[tool.palmette]` makes it; without any, the nearest one whose modules
     hold an algorithm.
     """
+    found = around(directory, environ)
+    if found is not None:
+        return found
+    start = Path(os.path.abspath(directory))  # noqa: PTH100 - a link to a project is kept as it is
+    nearest = next((place for each in (start, *start.parents) if (place := each / "pyproject.toml").is_file()), None)
+    if nearest is not None:
+        raise ProjectError(
+            f"{nearest} has no [tool.palmette] and its modules hold no @algorithm",
+            "`palmette init` makes a project of it.",
+        )
+    raise ProjectError(f"no pyproject.toml in {start} or above it", "`palmette init` makes a project.")
+
+
+def around(directory: Path, environ: Mapping[str, str]) -> Project | None:
+    """As `find`; None where there is no project."""
     start = Path(os.path.abspath(directory))  # noqa: PTH100 - a link to a project is kept as it is
     candidates: list[tuple[Path, dict[str, Any]]] = []
     for parent in (start, *start.parents):
@@ -94,13 +111,7 @@ def find(directory: Path, environ: Mapping[str, str]) -> Project:
     for parent, document in candidates:
         if _holds_algorithms(parent):
             return _project(parent, document, start, environ)
-    if candidates:
-        nearest = candidates[0][0] / "pyproject.toml"
-        raise ProjectError(
-            f"{nearest} has no [tool.palmette] and its modules hold no @algorithm",
-            "`palmette init` makes a project of it.",
-        )
-    raise ProjectError(f"no pyproject.toml in {start} or above it", "`palmette init` makes a project.")
+    return None
 
 
 def _holds_algorithms(root: Path) -> bool:
@@ -147,6 +158,7 @@ def _project(root: Path, document: Mapping[str, Any], start: Path, environ: Mapp
         home=home,
         elsewhere=bool(environ.get("PALMETTE_STORE", "").strip()) and not database,
         database=database,
+        on=settings.on,
         image=settings.image,
         install=settings.install,
         closure=settings.closure,
@@ -196,9 +208,13 @@ def _is_package(directory: Path) -> bool:
 
 
 def _home(root: Path, settings: Settings, start: Path, environ: Mapping[str, str]) -> tuple[Path, str]:
-    """The home and the database; PALMETTE_STORE is relative to where the user is, as in a shell."""
+    return place(Path(os.path.normpath(root / settings.home)), start, environ)
+
+
+def place(home: Path, start: Path, environ: Mapping[str, str]) -> tuple[Path, str]:
+    """The home and the database where the environment has a say, else this home; PALMETTE_STORE is relative to where
+    the user is, as in a shell."""
     store = environ.get("PALMETTE_STORE", "").strip()
-    home = Path(os.path.normpath(root / settings.home))
     if not store:
         return home, ""
     scheme, separator, _ = store.partition("://")

@@ -36,6 +36,8 @@ class Order:
     runs: int
     #: executes "python3" where nothing else is said; empty for the interpreter behind the tool's own
     python: str = ""
+    #: write the log as JSON objects
+    objects: bool = False
 
 
 class Worker:

@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Protocol
@@ -268,15 +269,45 @@ def _ordered() -> dict[str, Any]:
     return found
 
 
+class _Lines(logging.Formatter):
+    """As the server writes its own: a line each, for people or as JSON."""
+
+    def __init__(self, *, objects: bool) -> None:
+        super().__init__()
+        self._objects = objects
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; below it, for people, where an error comes from."""
+        moment = datetime.fromtimestamp(record.created, UTC)
+        message, level = record.getMessage().replace("\n", " · "), record.levelname.lower()
+        trace = self.formatException(record.exc_info).splitlines() if record.exc_info else []
+        if not self._objects:
+            line = f"{moment:%Y-%m-%d %H:%M:%SZ} {level:7} {message}"
+            return "\n".join([line, *(f"    {each}" for each in trace)])
+        said = {
+            "time": moment.isoformat(timespec="milliseconds"),
+            "level": level,
+            "logger": record.name,
+            "message": message,
+        }
+        return json.dumps({**said, "trace": trace} if trace else said, ensure_ascii=False)
+
+
+def _begin_log(*, objects: bool) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Lines(objects=objects))
+    logging.basicConfig(handlers=[handler], level=logging.INFO)
+
+
 def main() -> None:
     """Be the worker of the server that started this process."""
     for number in (signal.SIGINT, *_SIGNALS):
         # A service manager may tell every process to stop; what that means is for the server to say. Not SIG_IGN, which
         # every program that is started here would have from us.
         signal.signal(number, lambda _number, _frame: None)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     told = _ordered()
     die_with(told.pop("parent"))
+    _begin_log(objects=told["objects"])
     try:
         Foreman(Order(**told)).work()
     except PalmetteError as error:

@@ -83,3 +83,10 @@ def settled(store: Store, name: str, value: Mapping[str, Any]) -> dict[str, Any]
         connection.execute(insert_new(facts), {"name": name, "value": encode(dict(value))})
         found = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar_one()
     return dict(decode(found))
+
+
+def fact(store: Store, name: str) -> dict[str, Any] | None:
+    """The fact of that name; None where it is not settled."""
+    with store.read() as connection:
+        found = connection.execute(select(facts.c.value).where(facts.c.name == name)).scalar()
+    return None if found is None else dict(decode(found))

@@ -1,0 +1,154 @@
+"""The life of a server: bind, answer, tend the worker, stop as asked."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import uvicorn
+from anyio import to_thread
+from starlette.types import ASGIApp
+
+from palmette.engine.world import Leaving
+from palmette.errors import UsageError
+from palmette.operations.presence import Presence
+from palmette.operations.worker import Worker
+
+#: Seconds between looks at the worker, and between signs of life in the store.
+_TEND: Final = 0.25
+_BEAT: Final = 10.0
+#: Seconds that answers get to be completed when the server stops.
+_GRACE: Final = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Serving:
+    """What serves: the application, the worker if there is one, and that the store knows of it."""
+
+    app: ASGIApp
+    presence: Presence
+    worker: Worker | None = None
+    #: what becomes of the tasks that run when the server is told to stop
+    leaving: Leaving = Leaving.SOON
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Listen there from now on: who connects waits for the first answer. UsageError if that cannot be; port 0 is any
+    that is free."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen(2048)
+    except OSError as error:
+        bound.close()
+        raise _unbound(host, port, error) from error
+    return bound
+
+
+def _unbound(host: str, port: int, error: OSError) -> UsageError:
+    if error.errno == errno.EADDRINUSE:
+        return UsageError(
+            f"port {port} of {host} is taken", "Another server may listen there. Take another port: --port 8081."
+        )
+    if error.errno == errno.EACCES:
+        return UsageError(f"port {port} may not be opened by this user", "Ports from 1024 on may: --port 8080.")
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return UsageError(f"{host} is no address of this machine", "127.0.0.1 is itself, 0.0.0.0 all its addresses.")
+    return UsageError(f"nothing can listen on {host}, port {port}: {error.strerror}")
+
+
+def address(bound: socket.socket) -> str:
+    """The URL of what listens there."""
+    host, port = bound.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(serving: Serving, bound: socket.socket, say: Callable[[str], None]) -> None:
+    """Answer until told to stop (SIGINT, SIGTERM), then leave as asked; a second signal ends everything at once.
+
+    `say` is told once it answers ("ready"), and what is waited for in the end.
+    """
+    asyncio.run(_Life(serving, bound, say).live())
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to us: it would die of them when it has stopped."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Capture none."""
+        yield
+
+
+class _Life:
+    def __init__(self, serving: Serving, bound: socket.socket, say: Callable[[str], None]) -> None:
+        self._serving, self._bound, self._say = serving, bound, say
+        config = uvicorn.Config(
+            serving.app,
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=_GRACE,
+        )
+        self._uvicorn = _Uvicorn(config)
+        self._asked = 0
+
+    async def live(self) -> None:
+        """From the first answer to the last."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop)
+        answering = loop.create_task(self._uvicorn.serve(sockets=[self._bound]))
+        try:
+            await self._tend(answering)
+            await self._end()
+            await answering
+        finally:
+            if self._serving.worker is not None:
+                self._serving.worker.kill()
+            await to_thread.run_sync(self._serving.presence.leave)
+
+    async def _tend(self, answering: asyncio.Task[None]) -> None:
+        """Keep the worker alive, and the store informed, until the end is asked for."""
+        worker, beat, told = self._serving.worker, time.monotonic() + _BEAT, False
+        while not self._asked and not answering.done():
+            if self._uvicorn.started and not told:
+                told = True
+                self._say("ready")
+                if worker is not None:
+                    worker.start()
+            elif told and worker is not None:
+                worker.tend()
+            if time.monotonic() >= beat:
+                beat = time.monotonic() + _BEAT
+                await to_thread.run_sync(self._serving.presence.beat)
+            await asyncio.sleep(_TEND if told else 0.005)
+
+    async def _end(self) -> None:
+        """Let the worker leave its runs; nobody else is kept waiting meanwhile."""
+        worker, begun, told = self._serving.worker, time.monotonic(), False
+        self._uvicorn.should_exit = True
+        if worker is None:
+            return
+        worker.stop(self._serving.leaving)
+        while not worker.gone and self._asked < 2:
+            if not told and time.monotonic() - begun > 1:
+                told = True
+                self._say("waiting")
+            await asyncio.sleep(0.02)
+
+    def _stop(self) -> None:
+        self._asked += 1
+        if self._asked > 1:
+            self._uvicorn.force_exit = True
