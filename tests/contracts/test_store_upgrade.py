@@ -9,29 +9,54 @@ from pathlib import Path
 
 import pytest
 
+from palmette.domain.listing import Slice
 from palmette.domain.states import RunState, TaskState
-from palmette.store import artifacts, database, identity, metrics, runs, schema, tasks
+from palmette.store import (
+    artifacts,
+    database,
+    experiments,
+    filing,
+    identity,
+    metrics,
+    retention,
+    runs,
+    schema,
+    sweeps,
+    tasks,
+    views,
+)
 from palmette.store.database import Store
 
 STORES = Path(__file__).parent / "stores"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """A store of revision 0001, opened by this version."""
-    script = (STORES / f"0001.{request.param}.sql").read_text()
+def opened(request: pytest.FixtureRequest, revision: str, directory: Path) -> Store:
+    """A store of a past revision on the database of the fixture's parameter, opened by this version."""
+    script = (STORES / f"{revision}.{request.param}.sql").read_text()
     if request.param == "sqlite":
-        where = str(tmp_path)
-        with contextlib.closing(sqlite3.connect(tmp_path / database.FILE)) as connection:
+        where = str(directory)
+        with contextlib.closing(sqlite3.connect(directory / database.FILE)) as connection:
             connection.executescript(script)
     else:
         where = request.getfixturevalue("cluster").create(f"old_{identity.new_run_id()}")
         psycopg = pytest.importorskip("psycopg")
         with psycopg.connect(where, autocommit=True) as connection:
             connection.execute(script)
-    opened = database.open(where)
-    yield opened
-    opened.close()
+    return database.open(where)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of revision 0001, opened by this version."""
+    with contextlib.closing(opened(request, "0001", tmp_path)) as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def second(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of revision 0002, opened by this version."""
+    with contextlib.closing(opened(request, "0002", tmp_path)) as store:
+        yield store
 
 
 def test_every_past_revision_has_a_store_here() -> None:
@@ -69,3 +94,31 @@ def test_an_upgraded_store_takes_what_a_new_one_does(first: Store) -> None:
     runs.tag(first, run.id, ["kept"])
     assert runs.get(first, run.id).note == "seen again"
     assert runs.get(first, run.id).tags == ("kept",)
+
+
+def test_the_runs_of_the_second_release_are_all_there(second: Store) -> None:
+    assert [row.run.id for row in runs.page(second)] == ["bare00000000", "full00000000"]
+    run = runs.get(second, "full00000000")
+    assert (run.sweep, run.origin, run.ticket) == ("sweep0000000", "bare00000000", "IA-1742")
+    assert (run.config["C"], run.environments["torch"].python) == (0.1, "3.11.7")
+    assert [pin.name for pin in run.environments["torch"].pins] == ["numpy", "pandas"]
+    assert metrics.last(second, run.id) == {"auc": 0.9}
+
+
+def test_what_the_second_release_kept_besides_is_there(second: Store) -> None:
+    sweep = sweeps.find(second, "last", project="clinic")
+    assert sweep is not None
+    assert (sweep.id, sweep.plan, sweep.note) == ("sweep0000000", {"points": [{"C": 0.1}]}, "wide")
+    assert [(view.name, view.query) for view in views.saved(second, "clinic")] == [("bad ones", "state=FAILED")]
+    assert retention.collection(second, "full00000000") == retention.Collected(time=3000.0, rule="--keep-last 1")
+    with second.read() as connection:
+        for table in ("bundles", "closures"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 1
+
+
+def test_runs_from_before_servers_belong_to_whoever_accepted_them(second: Store) -> None:
+    run = runs.get(second, "full00000000")
+    assert (run.queue, run.experiment, run.schedule, run.archived, run.notices) == ("", "", "", None, ())
+    everything = filing.page(second, Slice())
+    assert ([each.id for each in everything.items], everything.total) == (["full00000000", "bare00000000"], 2)
+    assert experiments.page(second, Slice()).total == 0
