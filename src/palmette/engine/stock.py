@@ -40,6 +40,8 @@ _PROGRAM: Final = re.compile(
 )
 _OPTION: Final = re.compile(rf"--(index-url|extra-index-url|trusted-host) +({_BARE})")
 _NO_DEPENDENCIES: Final = "--no-deps"
+#: Releases for which every artifact lies in an object store.
+_OLD: Final = re.compile(r"kfp==2\.[0-4]\b")
 #: What starts threads or takes hold of a device when it is imported, so that a fork of it is of no use.
 _UNFORKABLE: Final = frozenset({"grpc", "jax", "jaxlib", "pyspark", "ray", "tensorflow"})
 #: A longer source carries an archive, and is not searched.
@@ -80,6 +82,11 @@ class Stock:
     def words(self, program: str) -> tuple[str, ...]:
         """What follows `python -m`, the source being in that file."""
         return (self.module, "--component_module_path", program, *self.arguments)
+
+    @property
+    def old(self) -> bool:
+        """Whether its SDK may not know that data can lie on this machine."""
+        return not self.light or any(_OLD.match(text) for each in self.installs for text in each.requirements)
 
     @property
     def modules(self) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -111,7 +111,8 @@ class _Provider:
         name = _named(installs)
         pins = pinned(installs, facts, environ, Keeping(cache_directory(self.environ) / "resolved"))
         options = _options(installs, environ)
-        return self.held.interpreter(pins, facts, name=name, sources=options)
+        # The same shelf: it goes on holding what is used.
+        return replace(self.held, environ=environ).interpreter(pins, facts, name=name, sources=options)
 
 
 def wanted(component: Stock, sdk: str) -> tuple[Install, ...]:

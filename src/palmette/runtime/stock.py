@@ -1,6 +1,7 @@
 """A stock KFP component in a fork: what ``python -m MODULE ARGUMENTS`` does, with `kfp` imported already.
 
-The template imports `kfp` before it is forked, with the variable set that keeps it to its light half.
+The template imports `kfp` before it is forked, with the variable set that keeps it to its light half. A component of an
+old SDK that needs a fresh process is started with this file as the program.
 """
 
 from __future__ import annotations
@@ -8,10 +9,12 @@ from __future__ import annotations
 import atexit
 import contextlib
 import gc
+import importlib
 import io
 import os
 import runpy
 import sys
+import types
 
 _FILES = (io.TextIOWrapper, io.BufferedWriter, io.BufferedRandom)
 
@@ -23,6 +26,7 @@ def main(arguments: list[str]) -> int:
     for name in [name for name in sys.modules if name.partition(".")[0] == "palmette"]:
         del sys.modules[name]
     module, *sys.argv[1:] = arguments
+    _be_at_home(module)
     try:
         runpy._run_module_as_main(module)  # type: ignore[attr-defined]
     except (SystemExit, KeyboardInterrupt):
@@ -34,6 +38,14 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def _be_at_home(module: str) -> None:
+    """Let a path be the address of an artifact. Before 2.5 the SDK knew object stores only, and gave it no path."""
+    kind = importlib.import_module(module.rpartition(".")[0] + ".types.artifact_types").Artifact
+    if kind(uri="/").path is None:
+        known = kind._get_path
+        kind._get_path = lambda self: known(self) or self.uri
+
+
 def _flush() -> None:
     """Write what files that nobody has closed still hold, as an interpreter does when it ends. A fork does not end so.
 
@@ -43,3 +55,8 @@ def _flush() -> None:
         if type(each) in _FILES and not each.closed and each.writable():
             with contextlib.suppress(OSError, ValueError):
                 each.flush()
+
+
+if __name__ == "__main__":
+    sys.modules["__main__"] = types.ModuleType("__main__")
+    sys.exit(main(sys.argv[1:]))

@@ -17,11 +17,14 @@ from palmette.domain.run import Process
 from palmette.engine import processes, stock
 from palmette.engine.executors.berth import protected
 from palmette.engine.executors.connection import Disconnected, Message
+from palmette.engine.executors.enclosure import enclosed, needed
 from palmette.engine.executors.process import Commands
+from palmette.engine.executors.scales import Scales
 from palmette.engine.executors.template import Call, Template
 from palmette.engine.ports import Exited, Launch, Lost, Report, Started
 from palmette.engine.stock import Stock
 from palmette.errors import InterpreterError
+from palmette.runtime import stock as running
 from palmette.runtime import threads
 from palmette.runtime.delivery import BOOTSTRAP
 
@@ -63,6 +66,8 @@ class _Attempt:
     #: when its time is over
     deadline: float = float("inf")
     timed_out: bool = False
+    #: bytes that it held when it was ended for them
+    outgrown: int = 0
     process: Process | None = None
     #: the stable from which it was forked
     python: Path | None = None
@@ -96,6 +101,8 @@ def obstacle(launch: Launch, component: Stock | None = None) -> str:
         return "it asks for a virtual environment of its own"
     if launch.gpus:
         return "it uses a GPU"
+    if needed(launch):
+        return "it has a file system of its own"
     if "--install" in launch.args:
         return "it installs packages"
     early = [name for name in launch.declared if _EARLY.match(name)]
@@ -133,6 +140,7 @@ class Executors:
         self._commands: Commands | None = None
         self._attempts: dict[str, _Attempt] = {}
         self._reports: list[Report] = []
+        self._scales = Scales()
 
     def start(self, launch: Launch) -> None:
         """See the port."""
@@ -159,6 +167,7 @@ class Executors:
         while True:
             self._gather()
             self._expire()
+            self._weigh()
             now = time.monotonic()
             if self._reports or now >= until:
                 found, self._reports = self._reports, []
@@ -166,7 +175,7 @@ class Executors:
             poll = select.poll()
             for number in (*wake, *(door.fileno() for door in self._doors())):
                 poll.register(number, select.POLLIN)
-            first = min([until, *(attempt.deadline for attempt in self._attempts.values())])
+            first = min([until, self._scales.due, *(attempt.deadline for attempt in self._attempts.values())])
             ready = poll.poll(max(0.0, first - now) * 1000 + 1)
             if any(number in wake for number, _ in ready):
                 until = now
@@ -275,18 +284,24 @@ class Executors:
         launch = attempt.launch
         command = [*launch.command, *launch.args]
         if attempt.stock:
-            command = ["python3", "-m", *attempt.stock.words(str(launch.directory / stock.FILE))]
+            how = [running.__file__] if attempt.stock.old else ["-m"]
+            command = ["python3", *how, *attempt.stock.words(str(launch.directory / stock.FILE))]
         if attempt.python and command[0] in ("python", "python3"):
             command[0] = str(attempt.python)
         if self._commands is None:
             self._commands = Commands(self._environment)
+        environment, order = _variables(attempt), None
+        if needed(launch):
+            command, order = enclosed(launch, command, environment)
+            environment = {}
         self._commands.start(
             launch.id,
             command,
-            environment=_variables(attempt),
+            environment=environment,
             directory=work,
             log=launch.log,
             protected=protected(attempt.python),
+            input=order,
         )
 
     def _gather(self) -> None:
@@ -321,6 +336,8 @@ class Executors:
                 process = Process(pid=message["pid"], start=message["start"], boot=processes.boot())
                 self._attempts[id] = replace(attempt, process=process)
                 self._reports.append(Started(id=id, how=attempt.how, why=attempt.why, process=process))
+                if launch.memory:
+                    self._scales.put(id, process.pid, launch.memory)
             case "refused" if attempt.how == PROCESS:  # the machine has no room for one more
                 del self._attempts[id]
                 self._reports.append(Lost(id=id, why=message["why"]))
@@ -328,6 +345,7 @@ class Executors:
                 self._begin(replace(attempt, how=PROCESS, why=message["why"]))
             case "exited":
                 del self._attempts[id]
+                self._scales.take(id)
                 if attempt.how == FORK and attempt.stable in self._stables:
                     stable = self._stables[attempt.stable]
                     stable.deaths = 0
@@ -340,6 +358,7 @@ class Executors:
                         cpu_seconds=message["cpu_seconds"],
                         peak_memory=message["peak_memory"],
                         timed_out=attempt.timed_out,
+                        outgrown=attempt.outgrown,
                     )
                 )
             case _:  # an answer to an older question
@@ -353,7 +372,15 @@ class Executors:
                     processes.end_tree(attempt.process)
                 processes.end_strays(attempt.launch.directory)
                 del self._attempts[id]
+                self._scales.take(id)
                 self._reports.append(Lost(id=id, why=why))
+
+    def _weigh(self) -> None:
+        """End what holds too much memory."""
+        for id, held in self._scales.outgrown().items():
+            if attempt := self._attempts.get(id):
+                self._attempts[id] = replace(attempt, outgrown=held)
+                self.end(id, 0)
 
     def _expire(self) -> None:
         """End what is out of time."""
