@@ -136,9 +136,14 @@ def test_without_an_index_the_sdk_beside_palmette_stands_in(
     environ: dict[str, str], held: Callable[[], Shelf], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     environ["PIP_FIND_LINKS"] = str(tmp_path)
+    other = tmp_path / "other" / "bin" / "python"
+    other.parent.mkdir(parents=True)
+    other.symlink_to(BARE)
     with held() as shelf:
         found = interpreters(BARE, environ, shelf, none="'--no-deps'", more="'probe'")
         assert found["exec-none"] == Path(sys.executable)
+        assert not caplog.records
+        assert interpreters(other, environ, shelf, none="'--no-deps'")["exec-none"] == Path(sys.executable)
         with pytest.raises(EnvironmentFailed):
             found["exec-more"]
     assert "Palmette's own environment is used" in caplog.text

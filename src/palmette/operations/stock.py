@@ -92,14 +92,17 @@ class _Provider:
         return known
 
     def _found(self, installs: tuple[Install, ...]) -> Path:
-        facts = base(self.python, self.environ)
+        facts, own = base(self.python, self.environ), Path(sys.executable)
         if satisfies(self.python, facts, installs):
             return self.python
+        # Only what asks for the SDK alone; packages of Palmette's own are no component's business.
+        ours = not any(each.dependencies for each in installs) and satisfies(own, base(own, self.environ), installs)
+        if ours and self.python == Path(getattr(sys, "_base_executable", "") or own).absolute():
+            return own
         try:
             return self._built(installs, facts)
         except EnvironmentFailed as error:
-            own = Path(sys.executable)
-            if all(each.dependencies for each in installs) or not satisfies(own, base(own, self.environ), installs):
+            if not ours:
                 raise
             log.warning("%s: Palmette's own environment is used, which has it", error.message)
             return own
