@@ -23,7 +23,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,6 +101,22 @@ class Blobs:
             staged = self._take_bytes(data, staging)
             self._publish([staged], staging)
             return FILE + staged.sha256
+
+    def receive(self, digest: str, parts: Iterable[bytes]) -> int:
+        """Store the bytes of a file as they come, if they are the digest's; how many they were. Durable when it
+        returns; UsageError, and nothing stored, if they are others."""
+        wanted, sha256, size = digits(digest), hashlib.sha256(), 0
+        with _translated(self.root), self._stage() as staging:
+            target = staging / secrets.token_hex(8)
+            with target.open("wb") as file:
+                for part in parts:
+                    sha256.update(part)
+                    size += len(part)
+                    file.write(part)
+            if sha256.hexdigest() != wanted:
+                raise UsageError(f"the {size} bytes that came are not {digest}", "Send them again.")
+            self._publish([_Staged(sha256=wanted, size=size, path=str(target))], staging)
+            return size
 
     def restore(self, digest: str, path: Path) -> None:
         """Make the file or directory available, read-only, at a path that does not exist yet; CorruptBlob if its bytes

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 
 import click
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
 from palmette.cli.console import console, show
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import collecting
 from palmette.operations.collecting import Plan, User
-from palmette.operations.home import Home, known_home, no_runs
 from palmette.operations.leftovers import Leftover
+from palmette.operations.places import Place
 from palmette.present import garbage, words
 
 
@@ -37,6 +39,7 @@ from palmette.present import garbage, words
 @click.option(
     "--runs", "query", metavar="QUERY", help="Delete all runs that the query finds, with their logs and metrics."
 )
+@placed
 @click.option("-y", "--yes", is_flag=True, help="Do it. Without this, nothing is deleted.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
@@ -64,18 +67,20 @@ def gc(
       palmette gc --keep-last 10 --older-than 90d
       palmette gc --runs 'branch = old-idea and state = failed' --yes
     """
-    home = known_home(session.project)
+    place = session.place
     wanted = collecting.Wanted(keep_last=keep_last, older_than=older_than, keep=tags, named=named, query=query)
-    user = User.of(session.environ)
-    plan = collecting.survey(home, user, collecting.rules(home, wanted))
+    if place.there:
+        plan = place(collecting.preview, wanted, session.environ)
+    else:
+        plan = collecting.survey(None, User.of(session.environ), collecting.rules(None, wanted))
     gone: list[Leftover] | None = None
     if yes and not plan.empty:
-        gone = _collected(home, user, plan)
+        gone = _collected(session, place, plan)
     if as_json:
         print_json(garbage.plain(plan, gone))
     elif plan.empty:
-        if home is None and session.project.elsewhere:
-            click.echo(no_runs(session.project), err=True)
+        if not place.there and session.project.elsewhere:
+            click.echo(place.nothing(), err=True)
         show(garbage.nothing(plan), err=True)
     elif gone is None:
         show(garbage.preview(plan))
@@ -85,7 +90,7 @@ def gc(
         show(garbage.done(plan, gone))
 
 
-def _collected(home: Home | None, user: User, plan: Plan) -> list[Leftover]:
+def _collected(session: Session, place: Place, plan: Plan) -> list[Leftover]:
     """Do it, with a bar where somebody watches; who interrupts it is told how far it came."""
     gone: list[Leftover] = []
     bar = Progress(
@@ -99,7 +104,7 @@ def _collected(home: Home | None, user: User, plan: Plan) -> list[Leftover]:
     try:
         with bar:
             task = bar.add_task("", total=sum(one.size for one in plan.leftovers) or None)
-            for one in collecting.collect(home, user, plan):
+            for one in _going(session, place, plan):
                 gone.append(one)
                 bar.advance(task, one.size)
     except KeyboardInterrupt:
@@ -107,3 +112,9 @@ def _collected(home: Home | None, user: User, plan: Plan) -> list[Leftover]:
         click.echo(f"Stopped: {freed} freed. The rest stays until the next palmette gc.", err=True)
         raise
     return gone
+
+
+def _going(session: Session, place: Place, plan: Plan) -> Iterator[Leftover]:
+    if place.there:
+        return place(collecting.let_go, plan.choice, plan.rules.text, session.environ)
+    return collecting.collect(None, User.of(session.environ), plan)

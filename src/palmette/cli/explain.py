@@ -7,15 +7,16 @@ import time
 import click
 
 from palmette.cli.console import show
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import comparing
-from palmette.operations.home import open_home
 from palmette.present import differences, reasons
 
 
 @click.command()
 @click.argument("head", default="last")
 @click.argument("baseline", required=False)
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> None:
@@ -29,7 +30,7 @@ def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> No
       palmette diff
       palmette diff tumour f3ka
     """
-    compared = comparing.diff(open_home(session.project), head, baseline)
+    compared = session.place(comparing.diff, head, baseline)
     if as_json:
         print_json(differences.plain(compared.comparison))
     else:
@@ -39,6 +40,7 @@ def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> No
 @click.command()
 @click.argument("run", default="last")
 @click.argument("step", required=False)
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def why(session: Session, run: str, step: str | None, as_json: bool) -> None:
@@ -50,7 +52,7 @@ def why(session: Session, run: str, step: str | None, as_json: bool) -> None:
       palmette why
       palmette why last build_and_fit
     """
-    found = comparing.why(open_home(session.project), run, step)
+    found = session.place(comparing.why, run, step)
     if as_json:
         print_json([reasons.plain(reason) for reason in found])
     else:

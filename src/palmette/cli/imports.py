@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from palmette.cli.console import show
 from palmette.cli.patience import patience
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import importing, sheets
 from palmette.present import imports
@@ -37,6 +39,7 @@ def _pairs(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> dic
     "commit, author, tags, note …; may be repeated.",
 )
 @click.option("--ignore", "ignored", metavar="COLUMN", multiple=True, help="Leave a column out; may be repeated.")
+@placed
 @click.option("-n", "--dry-run", "dry", is_flag=True, help="Only show what the columns are taken for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
@@ -64,8 +67,11 @@ def import_runs(
     sheet = sheets.read(file)
     with patience():
         outcome = importing.understand(session.project, session.environ, sheet, request)
+    if session.place.there:
+        known = session.place(importing.known, [entry.run.id for entry in outcome.runs])
+        outcome = replace(outcome, known=known)
     if not dry and outcome.new:
-        importing.store(session.project, outcome)
+        session.place.begun()(importing.add, outcome.new)
     if as_json:
         print_json(imports.plain(outcome, dry=dry))
         return

@@ -6,15 +6,16 @@ import sys
 
 import click
 
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import labelling
-from palmette.operations.home import open_home
 
 
 @click.command()
 @click.argument("run")
 @click.argument("tags", nargs=-1)
 @click.option("-d", "--delete", is_flag=True, help="Remove the tags instead.")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print the run's tags as a JSON list.")
 @pass_session
 def tag(session: Session, run: str, tags: tuple[str, ...], delete: bool, as_json: bool) -> None:
@@ -27,8 +28,7 @@ def tag(session: Session, run: str, tags: tuple[str, ...], delete: bool, as_json
       palmette tag last baseline thesis
       palmette tag f3ka thesis --delete
     """
-    home = open_home(session.project)
-    changed = labelling.untag(home, run, tags) if delete else labelling.tag(home, run, tags)
+    changed = session.place(labelling.untag if delete else labelling.tag, run, tags)
     if as_json:
         print_json(list(changed))
         return
@@ -42,6 +42,7 @@ def tag(session: Session, run: str, tags: tuple[str, ...], delete: bool, as_json
 @click.argument("run")
 @click.argument("text", required=False)
 @click.option("--clear", is_flag=True, help="Remove the note.")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def note(session: Session, run: str, text: str | None, clear: bool, as_json: bool) -> None:
@@ -53,13 +54,13 @@ def note(session: Session, run: str, text: str | None, clear: bool, as_json: boo
       palmette note last "learning rate too high"
       palmette note last
     """
-    home = open_home(session.project)
+    place = session.place
     if text is not None and clear:
         raise click.UsageError("--clear and a text exclude each other")
     if text is not None or clear:
-        labelling.note(home, run, sys.stdin.read().strip() if text == "-" else text or "")
+        place(labelling.note, run, sys.stdin.read().strip() if text == "-" else text or "")
     elif not as_json:
-        written = labelling.read_note(home, run)
+        written = place(labelling.read_note, run)
         click.echo(written or "This run has no note.", err=not written)
     if as_json:
-        print_json({"note": labelling.read_note(home, run) or None})
+        print_json({"note": place(labelling.read_note, run) or None})

@@ -33,6 +33,11 @@ VERBS: Final = {
     "note": ("palmette.cli.label", "note", "Write a note on a run."),
     "import": ("palmette.cli.imports", "import_runs", "Import old results from CSV or JSON."),
     "gc": ("palmette.cli.collect", "gc", "Show what can be deleted, and delete it."),
+    "serve": ("palmette.cli.serve", "serve", "Serve Kubeflow Pipelines' API, and execute what is handed in."),
+    "secret": ("palmette.cli.vault", "secret", "Keep secrets for runs: set, list, delete, rekey."),
+    "configmap": ("palmette.cli.vault", "configmap", "Keep config maps for runs: set, list, show, delete."),
+    "volume": ("palmette.cli.vault", "volume", "Keep volumes for runs: create, list, delete."),
+    "token": ("palmette.cli.tokens", "token", "Say who may speak to the server: create, list, revoke tokens."),
     "completion": ("palmette.cli.completion", "completion", "Print a script that completes what you type."),
 }
 
@@ -41,6 +46,7 @@ GROUPS: Final = {
     "Write algorithms": ("init", "check", "capture", "compile"),
     "Train": ("run", "rerun", "resume", "cancel", "debug", "reproduce"),
     "Look at runs": ("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views"),
+    "Serve": ("serve", "token", "secret", "configmap", "volume"),
     "Keep order": ("tag", "note", "import", "gc", "completion"),
 }
 
@@ -64,6 +70,17 @@ _OPERATIONS: Final = {
     "tuning": "palmette.operations.tuning",
     "metadata": "importlib.metadata",
     "completion": "palmette.cli.completion",
+    "places": "palmette.operations.places",
+    "remote": "palmette.operations.remote",
+    "servers": "palmette.operations.servers",
+    "canceling": "palmette.operations.canceling",
+    "scheduler": "palmette.server.scheduler",
+    "serving": "palmette.server.serving",
+    "whole": "palmette.server.whole",
+    "presence": "palmette.operations.presence",
+    "tokens": "palmette.operations.tokens",
+    "worker": "palmette.operations.worker",
+    "machine": "palmette.operations.machine",
 }
 
 

@@ -8,15 +8,16 @@ from pathlib import Path
 import click
 
 from palmette.cli.console import show as print_screen
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.cli.within import Within
 from palmette.operations import reading
-from palmette.operations.home import open_home
 from palmette.present import folding, plain, screens, words
 
 
 @click.command()
 @click.argument("run", default="last")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def show(session: Session, run: str, as_json: bool) -> None:
@@ -28,7 +29,7 @@ def show(session: Session, run: str, as_json: bool) -> None:
       palmette show
       palmette show f3ka
     """
-    detail = reading.show(open_home(session.project), run)
+    detail = session.place(reading.show, run)
     if as_json:
         print_json(plain.detail(detail))
     else:
@@ -39,6 +40,7 @@ def show(session: Session, run: str, as_json: bool) -> None:
 @click.argument("run", default="last")
 @click.argument("step", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing until the run is over.")
+@placed
 @click.option("--attempt", metavar="N", type=click.IntRange(1), help="This attempt instead of the last one.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list of lines.")
 @pass_session
@@ -52,18 +54,17 @@ def logs(session: Session, run: str, step: str | None, follow: bool, attempt: in
       palmette logs last build_and_fit
       palmette logs --follow
     """
-    home = open_home(session.project)
     reused: dict[str, list[str]] = {}
-    lines = reading.logs(home, run, step=step, follow=follow, attempt=attempt)
+    if as_json and follow:
+        raise click.UsageError("--follow and --json exclude each other")
+    lines = session.place(reading.logs, run, step=step, follow=follow, attempt=attempt)
     if as_json:
-        if follow:
-            raise click.UsageError("--follow and --json exclude each other")
         print_json([{"step": line.step, "text": line.text} for line in lines])
         return
     for line in lines:
         several = step is None or (line.step.endswith("]") and not step.endswith("]"))
         click.echo(f"{line.step} │ {line.text}" if several else line.text)
-    for name, earlier in reading.reused(home, run, step).items():
+    for name, earlier in session.place(reading.reused, run, step).items():
         reused.setdefault(earlier, []).append(name)
     for earlier, names in reused.items():
         for name in folding.together(names):
@@ -83,6 +84,7 @@ class _ListOrGet(Within):
 
 
 @click.group(cls=_ListOrGet, invoke_without_command=True)
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
 def artifacts(ctx: click.Context, as_json: bool) -> None:
@@ -100,6 +102,7 @@ def artifacts(ctx: click.Context, as_json: bool) -> None:
 
 @artifacts.command("list")
 @click.argument("run", default="last")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_artifacts(session: Session, run: str, as_json: bool) -> None:
@@ -110,8 +113,7 @@ def list_artifacts(session: Session, run: str, as_json: bool) -> None:
     \b
       palmette artifacts list f3ka
     """
-    home = open_home(session.project)
-    stored, values = reading.artifacts(home, run), reading.values(home, run)
+    stored, values = session.place(reading.artifacts, run), session.place(reading.values, run)
     if as_json:
         found = [{"name": entry.name, **plain.artifact(entry.artifact)} for entry in stored]
         print_json([*found, *({"name": each.name, "type": "parameter", "value": each.value} for each in values)])
@@ -127,6 +129,7 @@ def list_artifacts(session: Session, run: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to; by default under its own name, here.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def get_artifact(session: Session, run: str, name: str, output: Path | None, force: bool, as_json: bool) -> None:
@@ -140,9 +143,7 @@ def get_artifact(session: Session, run: str, name: str, output: Path | None, for
       palmette artifacts get last build_and_fit
       palmette artifacts get f3ka report -o report.html
     """
-    got = reading.fetch(
-        open_home(session.project), run, name, destination=output, directory=session.directory, replace=force
-    )
+    got = session.place.fetch(run, name, destination=output, directory=session.directory, replace=force)
     if as_json:
         print_json({"path": str(got.path), "size": got.size})
     else:

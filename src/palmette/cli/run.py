@@ -12,6 +12,7 @@ import click
 from palmette.cli.lazy import operation
 from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.errors import UsageError
@@ -194,6 +195,7 @@ def resume(session: Session, run: str, as_json: bool) -> None:
 
 @click.command()
 @click.argument("run")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def cancel(session: Session, run: str, as_json: bool) -> None:
@@ -204,7 +206,10 @@ def cancel(session: Session, run: str, as_json: bool) -> None:
     \b
       palmette cancel last
     """
-    found = operation("running").cancel(session.project, session.environ, run)
+    if session.server:
+        found = session.place(operation("canceling").cancel, run)
+    else:
+        found = operation("running").cancel(session.project, session.environ, run)
     if as_json:
         print_json({"run_id": found.id, "state": found.state.value.lower()})
     elif found.state is RunState.CANCELED:

@@ -12,11 +12,12 @@ import click
 
 from palmette.cli.console import show as print_screen
 from palmette.cli.once import once
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.cli.within import Within
 from palmette.domain.states import RunState
 from palmette.operations import searching
-from palmette.operations.home import Home, known_home, no_runs, open_home
+from palmette.operations.places import Place
 from palmette.present import columns, plain, screens, words
 
 #: before a word that begins with a dash and is no option: "sort -created", "started > -7d"
@@ -48,6 +49,8 @@ class _Query(click.Command):
 @click.option("--branch", metavar="BRANCH", multiple=True, callback=once, help="Only runs of this branch.")
 @click.option("--preset", metavar="PRESET", multiple=True, callback=once, help="Only runs of this preset.")
 @click.option("--tag", metavar="TAG", multiple=True, callback=once, help="Only runs with this tag.")
+@click.option("--all-projects", is_flag=True, help="Runs of every project there, not only of this one.")
+@placed
 @click.option("--view", metavar="NAME", help="Begin with the query that was saved so; short: @NAME.")
 @click.option("--save", "name", metavar="NAME", help="Save the query under this name.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
@@ -64,6 +67,7 @@ def runs(
     named: str | None,
     view: str | None,
     name: str | None,
+    all_projects: bool,
     as_json: bool,
     as_csv: bool,
     **exact: str | None,
@@ -91,11 +95,11 @@ def runs(
         columns=tuple(filter(None, (named or "").replace(" ", "").split(","))),
         every_metric=as_json or as_csv,
     )
-    home = open_home(session.project) if name else known_home(session.project)
+    place = session.place.every() if all_projects else session.place
     now = time.time()
-    if home is not None and name:
-        searching.save(home, name, wanted, now=now)
-    listing = searching.runs(home, wanted, now=now) if home else searching.NOTHING
+    if name:
+        session.place(searching.save, name, wanted, now=now)
+    listing = place(searching.runs, wanted, now=now) if place.there else searching.NOTHING
     if as_json:
         print_json(columns.told(listing) if named else plain.rows(listing.rows))
     elif as_csv:
@@ -107,7 +111,7 @@ def runs(
         if len(listing.rows) < listing.total:
             click.echo(f"({columns.counted(listing)}; --limit shows more)", err=True)
     else:
-        _nothing(session, home, wanted, listing.hints)
+        _nothing(place, wanted, listing.hints)
     if name:
         click.echo(f"saved: palmette runs @{name}", err=True)
 
@@ -123,15 +127,16 @@ def joined(arguments: Sequence[str]) -> str:
     return " ".join(found)
 
 
-def _nothing(session: Session, home: Home | None, wanted: searching.Wanted, hints: Sequence[str]) -> None:
-    if home is None or wanted.anything:
-        click.echo(f"{no_runs(session.project)} Start one: palmette run ALGORITHM", err=True)
+def _nothing(place: Place, wanted: searching.Wanted, hints: Sequence[str]) -> None:
+    if not place.there or wanted.anything:
+        click.echo(f"{place.nothing()} Start one: palmette run ALGORITHM", err=True)
         return
     tries = hints or ["Leave a condition out, or see all: palmette runs."]
     click.echo("\n".join(["No run matches.", *tries]), err=True)
 
 
 @click.group(cls=Within, invoke_without_command=True)
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @click.pass_context
 def views(ctx: click.Context, as_json: bool) -> None:
@@ -149,6 +154,7 @@ def views(ctx: click.Context, as_json: bool) -> None:
 
 
 @views.command("list")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_views(session: Session, as_json: bool) -> None:
@@ -157,8 +163,8 @@ def list_views(session: Session, as_json: bool) -> None:
     \b
       palmette views list
     """
-    home = known_home(session.project)
-    saved = searching.saved(home) if home else ()
+    place = session.place
+    saved = place(searching.saved) if place.there else ()
     if as_json:
         print_json(
             [{"name": view.name, "query": view.query, "saved_at": words.instant(view.created)} for view in saved]
@@ -168,11 +174,12 @@ def list_views(session: Session, as_json: bool) -> None:
         for view in saved:
             click.echo(f"@{view.name:<{width}}  {view.query}")
     else:
-        click.echo(f"{no_runs(session.project, 'views')} Save one: palmette runs QUERY --save NAME", err=True)
+        click.echo(f"{place.nothing('views')} Save one: palmette runs QUERY --save NAME", err=True)
 
 
 @views.command("remove")
 @click.argument("name")
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def remove_view(session: Session, name: str, as_json: bool) -> None:
@@ -182,7 +189,7 @@ def remove_view(session: Session, name: str, as_json: bool) -> None:
       palmette views remove week
     """
     name = name.removeprefix("@")
-    searching.remove(open_home(session.project), name)
+    session.place(searching.remove, name)
     if as_json:
         print_json({"removed": name})
     else:

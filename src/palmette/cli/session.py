@@ -1,4 +1,4 @@
-"""What every verb starts from: the environment, read once, and the project."""
+"""What every verb starts from: the environment, read once, the project, and where its runs are."""
 
 from __future__ import annotations
 
@@ -8,11 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from palmette.cli.lazy import operation
 from palmette.domain.values import Json
+from palmette.errors import ProjectError
 from palmette.operations import project as projects
+
+if TYPE_CHECKING:
+    from palmette.operations.places import Place
+
+#: what `--on` says for this machine, whatever is usual
+LOCAL = "local"
 
 
 @dataclass
@@ -21,11 +30,40 @@ class Session:
 
     directory: Path = field(default_factory=Path.cwd)
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    #: what `--on` said
+    on: str = ""
 
     @cached_property
     def project(self) -> projects.Project:
         """The project that the directory belongs to."""
         return projects.find(self.directory, self.environ)
+
+    @property
+    def server(self) -> str:
+        """The server that is meant, by name or URL; empty for this machine. What `--on` says precedes PALMETTE_ON, and
+        that the project's own setting."""
+        wanted = self.on or self.environ.get("PALMETTE_ON", "").strip() or (self._settled.on if self._settled else "")
+        return "" if wanted == LOCAL else wanted
+
+    @cached_property
+    def place(self) -> Place:
+        """Where runs are looked at and changed."""
+        if not self.server:
+            here: Place = operation("places").Here(self.project)
+            return here
+        server = operation("servers").named(self.server, self.environ)
+        there: Place = operation("remote").reach(server, self._settled.name if self._settled else "")
+        return there
+
+    @cached_property
+    def _settled(self) -> projects.Project | None:
+        """The project, if there is one: a server's runs can be looked at from anywhere."""
+        try:
+            return self.project
+        except ProjectError:
+            if self.on or self.environ.get("PALMETTE_ON", "").strip():
+                return None
+            raise
 
     @property
     def trigger(self) -> str:

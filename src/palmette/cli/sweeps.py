@@ -10,12 +10,12 @@ import click
 
 from palmette.cli.console import console, show
 from palmette.cli.lazy import operation
+from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.errors import UsageError
 from palmette.operations import sweeping, sweeps
 from palmette.operations.accepting import Request
-from palmette.operations.home import Home, known_home, no_runs, open_home
 from palmette.operations.preparing import Preparation
 from palmette.present import sweeps as screens
 
@@ -87,6 +87,7 @@ def _tell(sweep: sweeps.Sweep, members: Sequence[sweeps.Member], *, as_json: boo
 
 @click.command()
 @click.argument("sweep", default="last")
+@placed
 @click.option("--all", "every", is_flag=True, help="Show every point, not only the best.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
@@ -100,15 +101,15 @@ def sweep(session: Session, sweep: str, every: bool, as_json: bool) -> None:
       palmette run tumour C=0.1,1,10 --seeds 3
       palmette sweep
     """
-    home = open_home(session.project)
-    found = sweeps.get(home, sweep)
-    _tell(found, sweeps.members(home, found), as_json=as_json, every=every)
+    found, members = session.place(sweeps.look, sweep)
+    _tell(found, members, as_json=as_json, every=every)
 
 
 @click.command("sweeps")
 @click.option(
     "-n", "--limit", metavar="N", default=20, type=click.IntRange(1, 1000), help="At most so many; 20 without this."
 )
+@placed
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list.")
 @pass_session
 def list_sweeps(session: Session, limit: int, as_json: bool) -> None:
@@ -117,16 +118,11 @@ def list_sweeps(session: Session, limit: int, as_json: bool) -> None:
     \b
       palmette sweeps -n 5
     """
-    home = known_home(session.project)
-    known = _known(home, limit) if home else []
+    place = session.place
+    known = place(sweeps.known, limit) if place.there else []
     if as_json:
         print_json([screens.plain(sweep, members) for sweep, members in known])
     elif known:
         show(screens.listing(known, time.time()))
     else:
-        nothing = no_runs(session.project, "sweeps")
-        click.echo(f"{nothing} Begin one: palmette run ALGORITHM FIELD=1,2,3", err=True)
-
-
-def _known(home: Home, limit: int) -> list[tuple[sweeps.Sweep, Sequence[sweeps.Member]]]:
-    return [(sweep, sweeps.members(home, sweep)) for sweep in sweeps.page(home, limit)]
+        click.echo(f"{place.nothing('sweeps')} Begin one: palmette run ALGORITHM FIELD=1,2,3", err=True)

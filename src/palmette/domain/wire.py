@@ -1,11 +1,13 @@
 """Frozen values ⇄ plain JSON values, by their annotations.
 
-Used where values cross between the project's interpreter and the tool's, and where the store keeps one whole. A
-union of dataclasses is told apart by a "kind" entry holding the class's name.
+Used where values cross between the project's interpreter and the tool's, between a server and who asks it, and where
+the store keeps one whole. A union of dataclasses is told apart by a "kind" entry holding the class's name; a mapping
+whose keys are no names is a list of pairs.
 """
 
 from __future__ import annotations
 
+import os
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -27,6 +29,8 @@ def dump(value: object) -> Json:
     if isinstance(value, Enum):
         return dump(value.value)
     if isinstance(value, Mapping):
+        if any(is_dataclass(key) for key in value):
+            return [[dump(key), dump(entry)] for key, entry in value.items()]
         return {str(key): dump(entry) for key, entry in value.items()}
     if isinstance(value, str):
         return str(value)
@@ -34,6 +38,8 @@ def dump(value: object) -> Json:
         return value
     if isinstance(value, (Sequence, set, frozenset)):
         return [dump(entry) for entry in value]
+    if isinstance(value, os.PathLike):
+        return str(value)
     raise TypeError(f"{type(value).__name__} is not a plain value")
 
 
@@ -44,33 +50,43 @@ def load(declared: type[T], value: Json) -> T:
 
 
 @cache
-def _hints(declared: type) -> dict[str, Any]:
+def hints(declared: Any) -> dict[str, Any]:
+    """The annotations of a class or a function, resolved."""
     # `Json` refers to itself by name, which only its own module can resolve; a plain value is taken as it is anyway.
     return typing.get_type_hints(declared, localns={"Json": Any})
 
 
 def _load(declared: Any, value: Any) -> Any:
     if isinstance(declared, type) and is_dataclass(declared):
-        hints = _hints(declared)
+        known = hints(declared)
         return declared(
             **{
-                entry.name: _load(hints[entry.name], value[entry.name])
+                entry.name: _load(known[entry.name], value[entry.name])
                 for entry in fields(declared)
                 if entry.name in value
             }
         )
-    if isinstance(declared, type) and issubclass(declared, Enum):
-        return declared(value)
+    if isinstance(declared, type) and (issubclass(declared, Enum) or hasattr(declared, "__fspath__")):
+        called: Any = declared
+        return called(value)
     origin, arguments = typing.get_origin(declared), typing.get_args(declared)
     if origin in (typing.Union, types.UnionType):
         return _load_union(arguments, value)
-    if origin is tuple:
-        return tuple(_load(arguments[0], entry) for entry in value)
-    if origin is not None and isinstance(value, Mapping) and len(arguments) == 2:
-        return {key: _load(arguments[1], entry) for key, entry in value.items()}
-    if declared is float and isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(origin, type) and isinstance(value, (list, tuple, dict)):
+        return _load_several(origin, arguments, value)
+    if declared is float and isinstance(value, (int, str)) and not isinstance(value, bool):
         return float(value)
     return value
+
+
+def _load_several(origin: type, arguments: tuple[Any, ...], value: Any) -> Any:
+    if issubclass(origin, Mapping):
+        pairs = value.items() if isinstance(value, Mapping) else value
+        return {_load(arguments[0], key): _load(arguments[1], entry) for key, entry in pairs}
+    if origin is tuple and arguments[-1] is not ...:
+        return tuple(_load(each, entry) for each, entry in zip(arguments, value, strict=True))
+    found = [_load(arguments[0], entry) for entry in value]
+    return origin(found) if origin in (list, set, frozenset) else tuple(found)
 
 
 def _load_union(members: tuple[Any, ...], value: Any) -> Any:

@@ -191,6 +191,16 @@ def _of_home(home: Home, stores: Sequence[Store], choice: Choice, used: Used, no
     yield from leftovers.unpacked(Kind.BUNDLES, home.bundles, bundles, before=now - _RECORDING)
 
 
+def preview(home: Home, wanted: Wanted, environ: Mapping[str, str]) -> Plan:
+    """What the rules would let go now, of this store and of whoever has this environment."""
+    return survey(home, User.of(environ), rules(home, wanted))
+
+
+def let_go(home: Home, choice: Choice, text: str, environ: Mapping[str, str]) -> Iterator[Leftover]:
+    """Let these runs go, by the rules of that text, and what nothing refers to then; each thing as it goes."""
+    yield from collect(home, User.of(environ), Plan(rules=Rules(text=text), choice=choice))
+
+
 def collect(home: Home | None, user: User, plan: Plan) -> Iterator[Leftover]:
     """Do what was surveyed; yield each thing as it goes.
 

@@ -22,7 +22,7 @@ from palmette.domain.values import Json, canonical
 from palmette.errors import PalmetteError, Problem, UsageError
 from palmette.operations.columns import CONFIG, METRIC, Fact, Shape, meanings
 from palmette.operations.compiling import record
-from palmette.operations.home import known_home, make_home
+from palmette.operations.home import Home
 from palmette.operations.project import Project, look
 from palmette.operations.sheets import Line, Sheet
 from palmette.store import imports
@@ -64,8 +64,8 @@ class Outcome:
     #: column → "config.C", "metric.auc", "branch" …; empty for one that is left out
     columns: Mapping[str, str]
     runs: tuple[Imported, ...]
-    #: ids of runs that are in the store already
-    known: frozenset[str]
+    #: ids of runs that are in the store already, once it was asked
+    known: frozenset[str] = frozenset()
     #: what the user should know, one sentence each
     notes: tuple[str, ...] = ()
 
@@ -80,7 +80,7 @@ class _Wrong(Exception):
 
 
 def understand(project: Project, environ: Mapping[str, str], sheet: Sheet, request: Request) -> Outcome:
-    """Work out the runs of a table, and which are new; UsageError with every problem at once. Writes nothing."""
+    """Work out the runs of a table; UsageError with every problem at once."""
     names = _algorithms(sheet, request)
     recorded, notes = _recorded(project, environ, names)
     fields = {field.name for algorithm in recorded.values() for field in algorithm.config}
@@ -96,14 +96,21 @@ def understand(project: Project, environ: Mapping[str, str], sheet: Sheet, reque
     notes += [f"{same} of the {len(sheet.lines)} lines say the same as another one"] if same else []
     if not {Fact.CREATED, Fact.STARTED, Fact.ENDED} & set(columns.values()):
         notes.append("no column says when the runs were: they are listed as of now")
-    home = known_home(project)
-    known = imports.known(home.store, found) if home else frozenset()
-    return Outcome(sheet=sheet, columns=columns, runs=tuple(found.values()), known=known, notes=tuple(notes))
+    return Outcome(sheet=sheet, columns=columns, runs=tuple(found.values()), notes=tuple(notes))
 
 
-def store(project: Project, outcome: Outcome) -> frozenset[str]:
+def known(home: Home, ids: Sequence[str]) -> frozenset[str]:
+    """Those of the ids that a run has already."""
+    return imports.known(home.store, ids)
+
+
+def add(home: Home, entries: Sequence[Imported]) -> frozenset[str]:
     """Write the runs down, all or none; the ids of those that were there already."""
-    return imports.add(make_home(project).store, outcome.runs)
+    for entry in entries:
+        run = entry.run
+        if not is_run_id(run.id) or run.project != home.project or not run.state.final or not run.imported:
+            raise UsageError(f"{run.id!r} is no run that can be imported into {home.project!r}")
+    return imports.add(home.store, entries)
 
 
 def _algorithms(sheet: Sheet, request: Request) -> list[str]:

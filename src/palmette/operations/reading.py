@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -39,6 +39,16 @@ def detail(home: Home, run: Run) -> Detail:
         curves=_curves(home, run),
         interrupted=interrupted(run),
     )
+
+
+def last_metrics(home: Home, ref: str) -> Mapping[str, float]:
+    """The last value of each metric of a run."""
+    return metrics.last(home.store, stored_runs.get(home.store, ref, project=home.project).id)
+
+
+def curves(home: Home, ref: str) -> Mapping[str, tuple[MetricPoint, ...]]:
+    """The metrics of a run that have more than one point, point by point."""
+    return _curves(home, stored_runs.get(home.store, ref, project=home.project))
 
 
 def _curves(home: Home, run: Run) -> Mapping[str, tuple[MetricPoint, ...]]:
@@ -93,6 +103,17 @@ def logs(
 
     Each step's last attempt is meant where none is named.
     """
+    for line in tail(home, ref, step=step, follow=follow, attempt=attempt):
+        if line is None:
+            time.sleep(_PAUSE)
+        else:
+            yield line
+
+
+def tail(
+    home: Home, ref: str, *, step: str | None = None, follow: bool = False, attempt: int | None = None
+) -> Iterator[Line | None]:
+    """As `logs`, with None wherever there is nothing new yet: whoever asks waits as it likes."""
     run = stored_runs.get(home.store, ref, project=home.project)
     if step is not None:
         steps_named(tasks.of_run(home.store, run.id), step)
@@ -109,7 +130,7 @@ def logs(
                 yield from (Line(step=shown(task), text=text) for text in tail.lines(last=run.state.final))
         if not follow or run.state.final or interrupted(run):
             return
-        time.sleep(_PAUSE)
+        yield None
 
 
 def reused(home: Home, ref: str, step: str | None = None) -> dict[str, str]:
@@ -239,12 +260,25 @@ def fetch(
     step has one artifact, or STEP.OUTPUT. Without a destination it gets its own name in
     `directory`; a destination that is a directory gets it inside.
     """
+    entry = named(home, ref, name)
+    target = place(entry, destination=destination, directory=directory, replace=replace)
+    export(target, lambda new: copy(home, entry.artifact, new))
+    return Fetched(path=target, size=entry.artifact.size)
+
+
+def named(home: Home, ref: str, name: str) -> Stored:
+    """The artifact that is named STEP or STEP.OUTPUT; NotFound where there is none any more."""
     for given in values(home, ref):
         if name == given.name:
             hint = "It is shown by: palmette artifacts list RUN. Only files can be fetched."
             raise UsageError(f"{name} is a value and no artifact: {literal(given.value)}", hint)
     entry = _named(artifacts(home, ref), name)
     _refuse_collected(home, ref, entry)
+    return entry
+
+
+def place(entry: Stored, *, destination: Path | None, directory: Path, replace: bool) -> Path:
+    """Where a copy of an artifact goes; UsageError where it cannot."""
     # A file's name comes from user code: only its last part counts, so that it cannot lead elsewhere.
     filename = Path(entry.artifact.filename).name or entry.output
     if filename in ("", ".", ".."):
@@ -258,8 +292,7 @@ def fetch(
         raise UsageError(
             f"{target} cannot be written: there is no directory {target.parent}", "Name another place with --output."
         )
-    _export(home, entry.artifact, target)
-    return Fetched(path=target, size=entry.artifact.size)
+    return target
 
 
 def _refuse_collected(home: Home, ref: str, entry: Stored) -> None:
@@ -274,20 +307,21 @@ def _refuse_collected(home: Home, ref: str, entry: Stored) -> None:
         )
 
 
-def _copy(home: Home, artifact: Artifact, target: Path) -> None:
+def copy(home: Home, artifact: Artifact, target: Path) -> None:
+    """Put a copy of an artifact at a path that does not exist, checked against its digest."""
     if artifact.uri:
         outside.copy(artifact, target)
     else:
         home.blobs.export(artifact.digest, target)
 
 
-def _export(home: Home, artifact: Artifact, target: Path) -> None:
-    """Put the copy in its place; what was there is gone only once the copy is whole."""
+def export(target: Path, make: Callable[[Path], None]) -> None:
+    """Put what is made in its place; what was there is gone only once the new is whole."""
     if not target.exists():
-        _copy(home, artifact, target)
+        make(target)
         return
     new, old = (target.with_name(f".{target.name}.{word}.{os.getpid()}") for word in ("new", "old"))
-    _copy(home, artifact, new)
+    make(new)
     target.rename(old)
     new.rename(target)
     if old.is_dir() and not old.is_symlink():

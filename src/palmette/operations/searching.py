@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -21,6 +22,8 @@ from palmette.store.views import View
 _NAME: Final = re.compile(r"\w[\w.-]{0,62}")
 #: how many are shown where nobody says how many
 USUAL: Final = 20
+#: how many are shown at the most
+MOST: Final = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,9 +68,11 @@ class Listing:
 NOTHING: Final = Listing(rows=(), total=0, more=False)
 
 
-def runs(home: Home, wanted: Wanted, *, now: float) -> Listing:
-    """The runs that are wanted."""
-    query, columns = read(home, wanted, now=now)
+def runs(home: Home, wanted: Wanted, *, now: float | None = None) -> Listing:
+    """The runs that are wanted; `now` is what spans such as -7d are counted from."""
+    query, columns = read(home, wanted, now=_moment(now))
+    if query.limit is not None and not 0 < query.limit <= MOST:
+        raise UsageError(f"a list has 1 to {MOST:,} runs, and not {query.limit}")
     found = search.find(home.store, home.project, replace(query, limit=None), limit=query.limit or USUAL)
     rows = tuple(
         Row(
@@ -175,7 +180,16 @@ def _hints(home: Home, query: q.Query) -> list[str]:
 # Views.
 
 
-def save(home: Home, name: str, wanted: Wanted, *, now: float) -> None:
+def _moment(now: float | None) -> float:
+    if now is None:
+        return time.time()
+    # Beyond it the calendar ends.
+    if not 0 <= now < 2.5e11:
+        raise UsageError(f"{now} is no time in seconds since 1970")
+    return now
+
+
+def save(home: Home, name: str, wanted: Wanted, *, now: float | None = None) -> None:
     """Keep a query that can be read under a name, in place of the one that has it."""
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} is no name for a view", "Use letters, digits and _ . -, at most 63 of them.")
@@ -186,7 +200,7 @@ def save(home: Home, name: str, wanted: Wanted, *, now: float) -> None:
         raise QueryError("there is no query to save", 'Write one: palmette runs "branch = main" --save NAME.')
     if wanted.exact or wanted.sort or wanted.limit:
         raise UsageError("only the query itself is saved", "Write state = failed, sort FIELD, limit 5 in the query.")
-    _parsed(home, text, now, _Known(home))
+    _parsed(home, text, _moment(now), _Known(home))
     views.save(home.store, home.project, name, text)
 
 

@@ -80,6 +80,13 @@ SETTINGS: Final = (
         "precedes it.",
     ),
     Option(
+        name="on",
+        kind=Kind.TEXT,
+        default="",
+        description="The server whose runs are looked at and changed, as `palmette login` named it, or its URL. The "
+        "variable PALMETTE_ON precedes it, and the option --on that; `local` means this machine.",
+    ),
+    Option(
         name="image",
         kind=Kind.TEXT,
         default="",
@@ -156,6 +163,7 @@ class Settings:
     source_roots: tuple[str, ...] | None = None
     python: str | None = None
     home: str = ".palmette"
+    on: str = ""
     image: str = ""
     install: bool = False
     closure: str = "definitions"

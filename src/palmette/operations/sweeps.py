@@ -21,7 +21,7 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import ConfigError, LeaseLost, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import configs, environments, machine, outside, secrets
+from palmette.operations import configs, environments, machine, outside, secrets, vault
 from palmette.operations.accepting import Accepted, Request, accept
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import Home, hold, interrupted, open_home
@@ -354,6 +354,19 @@ def get(home: Home, reference: str) -> Sweep:
     return found
 
 
+def look(home: Home, reference: str) -> tuple[Sweep, tuple[Member, ...]]:
+    """The sweep of that name with its runs; NotFound if there is none."""
+    found = get(home, reference)
+    return found, members(home, found)
+
+
+def known(home: Home, limit: int) -> list[tuple[Sweep, tuple[Member, ...]]]:
+    """The sweeps of the project with their runs, newest first."""
+    if not 0 < limit <= 1000:
+        raise UsageError(f"a list has 1 to 1000 sweeps, and not {limit}")
+    return [(sweep, members(home, sweep)) for sweep in page(home, limit)]
+
+
 def page(home: Home, limit: int) -> list[Sweep]:
     """The sweeps of the project, newest first."""
     return [_sweep(record) for record in stored.page(home.store, project=home.project, limit=limit)]
@@ -401,7 +414,7 @@ def reopen(project: Project, environ: Mapping[str, str], sweep: Sweep) -> Iterat
     model = runs.get(home.store, known[0].run.id)
     document = _document(home, model)
     plan = make_plan(document, model.config)
-    hidden = secrets.gather(plan.secrets, project.root, environ)
+    hidden = secrets.gather(plan.secrets, project.root, environ, vault.reach(project, environ))
     with environments.shelf(environ) as held:
         built = environments.again(held, model.environment, model.environments, project.root)
         yield Opened(

@@ -17,7 +17,8 @@ _RECENT: Final = 100
 _PATIENCE: Final = 0.05
 
 _NEWEST: Final = "SELECT id FROM runs WHERE project = :project ORDER BY created DESC, id DESC LIMIT :recent"
-_QUERIES: Final = {
+#: what is asked for → how; of the names of a project, or of something that has a name itself
+QUERIES: Final = {
     "algorithm": "SELECT DISTINCT algorithm FROM runs WHERE id IN ({newest})",
     "author": "SELECT DISTINCT git_author FROM runs WHERE id IN ({newest})",
     "branch": "SELECT DISTINCT git_branch FROM runs WHERE id IN ({newest})",
@@ -42,13 +43,18 @@ _QUERIES: Final = {
 
 def names(file: Path, what: str, project: str, name: str = "") -> Sequence[str]:
     """The names of one kind that are in use, none where the store does not tell."""
-    query = _QUERIES[what].format(newest=_NEWEST)
+    query, given = question(what, project, name)
     try:
         with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=_PATIENCE)) as connection:
-            rows = connection.execute(query, {"project": project, "name": name, "recent": _RECENT}).fetchall()
+            rows = connection.execute(query, given).fetchall()
     except sqlite3.Error:
         return ()
     return tuple(value for (value,) in rows if value)
+
+
+def question(what: str, project: str, name: str) -> tuple[str, dict[str, str | int]]:
+    """The SQL that asks for names of one kind, and its parameters."""
+    return QUERIES[what].format(newest=_NEWEST), {"project": project, "name": name, "recent": _RECENT}
 
 
 def run(file: Path, reference: str, project: str) -> str:

@@ -39,17 +39,19 @@ def create(store: Store, record: SweepRecord) -> None:
     created = record.created or time.time()
     with store.write() as connection:
         connection.execute(_KEEP_PROJECT, {"name": record.project, "created": created})
-        connection.execute(
-            insert(sweeps),
-            {
-                "id": record.id,
-                "project": record.project,
-                "algorithm": record.algorithm,
-                "plan": encode(record.plan),
-                "note": plain(record.note),
-                "created": created,
-            },
-        )
+        connection.execute(insert(sweeps), {**row(record), "created": created})
+
+
+def row(record: SweepRecord) -> dict[str, object]:
+    """A sweep as a row of `sweeps`."""
+    return {
+        "id": record.id,
+        "project": record.project,
+        "algorithm": record.algorithm,
+        "plan": encode(record.plan),
+        "note": plain(record.note),
+        "created": record.created,
+    }
 
 
 def find(store: Store, reference: str, *, project: str) -> SweepRecord | None:

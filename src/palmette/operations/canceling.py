@@ -1,0 +1,41 @@
+"""End a run without executing anything."""
+
+from __future__ import annotations
+
+import time
+
+from palmette.domain.run import Run, RunChanged, TaskChanged
+from palmette.domain.states import RunState, TaskState, became
+from palmette.errors import NotFound
+from palmette.operations import machine
+from palmette.operations.home import Home, hold, interrupted
+from palmette.operations.running import settle_lost
+from palmette.store import leases, runs
+from palmette.store.ledger import RunLedger
+
+
+def cancel(home: Home, ref: str) -> Run:
+    """Ask the run's driver to cancel it; where nobody drives it, it is canceled when this returns. The run as it is
+    then; NotFound for one that is over."""
+    run = runs.get(home.store, ref, project=home.project)
+    if run.state.final:
+        raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
+    leases.request_cancel(home.store, run.id)
+    if interrupted(run):
+        _end(home, run)
+    return runs.get(home.store, run.id)
+
+
+def _end(home: Home, run: Run) -> None:
+    lease = hold(home, run.id, machine.host(None).name)
+    try:
+        records, now = settle_lost(home, run, lease), time.time()
+        over = [
+            TaskChanged(task=record.name, state=TaskState.CANCELED, time=now)
+            for record in records
+            if not record.state.final
+        ]
+        states = [RunChanged(state=state, time=now) for state in (RunState.CANCELING, RunState.CANCELED)]
+        RunLedger(home.store, lease, home.blobs.exists).record([*over, *states])
+    finally:
+        leases.release(home.store, lease)

@@ -1,0 +1,79 @@
+"""What can be asked of a server: the verbs that read or change runs.
+
+This table is the only place that says where each of them stands below ``/apis/palmette/v1``. From it come the routes
+of the server, their description, and what the command asks when it is told ``--on``. A row names a function of this
+room by its module and name: its first parameter is the home, the others and the result are JSON by their annotations.
+Those that stand in the path are texts; of GET and DELETE the others stand in the query, else in the body.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from palmette.domain.hosting import Role
+
+#: Where all of it stands on a server.
+PREFIX: Final = "/apis/palmette/v1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """One thing that can be asked."""
+
+    #: "reading.show": a module of this room and a function of it
+    operation: str
+    #: GET changes nothing; PUT and DELETE may be said twice
+    method: str
+    #: below the prefix: "/runs/{ref}"
+    path: str
+    #: the least that whoever asks must be
+    role: Role = Role.READ
+    #: what the server executes in its place; gives None wherever the function itself would wait
+    served: str = ""
+
+
+VERBS: Final = (
+    Verb(operation="searching.runs", method="GET", path="/runs"),
+    Verb(operation="reading.show", method="GET", path="/runs/{ref}"),
+    Verb(operation="reading.last_metrics", method="GET", path="/runs/{ref}/metrics"),
+    Verb(operation="reading.curves", method="GET", path="/runs/{ref}/curves"),
+    Verb(operation="reading.artifacts", method="GET", path="/runs/{ref}/artifacts"),
+    Verb(operation="reading.values", method="GET", path="/runs/{ref}/values"),
+    Verb(operation="reading.logs", method="GET", path="/runs/{ref}/logs", served="reading.tail"),
+    Verb(operation="reading.reused", method="GET", path="/runs/{ref}/reused"),
+    Verb(operation="comparing.diff", method="GET", path="/runs/{head}/diff"),
+    Verb(operation="comparing.why", method="GET", path="/runs/{ref}/why"),
+    Verb(operation="canceling.cancel", method="POST", path="/runs/{ref}/cancel", role=Role.RUN),
+    Verb(operation="labelling.tag", method="POST", path="/runs/{ref}/tags", role=Role.RUN),
+    Verb(operation="labelling.untag", method="DELETE", path="/runs/{ref}/tags", role=Role.RUN),
+    Verb(operation="labelling.read_note", method="GET", path="/runs/{ref}/note"),
+    Verb(operation="labelling.note", method="PUT", path="/runs/{ref}/note", role=Role.RUN),
+    Verb(operation="searching.saved", method="GET", path="/views"),
+    Verb(operation="searching.save", method="PUT", path="/views/{name}", role=Role.RUN),
+    Verb(operation="searching.remove", method="DELETE", path="/views/{name}", role=Role.RUN),
+    Verb(operation="sweeps.known", method="GET", path="/sweeps"),
+    Verb(operation="sweeps.look", method="GET", path="/sweeps/{reference}"),
+    Verb(operation="importing.known", method="POST", path="/imports/known"),
+    Verb(operation="importing.add", method="POST", path="/imports", role=Role.RUN),
+    Verb(operation="collecting.preview", method="GET", path="/garbage", role=Role.ADMIN),
+    Verb(operation="collecting.let_go", method="POST", path="/garbage", role=Role.ADMIN),
+    Verb(operation="reading.named", method="GET", path="/runs/{ref}/artifacts/{name}"),
+    Verb(operation="offering.projects", method="GET", path="/projects"),
+    Verb(operation="offering.names", method="GET", path="/names/{what}"),
+    Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
+    Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
+)
+
+_BY_OPERATION: Final = {verb.operation: verb for verb in VERBS}
+
+
+def named(function: Callable[..., Any]) -> str:
+    """The name by which the table has a function."""
+    return f"{function.__module__.rpartition('.')[2]}.{function.__qualname__}"
+
+
+def verb_of(function: Callable[..., Any]) -> Verb:
+    """The row of a function."""
+    return _BY_OPERATION[named(function)]
