@@ -76,7 +76,8 @@ def serve(session: Session, *, host: str, port: int, home: Path | None, as_json:
     whole.begin_log(options["log"])
     app = whole.whole(opened, environ=session.environ, worker=worker, hosts=[host])
     leaving = serving.Leaving.SOON if options["on_stop"] == "finish" else serving.Leaving.NOW
-    life = serving.Serving(app=app, presence=presence, worker=worker, leaving=leaving)
+    scheduler = operation("scheduler").Scheduler(opened, session.environ, wake=worker.wake if worker else None)
+    life = serving.Serving(app=app, presence=presence, worker=worker, scheduler=scheduler, leaving=leaving)
     try:
         serving.serve(life, bound, _sayer(url, where, database and opened.store.where, as_json=as_json))
     finally:

@@ -203,8 +203,10 @@ def _caught_up(home: Home, schedule: Schedule, now: float, zone: tzinfo) -> int:
 
 def _prepared(home: Home, schedule: Schedule, moment: float) -> Prepared | None:
     """The run of a tick; one that failed at once where it cannot begin. None while its experiment takes none."""
-    submission = _submission(home, schedule, moment)
+    submission = _submission(schedule, moment)
     try:
+        if schedule.spec:
+            submission = replace(submission, document=documents.load(home, schedule.spec))
         return submitting.prepare(home, submission)
     except (UsageError, SpecError, CompileError, Conflict, CorruptBlob) as error:
         return _refused(home, submission, error)
@@ -217,14 +219,13 @@ def _refused(home: Home, submission: Submission, error: PalmetteError) -> Prepar
         return None
 
 
-def _submission(home: Home, schedule: Schedule, moment: float) -> Submission:
+def _submission(schedule: Schedule, moment: float) -> Submission:
     index = schedule.count + 1
     five = isinstance(schedule.trigger, Cron) and len(schedule.trigger.expression.split()) == 5
     return Submission(
         id=derived_run_id(f"{schedule.id}/{moment:.0f}"),
         name=f"{schedule.name[:240]}-{index}",
         description=schedule.description,
-        document=documents.load(home, schedule.spec) if schedule.spec else None,
         pipeline=schedule.pipeline,
         version=schedule.version,
         parameters=schedule.parameters,

@@ -24,9 +24,9 @@ _TROUBLE: Final = 5.0
 class Scheduler:
     """Looks every second for ticks that are due. Several servers of one store may each have one."""
 
-    def __init__(self, home: Home, environ: Mapping[str, str], *, wake: Callable[[], None]) -> None:
-        """`environ` names the time zone of cron expressions; `wake` is told of new runs. UsageError for a zone that is
-        not known."""
+    def __init__(self, home: Home, environ: Mapping[str, str], *, wake: Callable[[], None] | None) -> None:
+        """`environ` names the time zone of cron expressions; `wake` is told of new runs, where there is somebody to be
+        told. UsageError for a zone that is not known."""
         self._home, self._wake = home, wake
         schedules.settle_zone(home, environ)
 
@@ -40,8 +40,13 @@ class Scheduler:
             except PalmetteError as error:
                 log.error("recurring runs wait: %s", error)
                 pause = _TROUBLE
+            except Exception:
+                # This is the loop that reports it; without it no recurring run would ever run again.
+                log.exception("recurring runs wait, for an error of Palmette's own")
+                pause = _TROUBLE
             else:
                 if made:
                     log.info("made %d run%s of recurring runs", made, "" if made == 1 else "s")
-                    self._wake()
+                    if self._wake is not None:
+                        self._wake()
             await asyncio.sleep(pause)

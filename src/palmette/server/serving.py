@@ -16,10 +16,12 @@ import uvicorn
 from anyio import to_thread
 from starlette.types import ASGIApp
 
-from palmette.engine.world import Leaving
 from palmette.errors import UsageError
 from palmette.operations.presence import Presence
-from palmette.operations.worker import Worker
+from palmette.operations.worker import Leaving, Worker
+from palmette.server.scheduler import Scheduler
+
+__all__ = ["Leaving", "Serving", "address", "bind", "serve"]
 
 #: Seconds between looks at the worker, and between signs of life in the store.
 _TEND: Final = 0.25
@@ -35,6 +37,8 @@ class Serving:
     app: ASGIApp
     presence: Presence
     worker: Worker | None = None
+    #: makes the runs of recurring runs, if anybody does
+    scheduler: Scheduler | None = None
     #: what becomes of the tasks that run when the server is told to stop
     leaving: Leaving = Leaving.SOON
 
@@ -110,8 +114,12 @@ class _Life:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         answering = loop.create_task(self._uvicorn.serve(sockets=[self._bound]))
+        scheduler = self._serving.scheduler
+        ticking = loop.create_task(scheduler.live()) if scheduler else None
         try:
             await self._tend(answering)
+            if ticking is not None:
+                ticking.cancel()
             await self._end()
             await answering
         finally:
