@@ -13,13 +13,29 @@ from pathlib import Path
 from typing import Final
 
 from palmette.domain.run import Attempt
-from palmette.engine.inputs import Inputs, Job, Places, UnusableInput, fill
+from palmette.engine.inputs import Inputs, Job, Places, UnusableInput, fill, parameter_text
 from palmette.engine.plan import PlannedTask
-from palmette.engine.ports import Bytes, Claim, Exited, Importer, Launch, Nowhere, Secrets
+from palmette.engine.pods import Facts, Lent, before
+from palmette.engine.ports import (
+    LENT,
+    Bytes,
+    Claim,
+    Exited,
+    Importer,
+    Launch,
+    Mount,
+    NoVault,
+    Nowhere,
+    Secrets,
+    Vault,
+)
+from palmette.engine.quantities import limit
 from palmette.engine.references import bring
 
 #: The rooms of an attempt that are of no use to it once it is over.
-SCRATCH: Final = ("inputs", "outputs", "program", "values", "work")
+SCRATCH: Final = ("inputs", "outputs", "program", "values", "work", LENT)
+#: Who runs what must not be run by root.
+_NOBODY: Final = 65534
 #: How much of the end of a log is searched for what to quote, and how much of that is quoted.
 _TAIL: Final = 8192
 _QUOTED: Final = 300
@@ -86,6 +102,7 @@ def prepare(
     files: Bytes,
     claim: Claim,
     importer: Importer = Nowhere(),
+    vault: Vault = NoVault(),
 ) -> Launch:
     """Make the attempt's directory, restore its inputs into it, and say how to start it."""
     places = Places(directory=where.home / attempt.directory, workspace=Path(job.workspace))
@@ -99,7 +116,10 @@ def prepare(
         bring(artifact, path, files, importer)
     filled = fill(task, inputs, places, job)
     (places.directory / "input.json").write_text(filled.input, encoding="utf-8")
-    confidential = secret_values(task, secrets)
+    lent = Lent(task, inputs, vault)
+    lent.check()
+    confidential = secret_values(task, secrets) | lent.variables(secret=True)
+    told = lent.variables(secret=False) | Facts(job=job, task=task, serial=attempt.serial).variables()
     declared = {name: where.variables[name] for name in task.config.env if name in where.variables}
     own = _own(task, places, where, claim)
     python = _python(task, where)
@@ -111,16 +131,41 @@ def prepare(
         id=f"{task.name}#{attempt.serial}",
         command=filled.command,
         args=filled.args,
-        environment={**where.environment, **filled.env, **declared, **confidential, **own},
+        environment={**where.environment, **filled.env, **declared, **told, **confidential, **own},
         directory=places.directory,
         log=places.directory / "log",
         threads=claim.threads,
         gpus=claim.gpus,
         timeout=task.timeout,
         imports=task.config.imports,
-        declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *confidential))),
+        declared=tuple(dict.fromkeys((*filled.env, *task.config.env, *told, *confidential))),
         interpreter=python,
+        mounts=_mounts(lent, places),
+        volumes=lent.volumes,
+        before=before(task),
+        memory=limit(task.container.resources, lambda text: parameter_text(inputs, text)),
+        user=_user(task),
+        group=task.kubernetes.security.group,
+        confidential=hidden(task, secrets) | lent.confidential(),
     )
+
+
+def _mounts(lent: Lent, places: Places) -> tuple[Mount, ...]:
+    """What is mounted, the directories that are empty at first being made."""
+    scratch = places.directory / LENT
+    mounts = tuple(lent.mounts(scratch))
+    if mounts:
+        scratch.mkdir(mode=0o700)
+    for mount in mounts:
+        if mount.source is not None and mount.source.parent == scratch:
+            mount.source.mkdir()
+    return mounts
+
+
+def _user(task: PlannedTask) -> int | None:
+    """Who it asks to run as; nobody, if it must not be root and says no more."""
+    security = task.kubernetes.security
+    return _NOBODY if security.non_root and not security.user else security.user
 
 
 def _python(task: PlannedTask, where: Surroundings) -> Path | None:
@@ -160,10 +205,17 @@ def _own(task: PlannedTask, places: Places, where: Surroundings, claim: Claim) -
     return own
 
 
-def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path) -> str:
-    """Why an attempt failed, in one line; with the headline of its log, unless that might quote what is sensitive."""
+def _gib(amount: int) -> str:
+    return f"{amount / 2**30:.2f} GiB" if amount >= 2**30 else f"{amount / 2**20:.0f} MiB"
+
+
+def failure(task: PlannedTask, inputs: Inputs, report: Exited, log: Path, allowed: int = 0) -> str:
+    """Why an attempt that was allowed so much memory failed, in one line; with the headline of its log, unless that
+    might quote what is sensitive."""
     if report.timed_out:
         return f"it ran out of time ({task.timeout:g} s)" if task.timeout is not None else "it ran out of time"
+    if report.outgrown:
+        return f"out of memory: it used {_gib(report.outgrown)} of {_gib(allowed)}"
     if report.code == 128 + signal.SIGKILL:
         return "exit code 137: something outside killed it, perhaps for want of memory"
     text = f"exit code {report.code}"

@@ -11,6 +11,7 @@ from palmette.domain.fingerprint import Parts
 from palmette.domain.values import canonical, digest
 from palmette.engine.inputs import Inputs
 from palmette.engine.plan import PlannedTask
+from palmette.engine.pods import Lent
 from palmette.engine.ports import Secrets
 from palmette.engine.references import remote
 
@@ -28,6 +29,7 @@ def parts(
     environment: Mapping[str, str],
     gpu: bool = False,
     token: str = "",
+    lent: Lent | None = None,
 ) -> Parts:
     """The parts of a task's fingerprint. `environment` holds the values of the variables that the step declared."""
     if task.cache_key:
@@ -43,8 +45,11 @@ def parts(
         parameters=inputs.parameters,
         inputs={name: tuple(_contents(artifacts, task)) for name, artifacts in inputs.artifacts.items()},
         outputs=_outputs(task),
-        env=env,
-        secrets={secret.name: secrets.versions.get(secret.name, "") for secret in task.secrets},
+        env=env | (lent.marks() if lent else {}),
+        secrets={
+            **{secret.name: secrets.versions.get(secret.name, "") for secret in task.secrets},
+            **(lent.versions() if lent else {}),
+        },
         gpu=gpu,
         token=token,
     )

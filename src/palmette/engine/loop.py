@@ -14,17 +14,17 @@ from pathlib import Path
 from typing import Final, assert_never
 
 from palmette.domain.run import Run, TaskChanged, TaskRecord
-from palmette.domain.states import RunState, TaskState
+from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.engine import outcome
-from palmette.engine.attempt import directory, failure, hidden, prepare, remove, tidy, workspace
+from palmette.engine.attempt import directory, failure, prepare, remove, tidy, workspace
 from palmette.engine.events import Tail
-from palmette.engine.inputs import Job, Places
+from palmette.engine.inputs import Job, Places, UnusableInput
 from palmette.engine.journal import Journal
 from palmette.engine.line import Line
 from palmette.engine.machine import advance
 from palmette.engine.patience import Patience, PatientBytes, PatientImporter, PatientInterpreters
 from palmette.engine.plan import Plan, PlannedTask
-from palmette.engine.ports import Claim, Exited, Lost, Report, Started
+from palmette.engine.ports import LENT, Claim, Exited, Launch, Lost, Report, Started
 from palmette.engine.progress import restore
 from palmette.engine.reuse import Library, Policy
 from palmette.engine.tree import Tree
@@ -83,6 +83,7 @@ class _Live:
 
     task: PlannedTask
     serial: int
+    launch: Launch
     places: Places
     tail: Tail
 
@@ -126,6 +127,7 @@ class _Drive:
         self._live: dict[str, _Live] = {}
         #: clears away behind the run, which never waits for that
         self._broom = ThreadPoolExecutor(1)
+        self._records = records
         self._next_beat = self._next_listen = 0.0
         self._asked = 0
         self._leaving = Leaving.NOT
@@ -139,6 +141,7 @@ class _Drive:
             if self._tree.plan.deadline is not None:
                 heapq.heappush(self._due, ((self._run.started or now) + self._tree.plan.deadline, ""))
             self._tell(Begin(time=now))
+            self._clear()
             self._settle()
             while self._ended is None and not self._left:
                 self._hear()
@@ -147,6 +150,13 @@ class _Drive:
             return self._ended or self._progress.state
         finally:
             self._let_go()
+
+    def _clear(self) -> None:
+        """Remove what attempts were lent whose driver died."""
+        for record in self._records:
+            for attempt in record.attempts:
+                if attempt.state is AttemptState.LOST:
+                    self._broom.submit(remove, self._world.where.home / attempt.directory / LENT)
 
     def _expired(self, now: float) -> Expired:
         return Expired(time=now, message=f"it ran out of time ({self._tree.plan.deadline:g} s for the whole run)")
@@ -248,8 +258,9 @@ class _Drive:
                 files=world.files,
                 claim=self._claims[task.name],
                 importer=world.importer,
+                vault=world.vault,
             )
-        except (OSError, PalmetteError) as error:
+        except (OSError, UnusableInput, PalmetteError) as error:
             self._release(task.name)
             failed = Failed(message=f"it could not be started: {error}", hopeless=True)
             serial = command.attempt.serial
@@ -258,6 +269,7 @@ class _Drive:
         self._live[launch.id] = _Live(
             task=task,
             serial=command.attempt.serial,
+            launch=launch,
             places=Places(directory=launch.directory),
             tail=Tail(path=launch.directory / "events.jsonl", task=task.name),
         )
@@ -348,7 +360,9 @@ class _Drive:
         """The attempt is over: read the last of what it said, hide what nobody may see, give back its slots."""
         del self._live[id]
         self._heard(live, last=True)
-        outcome.redact(live.places.directory / "log", hidden(live.task, self._world.secrets).values())
+        outcome.redact(live.places.directory / "log", live.launch.confidential.values())
+        if live.launch.mounts:
+            self._broom.submit(remove, live.launch.scratch)
         self._release(live.task.name)
 
     def _exited(self, live: _Live, report: Exited) -> None:
@@ -357,8 +371,8 @@ class _Drive:
             ended = self._collected(live)
         else:
             inputs, _ = self._library.given(live.task)
-            message = failure(live.task, inputs, report, live.places.directory / "log")
-            ended = Failed(message=outcome.masked(message, hidden(live.task, self._world.secrets).values()))
+            message = failure(live.task, inputs, report, live.launch.log, live.launch.memory)
+            ended = Failed(message=outcome.masked(message, live.launch.confidential.values()))
         event = Ended(
             task=live.task.name,
             serial=live.serial,
@@ -371,7 +385,7 @@ class _Drive:
         self._tell(event)
 
     def _collected(self, live: _Live) -> Succeeded | Failed:
-        confidential = hidden(live.task, self._world.secrets)
+        confidential = live.launch.confidential
         try:
             outputs = outcome.collect(
                 live.task, live.places, self._world.files, confidential, importer=self._world.importer

@@ -13,7 +13,7 @@ from palmette.domain.values import Json
 from palmette.errors import NotFound, UsageError
 
 #: The room of an attempt in which lies what it is lent: empty directories, and what they are mounted over.
-SCRATCH: Final = "lent"
+LENT: Final = "lent"
 
 
 class Ledger(Protocol):
@@ -192,7 +192,7 @@ class Launch:
     @property
     def scratch(self) -> Path:
         """The directory of what it is lent; gone when it is over."""
-        return self.directory / SCRATCH
+        return self.directory / LENT
 
 
 @dataclass(frozen=True, kw_only=True)

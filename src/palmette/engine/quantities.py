@@ -48,6 +48,14 @@ def requested(spec: ResourceSpec | None, filled: Callable[[str], str] = str) -> 
     )
 
 
+def limit(spec: ResourceSpec | None, filled: Callable[[str], str] = str) -> int:
+    """The most bytes of memory that a task may hold; 0 for no limit. ValueError if that is no amount."""
+    if spec is None:
+        return 0
+    memory = filled(spec.memory_limit) or _old(spec, "memoryLimit", "memoryLimit", "G")
+    return int(quantity(memory)) if memory else 0
+
+
 def accelerator(spec: ResourceSpec | None) -> str:
     """The type of accelerator that is asked for: "nvidia.com/gpu"."""
     return spec.accelerator_type if spec is not None else ""

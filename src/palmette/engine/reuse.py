@@ -10,16 +10,19 @@ from palmette.domain.fingerprint import fingerprint
 from palmette.domain.graph import Freshness, Resources
 from palmette.domain.run import Reused, Run
 from palmette.engine.attempt import secret_values
+from palmette.engine.claims import claimed, claims
 from palmette.engine.fingerprints import parts
 from palmette.engine.importing import imported
 from palmette.engine.inputs import Inputs, Omitted, UnusableInput, parameter_text, resolve
 from palmette.engine.plan import PlannedTask
+from palmette.engine.pods import Lent
 from palmette.engine.quantities import requested
 from palmette.engine.references import standing
 from palmette.engine.sources import outside
 from palmette.engine.tree import Tree
 from palmette.engine.vocabulary import Answer, Bypassed, Hit, Imported, Missed, Refused
 from palmette.engine.world import World
+from palmette.errors import PalmetteError
 from palmette.ir.spec import ImporterSpec
 
 
@@ -50,7 +53,9 @@ def reads_world(task: PlannedTask) -> bool:
 
 def stands(task: PlannedTask, policy: Policy, token: str, reused: Reused | None, now: float) -> bool:
     """Whether these outputs may be used again; without them, whether it is worth looking for some."""
-    if not task.cache or policy.anew or task.name in policy.forced:
+    # What lies on a volume is no input that a key could know, unless the author has decided what counts.
+    volumes = task.kubernetes.volumes and not task.cache_key
+    if not task.cache or volumes or policy.anew or task.name in policy.forced:
         return False
     source, fresh = reads_world(task), task.fresh
     if policy.refresh and (source or (fresh is not None and fresh.kind is not Freshness.UNSAID)):
@@ -99,19 +104,32 @@ class Library:
             hurdle = self._tree.hurdle(task, inputs)
             if hurdle:
                 return Bypassed(task=task.name, time=now, message=hurdle)
+            if claims(task.container) and task.importer is None:
+                return claimed(task, inputs, self._world.vault, job=self._tree.job, now=now)
+            lent = self._lent(task, inputs)
             if task.importer is not None and task.name not in self._policy.adopted:
                 return self._imported(task, task.importer, inputs, now)
         except Omitted as omitted:
             return Bypassed(task=task.name, time=now, message=str(omitted))
         except UnusableInput as error:
             return Refused(task=task.name, time=now, message=str(error))
-        return self._found(task, inputs, resources, now)
+        return self._found(task, inputs, resources, lent, now)
+
+    def _lent(self, task: PlannedTask, inputs: Inputs) -> Lent:
+        try:
+            lent = Lent(task, inputs, self._world.vault)
+        except PalmetteError as error:
+            raise UnusableInput(str(error)) from None
+        lent.check()
+        return lent
 
     def _imported(self, task: PlannedTask, spec: ImporterSpec, inputs: Inputs, now: float) -> Imported:
         world = self._world
         return imported(task, spec, inputs, world.importer, files=world.files, job=self._tree.job, now=now)
 
-    def _found(self, task: PlannedTask, inputs: Inputs, resources: Resources, now: float) -> Hit | Missed:
+    def _found(
+        self, task: PlannedTask, inputs: Inputs, resources: Resources, lent: Lent, now: float
+    ) -> Hit | Missed:
         token = self._run.tokens.get(task.executor, "")
         if task.shares:
             # What lies there is no input that a key could know.
@@ -123,6 +141,7 @@ class Library:
             environment=self._world.where.variables,
             gpu=resources.gpu > 0,
             token=token,
+            lent=lent,
         )
         adopted = self._policy.adopted.get(task.name)
         if adopted is not None:

@@ -439,6 +439,12 @@ class Keeper:
             for target in (0,) if name == "stdin" else (1, 2):
                 os.dup2(number, target)
             os.close(number)
+        if "input" in message:
+            number = os.memfd_create("input")
+            os.write(number, message["input"].encode())
+            os.lseek(number, 0, 0)
+            os.dup2(number, 0)
+            os.close(number)
         part()
         if self.nursery:
             for path in message.get("protected", ()):

@@ -39,9 +39,10 @@ class Commands:
         directory: Path,
         log: Path,
         protected: Sequence[str] = (),
+        input: str | None = None,
     ) -> None:
         """Start a command; `messages` tells of it. Raises Disconnected if the keeper is dead. It sees the directories
-        in `protected` read-only, where the system allows that."""
+        in `protected` read-only, where the system allows that, and reads `input`, which is never on a disk."""
         self._connection.send(
             {
                 "op": "start",
@@ -51,6 +52,7 @@ class Commands:
                 "directory": str(directory),
                 "log": str(log),
                 "protected": list(protected),
+                **({} if input is None else {"input": input}),
                 **surroundings(),
             }
         )
