@@ -15,6 +15,8 @@ from typing import Final
 
 from palmette.engine.world import Leaving
 
+__all__ = ["Leaving", "Order", "Worker"]
+
 log: Final = logging.getLogger("palmette.worker")
 #: Seconds before a worker that died is started again, at first and at most: it may die of what will not pass.
 _FIRST: Final = 0.1

@@ -26,8 +26,8 @@ from typing import Any, Final, Protocol
 
 from palmette.engine import processes
 from palmette.engine.world import Leaving
-from palmette.errors import LeaseLost, PalmetteError, StoreError
-from palmette.operations import served
+from palmette.errors import LeaseLost, PalmetteError
+from palmette.operations import schedules, served
 from palmette.operations.home import Home, serve_home
 from palmette.operations.worker import Order
 from palmette.runtime.keeper import die_with
@@ -81,6 +81,8 @@ class Foreman:
         self._troubles: dict[str, _Trouble] = {}
         self._leaving = Leaving.NOT
         self._heard = b""
+        #: when recurring runs are looked at next
+        self._ticking = 0.0
         self._waker = _ends_of_children()
 
     def work(self) -> None:
@@ -91,13 +93,22 @@ class Foreman:
         while self._leaving is Leaving.NOT or self._drivers:
             self._reap()
             if self._leaving is Leaving.NOT:
-                try:
-                    self._take()
-                except StoreError as error:
-                    log.error("the queue cannot be read: %s", error)
+                self._look()
             self._hear()
 
     # Taking
+
+    def _look(self) -> None:
+        """See what is due, and who waits."""
+        try:
+            if time.monotonic() >= self._ticking:
+                self._ticking = time.monotonic() + _LOOK
+                schedules.tick(self._home, time.time())
+            self._take()
+        except PalmetteError as error:
+            log.error("the queue cannot be looked after: %s", error)
+        finally:
+            self._home.store.close()
 
     def _take(self) -> None:
         """Give drivers to those that wait, as far as there is room; cancelling needs none."""
