@@ -25,8 +25,9 @@ _GZIP: Final = b"\x1f\x8b"
 #: The file that is meant where an archive has several.
 _PIPELINE: Final = ("pipeline.yaml", "pipeline.yml", "pipeline.json")
 _ENDINGS: Final = (".yaml", ".yml", ".json")
-#: What an archive may come to: the pipeline, and what lies beside it.
+#: What an archive may come to: the pipeline, and what lies beside it; and how many files those may be.
 _EXPANDED: Final = 2 * MAX_SIZE
+_FILES: Final = 1000
 _BROKEN: Final = (
     *(zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, lzma.LZMAError),
     *(EOFError, OSError, RuntimeError, NotImplementedError, ValueError),
@@ -49,8 +50,13 @@ def unpacked(data: bytes, filename: str = "") -> bytes:
 
 
 def _from_zip(data: bytes) -> bytes:
+    # Counted before they are read: a list of 700,000 files fits into an upload.
+    _refuse_many(data.count(b"PK\x01\x02"))
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         chosen = _chosen([entry.filename for entry in archive.infolist() if not entry.is_dir()])
+        if archive.getinfo(chosen).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            # Others may ask for gigabytes of memory before they give a byte.
+            raise SpecError("the archive is packed in a way that pipeline packages are not", "Make it with `zip`.")
         with archive.open(chosen) as file:
             return _within(file.read(MAX_SIZE + 1), MAX_SIZE)
 
@@ -59,9 +65,18 @@ def _from_gzip(data: bytes) -> bytes:
     with gzip.GzipFile(fileobj=io.BytesIO(data)) as packed:
         content = _within(packed.read(_EXPANDED + 1), _EXPANDED)
     with tarfile.open(fileobj=io.BytesIO(content), mode="r:") as archive:
-        members = {entry.name: entry for entry in archive if entry.isreg()}
+        members: dict[str, tarfile.TarInfo] = {}
+        for count, entry in enumerate(archive, start=1):
+            _refuse_many(count)
+            if entry.isreg():
+                members[entry.name] = entry
         file = archive.extractfile(members[_chosen(list(members))])
         return b"" if file is None else _within(file.read(MAX_SIZE + 1), MAX_SIZE)
+
+
+def _refuse_many(count: int) -> None:
+    if count > _FILES:
+        raise SpecError(f"the archive holds more than {_FILES:,} files", "A package holds one pipeline.")
 
 
 def _within(content: bytes, most: int) -> bytes:

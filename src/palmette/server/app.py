@@ -105,6 +105,8 @@ def _endpoint(
             return await to_thread.run_sync(_carried_out, row, asked, data, limiter=at_once)
         except PalmetteError as error:
             return failures.answer(error, row.manner)
+        except HTTPException as error:
+            return failures.of_starlette(error, row.manner)
         except ClientDisconnect:
             return Response(status_code=499)
 

@@ -46,8 +46,13 @@ def refusal(status: int, message: str, manner: Manner, headers: Mapping[str, str
 def of_http(request: Request, error: Exception) -> Response:
     """What Starlette refuses: an unknown address, a wrong method, a body too large."""
     assert isinstance(error, HTTPException)
-    words = _WORDS.get(error.status_code, error.detail[:1].lower() + error.detail[1:])
-    return refusal(error.status_code, words, manner_of(request.url.path), error.headers)
+    return of_starlette(error, manner_of(request.url.path))
+
+
+def of_starlette(error: HTTPException, manner: Manner) -> Response:
+    """What Starlette refuses, at an address whose manner is known."""
+    words = _WORDS.get(error.status_code, error.detail[:1].lower() + error.detail[1:]).rstrip(".")
+    return refusal(error.status_code, words, manner, error.headers)
 
 
 def of_bug(request: Request, error: Exception) -> Response:
