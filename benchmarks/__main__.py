@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import comparing, directories, history, limits, peers, searches, starting, tasks, training
+from benchmarks import comparing, directories, history, limits, peers, searches, starting, stock, tasks, training
 from benchmarks.measure import Row, table
 from benchmarks.peers import page
 from benchmarks.stage import CLINIC, Stage
@@ -85,6 +85,7 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "search": lambda: searches.measure(directory / "search", quick=quick),
     }
     if not given.alone:
+        found["stock"] = lambda: stock.measure(directory / "stock", quick=quick)
         found["peers"] = lambda: _beside_peers(directory / "peers", quick=quick, write=given.page)
     return found
 
