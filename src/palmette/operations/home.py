@@ -108,6 +108,11 @@ def serve_home(directory: Path, database_url: str | None = None) -> Home:
     return Home(directory=directory, project="", store=store, blobs=Blobs(directory / "blobs"))
 
 
+def known_served(directory: Path, database_url: str = "") -> Home | None:
+    """The home of a server; None, and nothing is made, where nothing was ever kept."""
+    return serve_home(directory, database_url or None) if database_url or _there(directory / FILE) else None
+
+
 def _make_private(directory: Path, server: str) -> None:
     """What a store in a directory sees to by itself: readable by its owner alone, and ignored by Git. Who collects
     garbage here must know which server's runs need what lies here."""

@@ -16,6 +16,8 @@ from palmette.operations.home import Home
 from palmette.store import volumes
 from palmette.store.volumes import Volume
 
+__all__ = ["Volume", "create", "delete", "directory", "listed", "named", "sweep", "used"]
+
 #: Where volumes lie, in the home.
 VOLUMES: Final = "volumes"
 _GONE: Final = ".gone-"
