@@ -1,0 +1,180 @@
+"""Who asks: tokens, and what a browser may not be talked into.
+
+Where the store has no token and the server listens on loopback alone, everybody on this machine may do everything. A
+page from elsewhere may not: it is refused by the names in `Host` and `Origin`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict, deque
+from collections.abc import Callable, Sequence
+from functools import partial
+from hashlib import sha256
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from anyio import CapacityLimiter, to_thread
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from palmette.errors import StoreError
+from palmette.operations import tokens
+from palmette.operations.home import Home
+from palmette.server import failures
+from palmette.server.caller import KEY, Caller
+
+#: Asked by whoever wants to know whether the server lives, before it has a token. They tell nothing else.
+OPEN: Final = frozenset({"/healthz", "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"})
+#: Where a token may stand, besides "Authorization: Bearer": what a context of the kfp command can send.
+HEADER: Final = "x-palmette-token"
+COOKIE: Final = "palmette_token"
+
+#: within so many seconds an address may present so many tokens that are nobody's
+_WINDOW: Final = 60.0
+_FAILURES: Final = 20
+#: addresses, and tokens, that are remembered
+_REMEMBERED: Final = 4096
+#: They change nothing.
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_CHALLENGE: Final = {"www-authenticate": 'Bearer realm="palmette"'}
+
+
+class Auth:
+    """Lets nobody through who may not ask. Leaves the caller in the scope; routes see to roles."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        home: Home,
+        hosts: Sequence[str],
+        open_paths: frozenset[str] = OPEN,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.app = app
+        self._home = home
+        #: reached from this machine alone
+        self._near = all(map(tokens.loopback, hosts))
+        self._open = open_paths
+        self._now = now
+        self._failures = Failures()
+        # Tokens are looked up beside the requests: a full house is no reason to keep a stranger waiting for a refusal.
+        self._limiter = CapacityLimiter(2)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        refused = await self._refused(scope)
+        if refused is None:
+            await self.app(scope, receive, send)
+            return
+        status, words, headers = refused
+        answer = failures.refusal(status, words, failures.manner_of(scope["path"]), headers)
+        await answer(scope, receive, send)
+
+    async def _refused(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
+        """Why the request goes no further; None if it does, with the caller in its scope."""
+        headers = Headers(scope=scope)
+        if scope["method"] not in _SAFE and _foreign(headers):
+            return 403, "a page of another site must not change anything here", {}
+        presented = _presented(headers)
+        address = scope["client"][0] if scope.get("client") else ""
+        if presented and self._failures.many(address, presented, self._now()):
+            return 429, "too many tokens that are nobody's came from this address", {"retry-after": str(int(_WINDOW))}
+        try:
+            look = partial(tokens.recognise, self._home, presented, now=self._now())
+            found = await to_thread.run_sync(look, limiter=self._limiter)
+        except StoreError:
+            return 503, "the store cannot be read just now", {"retry-after": "1"}
+        if presented:
+            self._failures.note(address, presented, self._now(), good=found.role is not None)
+        if found.role is not None:
+            scope[KEY] = Caller(name=found.name, role=found.role)
+            return None
+        return self._stranger(scope, headers, presented, guarded=found.guarded or not self._near)
+
+    def _stranger(
+        self, scope: Scope, headers: Headers, presented: str, *, guarded: bool
+    ) -> tuple[int, str, dict[str, str]] | None:
+        if scope["path"] in self._open and scope["method"] in _SAFE:
+            return None
+        if guarded:
+            what = "this token is nobody's, or has expired" if presented else "this server wants a token"
+            return 401, f"{what}: send it as `Authorization: Bearer …`", dict(_CHALLENGE)
+        if not tokens.loopback(_hostname(headers.get("host", ""))):
+            # A name that was made to point here: the page that asks is somebody else's.
+            return 403, "without tokens this server answers to 127.0.0.1 and localhost alone", {}
+        scope[KEY] = Caller()
+        return None
+
+
+class Failures:
+    """Counts tokens that are nobody's, by the address that presents them. What was good a moment ago is not held up by
+    a neighbour who guesses."""
+
+    def __init__(self) -> None:
+        self._bad: OrderedDict[str, deque[float]] = OrderedDict()
+        self._good: OrderedDict[bytes, float] = OrderedDict()
+
+    def many(self, address: str, presented: str, now: float) -> bool:
+        """Whether this address is to wait."""
+        if now - self._good.get(_mark(presented), -_WINDOW) < _WINDOW:
+            return False
+        times = self._bad.get(address, deque())
+        while times and now - times[0] >= _WINDOW:
+            times.popleft()
+        return len(times) >= _FAILURES
+
+    def note(self, address: str, presented: str, now: float, *, good: bool) -> None:
+        """Remember what came of a token."""
+        if good:
+            self._good[_mark(presented)] = now
+            self._good.move_to_end(_mark(presented))
+            _shorten(self._good)
+        else:
+            self._good.pop(_mark(presented), None)
+            self._bad.setdefault(address, deque(maxlen=_FAILURES)).append(now)
+            self._bad.move_to_end(address)
+            _shorten(self._bad)
+
+
+def _mark(presented: str) -> bytes:
+    """Tokens are not kept, not even in memory."""
+    return sha256(presented.encode("utf-8", "surrogatepass")).digest()
+
+
+def _shorten(remembered: OrderedDict[str, deque[float]] | OrderedDict[bytes, float]) -> None:
+    while len(remembered) > _REMEMBERED:
+        remembered.popitem(last=False)
+
+
+def _presented(headers: Headers) -> str:
+    """The token that came with a request; empty for none."""
+    kind, _, given = headers.get("authorization", "").partition(" ")
+    if kind.lower() == "bearer" and given.strip():
+        return given.strip()
+    if given := headers.get(HEADER, ""):
+        return given.strip()
+    try:
+        cookies = SimpleCookie(headers.get("cookie", ""))
+    except CookieError:
+        return ""
+    return cookies[COOKIE].value if COOKIE in cookies else ""
+
+
+def _foreign(headers: Headers) -> bool:
+    """Whether a browser says that a page of another site asks."""
+    if headers.get("sec-fetch-site", "") == "cross-site":
+        return True
+    origin = headers.get("origin")
+    # "null" and whatever else is no address of a site's are none of this one.
+    return origin is not None and origin.partition("://")[2].lower() != headers.get("host", "").lower()
+
+
+def _hostname(host: str) -> str:
+    """Without the port."""
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.rpartition(":")[0] or host
