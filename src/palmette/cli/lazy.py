@@ -38,6 +38,9 @@ VERBS: Final = {
     "configmap": ("palmette.cli.vault", "configmap", "Keep config maps for runs: set, list, show, delete."),
     "volume": ("palmette.cli.vault", "volume", "Keep volumes for runs: create, list, delete."),
     "token": ("palmette.cli.tokens", "token", "Say who may speak to the server: create, list, revoke tokens."),
+    "login": ("palmette.cli.login", "login", "Log in to a team's server."),
+    "logout": ("palmette.cli.login", "logout", "Forget a server and its token."),
+    "push": ("palmette.cli.push", "push", "Send a run of this machine to a server."),
     "completion": ("palmette.cli.completion", "completion", "Print a script that completes what you type."),
 }
 
@@ -46,6 +49,7 @@ GROUPS: Final = {
     "Write algorithms": ("init", "check", "capture", "compile"),
     "Train": ("run", "rerun", "resume", "cancel", "debug", "reproduce"),
     "Look at runs": ("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views"),
+    "Share": ("login", "logout", "push"),
     "Serve": ("serve", "token", "secret", "configmap", "volume"),
     "Keep order": ("tag", "note", "import", "gc", "completion"),
 }

@@ -19,6 +19,7 @@ from palmette.operations import project as projects
 
 if TYPE_CHECKING:
     from palmette.operations.places import Place
+    from palmette.operations.remote import There
 
 #: what `--on` says for this machine, whatever is usual
 LOCAL = "local"
@@ -48,11 +49,18 @@ class Session:
     @cached_property
     def place(self) -> Place:
         """Where runs are looked at and changed."""
+        if self.there is not None:
+            return self.there
+        here: Place = operation("places").Here(self.project)
+        return here
+
+    @cached_property
+    def there(self) -> There | None:
+        """The server that is meant; None for this machine."""
         if not self.server:
-            here: Place = operation("places").Here(self.project)
-            return here
+            return None
         server = operation("servers").named(self.server, self.environ)
-        there: Place = operation("remote").reach(server, self._settled.name if self._settled else "")
+        there: There = operation("remote").reach(server, self._settled.name if self._settled else "")
         return there
 
     @cached_property

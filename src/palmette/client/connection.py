@@ -8,8 +8,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
@@ -116,15 +115,26 @@ class Connection:
         response = self._sent(method, path, query, body, accept)
         if response.status >= 300:
             self._judge(self._whole(response))
-        with closing(response), self._closing():
+        whole = False
+        try:
             while part := self._part(response):
                 yield part
+            whole = not response.will_close
+        finally:
+            if not whole:
+                # What is left of the answer would be taken for the next one.
+                response.close()
+                self.close()
 
-    def send(self, path: str, parts: Iterable[bytes], size: int) -> Answer:
+    def send(self, path: str, parts: Callable[[], Iterable[bytes]], size: int) -> Answer:
         """Put bytes of a known size at a path, part by part."""
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        with self._closing():
-            answer = self._whole(self._exchange("PUT", path, (), parts, headers))
+        try:
+            answer = self._whole(self._exchange("PUT", path, (), parts(), headers))
+        except _Lost:
+            answer = self._whole(self._exchange("PUT", path, (), parts(), headers))
+        if answer.status >= 300:
+            self.close()
         self._judge(answer)
         return answer
 
@@ -134,10 +144,6 @@ class Connection:
         self._open.line = None
         if line is not None:
             line.close()
-
-    def _closing(self) -> closing[Connection]:
-        """Do not use the connection again: something may be left unread on it."""
-        return closing(self)
 
     # One exchange
 
