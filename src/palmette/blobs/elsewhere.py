@@ -118,11 +118,8 @@ def described(uri: str, scheme: str) -> Answer:
 
 def copied(uri: str, scheme: str, target: Path) -> None:
     """Copy an object to a path that does not exist yet."""
-    about = described(uri, scheme)
     room = max(0, shutil.disk_usage(target.parent).free - _SPARE)
-    if about.size > min(LARGEST, room):
-        raise PalmetteError(f"{uri} has {about.size:,} bytes, and at most {min(LARGEST, room):,} can be copied")
-    _fsspec(uri, scheme, [str(target)], _LONGEST)
+    _fsspec(uri, scheme, [str(target), str(min(LARGEST, room))], _LONGEST)
 
 
 def _fsspec(uri: str, scheme: str, more: list[str], longest: float) -> str:

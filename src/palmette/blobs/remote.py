@@ -12,9 +12,13 @@ import fsspec
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Describe what lies at the first argument; with a second one, copy it there instead."""
+    """Describe what lies at the first argument; with a second one, copy it there instead, if it has at most as many
+    bytes as the third one says."""
     system, path = fsspec.core.url_to_fs(arguments[0])
     if len(arguments) > 1:
+        size, most = system.du(path), int(arguments[2])
+        if size > most:
+            raise SystemExit(f"it has {size:,} bytes, and at most {most:,} can be copied")
         system.get(path, arguments[1], recursive=system.isdir(path))
         return
     if system.isdir(path):

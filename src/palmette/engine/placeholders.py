@@ -12,8 +12,8 @@ from palmette.engine.parameters import text
 
 PLACEHOLDER: Final = re.compile(
     r"\{\{\$"
-    r"(?:\.(?P<side>inputs|outputs)\.(?P<kind>parameters|artifacts)\[(?P<quote>['\"])(?P<name>.*?)(?P=quote)\]"
-    r"(?:\.(?P<field>(?!json_escape\b)\w+)(?:\[(?P<quote2>['\"])(?P<key>.*?)(?P=quote2)\])?)?"
+    r"(?:\.(?P<side>inputs|outputs)\.(?P<kind>parameters|artifacts)\[(?P<quote>['\"])(?P<name>[^'\"]*)(?P=quote)\]"
+    r"(?:\.(?P<field>(?!json_escape\b)\w+)(?:\[(?P<quote2>['\"])(?P<key>[^'\"]*)(?P=quote2)\])?)?"
     r"|\.(?P<word>(?!json_escape\b)[\w.]+?))?"
     r"(?:\.json_escape\[(?P<escape>\d)\])?\}\}"
 )

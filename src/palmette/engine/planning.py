@@ -17,7 +17,7 @@ from palmette.engine.plan import Group, Plan, PlannedTask
 from palmette.engine.podspecs import references
 from palmette.engine.retries import retry, within
 from palmette.engine.sources import Artifacts, Fixed, Held, Produced, Source, with_default
-from palmette.engine.wiring import Scope, Wiring, producers
+from palmette.engine.wiring import Scope, Wiring, producers, visible
 from palmette.errors import CompileError, Problem, SpecError
 from palmette.ir.spec import (
     ArtifactIterator,
@@ -32,9 +32,11 @@ from palmette.ir.spec import (
     TriggerStrategy,
 )
 
-#: So many tasks, loops and nested pipelines may there be in one run…
+#: So many tasks, loops and nested pipelines may there be in one run, …
 MOST: Final = 100_000
-#: …so many within each other, and so many items in one loop.
+#: … so many before its loops come to their items, …
+_MOST_AT_FIRST: Final = 10_000
+#: … and so many within each other.
 _DEEPEST: Final = 50
 
 
@@ -151,6 +153,9 @@ class Drawing:
         for key, spec in component.input_definitions.parameters.items():
             if iterator is None or key != iterator.item_input:
                 common["parameters"][key] = with_default(common["parameters"].get(key), plain(spec.default_value))
+        for key, source in visible(scope).items():
+            if key not in component.input_definitions.parameters:
+                common["parameters"].setdefault(key, source)
         group = Group(
             **common,
             dag=dag,
@@ -168,10 +173,10 @@ class Drawing:
 
     def _take_in(self, planned: PlannedTask | Group) -> None:
         self.planned[planned.name] = planned
-        most = MOST if self._room is None else self._room
-        if len(self.planned) + len(self.patterns) > most:
+        room, most = (_MOST_AT_FIRST, _MOST_AT_FIRST) if self._room is None else (self._room, MOST)
+        if len(self.planned) + len(self.patterns) > room:
             raise CompileError(
-                f"this run comes to more than {MOST:,} tasks, loops and nested pipelines",
+                f"this run comes to more than {most:,} tasks, loops and nested pipelines",
                 "Split the pipeline, or let a task go through several items.",
             )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from palmette.domain.graph import Retry
 from palmette.domain.values import Json
@@ -19,6 +20,9 @@ from palmette.ir.spec import (
     TaskInputs,
     TaskSpec,
 )
+
+#: What the SDK puts before the names of inputs that it adds.
+CHANNEL: Final = "pipelinechannel--"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +44,15 @@ class Scope:
     def named(self, key: str) -> str:
         """The name of a task of this scope in the whole pipeline."""
         return f"{self.parent}.{key}" if self.parent else key
+
+
+def visible(scope: Scope) -> Mapping[str, Source]:
+    """What a pipeline within the scope may refer to by the SDK's names, although it is not handed over.
+
+    The SDK forgets to hand over what only a text of an inner loop names, or a loop whose items nobody uses.
+    """
+    channels = {name if name.startswith(CHANNEL) else f"{CHANNEL}{name}": name for name in scope.parameters}
+    return {channel: scope.parameters[name] for channel, name in channels.items()}
 
 
 class Wiring:
@@ -76,10 +89,8 @@ class Wiring:
         if entry.component_input_parameter:
             if entry.component_input_parameter in scope.parameters:
                 return scope.parameters[entry.component_input_parameter]
-            # The SDK wires parts of a loop's item to groups around the loop, too, where no item is. Nobody reads them.
-            stray = entry.parameter_expression_selector and entry.component_input_parameter.startswith(
-                "loop-item-param-"
-            )
+            # The SDK wires a loop's item to groups around the loop, too, where no item is. Nobody reads it there.
+            stray = entry.component_input_parameter.startswith("loop-item-param-")
             if not stray and entry.component_input_parameter not in scope.component.input_definitions.parameters:
                 self._broken(where, f"there is no input {entry.component_input_parameter!r} around it")
             return None

@@ -22,6 +22,8 @@ from palmette.ir.spec import (
 
 #: inputs that the SDK adds for the placeholders in a task's other inputs, undeclared by the component
 _CHANNEL: Final = "pipelinechannel--"
+#: …which it sometimes forgets to declare on the way
+_ADDED: Final = (_CHANNEL, "loop-item-param-")
 
 
 def component_places(pipeline: PipelineSpec) -> Iterator[tuple[str, ComponentSpec]]:
@@ -162,7 +164,7 @@ class _Dag:
                 yield from _typed(where, offered.parameter_type, wanted, source)
             elif name in self.component.input_definitions.artifacts:
                 yield Problem(where=where, what=f"{name} is an artifact, not a parameter")
-            else:
+            elif not name.startswith(_ADDED):
                 yield Problem(where=where, what=f"there is no input parameter {name} in {self.where}")
         elif source.task_output_parameter is not None:
             made = source.task_output_parameter
