@@ -6,7 +6,7 @@ import time
 
 from palmette.domain.run import Run, RunChanged, TaskChanged
 from palmette.domain.states import RunState, TaskState, became
-from palmette.errors import NotFound
+from palmette.errors import LeaseLost, NotFound
 from palmette.operations import machine
 from palmette.operations.home import Home, hold, interrupted
 from palmette.operations.running import settle_lost
@@ -27,8 +27,13 @@ def cancel(home: Home, ref: str) -> Run:
 
 
 def _end(home: Home, run: Run) -> None:
-    lease = hold(home, run.id, machine.host(None).name)
     try:
+        lease = hold(home, run.id, machine.host(None).name)
+    except LeaseLost:
+        return  # somebody drives it by now, and will hear of it
+    try:
+        if runs.get(home.store, run.id).state.final:
+            return  # somebody did until just now
         records, now = settle_lost(home, run, lease), time.time()
         over = [
             TaskChanged(task=record.name, state=TaskState.CANCELED, time=now)

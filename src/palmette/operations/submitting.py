@@ -15,21 +15,19 @@ from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm
 from palmette.domain.hosting import SERVED, Experiment, Version
 from palmette.domain.listing import Page, Slice
-from palmette.domain.run import AttemptEnded, Change, Run, RunChanged, Setting, Source, TaskChanged, TaskRecord
-from palmette.domain.states import AttemptState, RunState, TaskState, became
+from palmette.domain.run import Run, Setting, Source, TaskRecord
+from palmette.domain.states import RunState, became
 from palmette.domain.values import Json
-from palmette.engine import processes
 from palmette.engine.parameters import settled
 from palmette.engine.planning import plan as make_plan
-from palmette.errors import ConfigError, Conflict, LeaseLost, NotFound, PalmetteError, Problem, UsageError
+from palmette.errors import ConfigError, Conflict, NotFound, PalmetteError, Problem, UsageError
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import documents, experiments, machine, pipelines, titles
-from palmette.operations.home import Home, hold, interrupted
+from palmette.operations import canceling, documents, experiments, pipelines, titles
+from palmette.operations.home import Home
 from palmette.operations.macros import Moment, expand
-from palmette.store import filing, leases, tasks
+from palmette.store import filing
 from palmette.store.columns import plain
 from palmette.store.identity import is_run_id, new_run_id
-from palmette.store.ledger import RunLedger
 
 #: The project of runs that belong to none.
 NO_PROJECT: Final = "kfp"
@@ -260,39 +258,7 @@ def terminate(home: Home, id: str) -> Run:
     run = get(home, id)
     if run.state.final:
         raise UsageError(f"run {run.id} is over: it {became(run.state)}", "There is nothing to terminate.")
-    leases.request_cancel(home.store, run.id)
-    # One that runs, and whose server died, is taken over by another server, which ends it as its own.
-    if run.lease is None if run.queue == SERVED else interrupted(run):
-        _end(home, run)
-    return get(home, run.id)
-
-
-def _end(home: Home, run: Run) -> None:
-    """Write down that a run which nobody drives was canceled, and end what its driver left running."""
-    try:
-        lease = hold(home, run.id, machine.host().name)
-    except LeaseLost:
-        return  # somebody has begun to drive it, and will hear of it
-    try:
-        if not get(home, run.id).state.final:
-            RunLedger(home.store, lease, home.blobs.exists).record(list(_canceled(home, run.id)))
-    finally:
-        leases.release(home.store, lease)
-
-
-def _canceled(home: Home, id: str) -> Iterator[Change]:
-    now = time.time()
-    for record in tasks.of_run(home.store, id):
-        for attempt in record.attempts:
-            if attempt.state is AttemptState.RUNNING:
-                if attempt.process is not None:
-                    processes.end_tree(attempt.process)
-                processes.end_strays(home.directory / attempt.directory)
-                over = replace(attempt, state=AttemptState.LOST, ended=now, message="its driver died")
-                yield AttemptEnded(task=record.name, attempt=over)
-        if not record.state.final:
-            yield TaskChanged(task=record.name, state=TaskState.CANCELED, time=now)
-    yield RunChanged(state=RunState.CANCELED, time=now)
+    return canceling.cancel(home, run.id)
 
 
 # Keeping.
@@ -318,7 +284,9 @@ def delete(home: Home, id: str) -> None:
     whoever drives it can write nothing any more, and stops what it runs when it next tries."""
     run = get(home, id)
     if not run.state.final:
-        terminate(home, run.id)
+        # It may be over by now.
+        with suppress(UsageError):
+            terminate(home, run.id)
     filing.remove(home.store, run.id)
     # What cannot be removed now, or is written by what is still being stopped, goes with `palmette gc`.
     shutil.rmtree(home.runs / run.id, ignore_errors=True)
