@@ -121,9 +121,9 @@ class Connection:
                 yield part
             whole = not response.will_close
         finally:
+            response.close()
             if not whole:
                 # What is left of the answer would be taken for the next one.
-                response.close()
                 self.close()
 
     def send(self, path: str, parts: Callable[[], Iterable[bytes]], size: int) -> Answer:

@@ -14,10 +14,10 @@ from datetime import datetime
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, TypeAlias, overload
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias, overload
 
 from palmette.client import frames, tool
-from palmette.client.tool import Asked, Place
+from palmette.client.tool import Asked, Hear, Place
 from palmette.client.values import written
 from palmette.domain.states import RunState, TaskState
 from palmette.errors import NotFound, PalmetteError, RunFailed
@@ -121,6 +121,14 @@ def runs(
     return frames.frame(rows) if frame else [Run(place, row["run_id"]) for row in rows]
 
 
+class Asks(Protocol):
+    """Answers the command's questions: the tool as a process, or a server."""
+
+    def __call__(self, *arguments: str, hear: Hear | None = None) -> Any:
+        """The verb's answer, as the tool gives it with --json."""
+        ...
+
+
 class Point(NamedTuple):
     """One value of a metric's history."""
 
@@ -136,7 +144,7 @@ class Run:
     """A run. What is known of it is asked for when it is needed, and again as long as the run is not over."""
 
     def __init__(
-        self, place: Place, id: str, *, known: Mapping[str, Any] | None = None, asked: Asked | None = None
+        self, place: Asks, id: str, *, known: Mapping[str, Any] | None = None, asked: Asked | None = None
     ) -> None:
         self._place, self._known, self._asked = place, known, asked
         #: its name: 12 characters
@@ -208,6 +216,17 @@ class Run:
         raise NotFound(f"run {self.id} has no metric {metric!r}", f"There are: {', '.join(names) or 'none'}.")
 
     @property
+    def curves(self) -> dict[str, list[Point]]:
+        """The history of every metric that has one, by name."""
+        return {name: self.curve(name) for name in self.record["curves"]}
+
+    @property
+    def artifacts(self) -> dict[str, Output]:
+        """The artifacts that its steps made, by STEP.OUTPUT."""
+        each = ((task, name, entry) for task in self.tasks for name, entry in task.record["artifacts"].items())
+        return {f"{task.name}.{name}": Output(task, name, entry) for task, name, entry in each}
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """Its tasks, in the order of the pipeline."""
         return tuple(Task(self, entry) for entry in self.record["tasks"])
@@ -234,6 +253,11 @@ class Run:
     def tag(self, *names: str) -> None:
         """Give it tags."""
         self._place("tag", self.id, *names)
+        self._known = None
+
+    def set_note(self, text: str) -> None:
+        """Give it this note in place of the one it has; an empty one removes it."""
+        self._place("note", self.id, *([text] if text else ["--clear"]))
         self._known = None
 
     def untag(self, *names: str) -> None:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 from palmette.client.connection import Answer, Connection, Server, lines, not_ours, segment
+from palmette.client.downloads import Wanted, bring
 from palmette.domain import wire
 from palmette.errors import ServerError
 from palmette.operations import reading
-from palmette.operations.downloads import bring
 from palmette.operations.home import Home
 from palmette.operations.messages import LINES, PROTOCOL, VALUES, Shape, read, shape, spelled, written
 from palmette.operations.reading import Fetched
@@ -51,9 +51,15 @@ class There:
         """Copy it from the server, checked against its digest."""
         entry = self(reading.named, ref, name)
         target = reading.place(entry, destination=destination, directory=directory, replace=replace)
-        path = f"/runs/{segment(ref, 'run')}/artifacts/{segment(name, 'artifact')}/content"
-        content = (path, self.project)
-        reading.export(target, lambda new: bring(self.connection, entry.artifact, content, new))
+        wanted = Wanted(
+            run=ref,
+            name=name,
+            digest=entry.artifact.digest,
+            elsewhere=bool(entry.artifact.uri),
+            directory=entry.artifact.directory,
+            project=self.project,
+        )
+        reading.export(target, lambda new: bring(self.connection, wanted, new))
         return Fetched(path=target, size=entry.artifact.size)
 
     def every(self) -> There:

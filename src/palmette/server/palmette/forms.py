@@ -62,6 +62,7 @@ _FORMS: Final[dict[str, Callable[[Any], Json]]] = {
     "reading.curves": _curves,
     "reading.artifacts": _artifacts,
     "reading.values": _values,
+    "reading.named": lambda found: {"name": found.name, **plain.artifact(found.artifact)},
     "reading.logs": _line,
     "comparing.diff": lambda found: differences.plain(found.comparison),
     "comparing.why": lambda found: [reasons.plain(each) for each in found],
