@@ -20,6 +20,7 @@ from palmette.engine.ports import (
     LENT,
     Bytes,
     Claim,
+    Container,
     Exited,
     Importer,
     Launch,
@@ -29,11 +30,15 @@ from palmette.engine.ports import (
     Secrets,
     Vault,
 )
-from palmette.engine.quantities import limit
+from palmette.engine.quantities import limit, processors
 from palmette.engine.references import bring
 
 #: The rooms of an attempt that are of no use to it once it is over.
 SCRATCH: Final = ("inputs", "outputs", "program", "values", "work", LENT)
+#: What a container's name cannot hold.
+_NAMELESS: Final = re.compile(r"[^A-Za-z0-9_.-]+")
+#: When an image is fetched, as a cluster and as Docker and Podman say it.
+_PULLS: Final = {"Always": "always", "IfNotPresent": "missing", "Never": "never"}
 #: Who runs what must not be run by root.
 _NOBODY: Final = 65534
 #: How much of the end of a log is searched for what to quote, and how much of that is quoted.
@@ -66,6 +71,8 @@ class Surroundings:
     #: the Python that stands in for "python3" in what Palmette has not captured, by executor; EnvironmentFailed, when
     #: it is asked for, says why there is none
     foreign: Mapping[str, Path] = field(default_factory=dict)
+    #: the program that runs tasks in their images, "docker" or "podman"; empty for processes of this machine
+    containers: str = ""
 
 
 def directory(run: str, task: str, serial: int | str) -> str:
@@ -122,16 +129,18 @@ def prepare(
     told = lent.variables(secret=False) | Facts(job=job, task=task, serial=attempt.serial).variables()
     declared = {name: where.variables[name] for name in task.config.env if name in where.variables}
     own = _own(task, places, where, claim)
-    python = _python(task, where)
+    # In its image, a task finds the image's.
+    python = None if where.containers else _python(task, where)
     if python is not None and not task.captured:
         own |= _foreign(task, python, where, job, filled.env)
     if confidential:
         own["PALMETTE_SECRETS"] = ",".join(confidential)
+    given = {**filled.env, **declared, **told, **confidential, **own}
     return Launch(
         id=f"{task.name}#{attempt.serial}",
         command=filled.command,
         args=filled.args,
-        environment={**where.environment, **filled.env, **declared, **told, **confidential, **own},
+        environment={**where.environment, **given},
         directory=places.directory,
         log=places.directory / "log",
         threads=claim.threads,
@@ -147,6 +156,19 @@ def prepare(
         user=_user(task),
         group=task.kubernetes.security.group,
         confidential=hidden(task, secrets) | lent.confidential(),
+        container=Container(
+            runtime=where.containers,
+            image=parameter_text(inputs, task.container.image),
+            name=_NAMELESS.sub("-", f"palmette-{job.id}-{task.name}-{attempt.serial}"),
+            variables=tuple(given),
+            confidential=frozenset(confidential),
+            shown=(where.bundles,) if task.captured else (),
+            shared=(places.workspace,) if task.shares else (),
+            pull=_PULLS.get(task.kubernetes.pull_policy, ""),
+            cpus=processors(task.container.resources, lambda text: parameter_text(inputs, text)),
+        )
+        if where.containers
+        else None,
     )
 
 
@@ -159,6 +181,10 @@ def _mounts(lent: Lent, places: Places) -> tuple[Mount, ...]:
     for mount in mounts:
         if mount.source is not None and mount.source.parent == scratch:
             mount.source.mkdir()
+        if mount.within and mount.source is not None:
+            whole = mount.source.resolve()
+            if not (whole / mount.within).resolve().is_relative_to(whole):
+                raise UnusableInput(f"{mount.within} leads out of {mount.what}, which is to be mounted at {mount.at}")
     return mounts
 
 

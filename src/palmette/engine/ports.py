@@ -142,8 +142,10 @@ class Container:
     variables: tuple[str, ...] = ()
     #: the names of those whose values nobody may read in a list of processes
     confidential: frozenset[str] = frozenset()
-    #: directories that it sees at the same path, read-only
+    #: directories that it sees at the same path, read-only…
     shown: tuple[Path, ...] = ()
+    #: …and such as it may write to
+    shared: tuple[Path, ...] = ()
     #: "always", "missing" or "never"; empty for the program's own choice
     pull: str = ""
     cpus: float = 0.0

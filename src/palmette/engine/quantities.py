@@ -56,6 +56,12 @@ def limit(spec: ResourceSpec | None, filled: Callable[[str], str] = str) -> int:
     return int(quantity(memory)) if memory else 0
 
 
+def processors(spec: ResourceSpec | None, filled: Callable[[str], str] = str) -> float:
+    """The most cores that a container may use; 0 for no limit."""
+    cpu = (filled(spec.cpu_limit) or _old(spec, "cpuLimit", "cpuLimit")) if spec is not None else ""
+    return quantity(cpu) if cpu else 0.0
+
+
 def accelerator(spec: ResourceSpec | None) -> str:
     """The type of accelerator that is asked for: "nvidia.com/gpu"."""
     return spec.accelerator_type if spec is not None else ""

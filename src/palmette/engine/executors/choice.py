@@ -17,6 +17,7 @@ from palmette.domain.run import Process
 from palmette.engine import processes, stock
 from palmette.engine.executors.berth import protected
 from palmette.engine.executors.connection import Disconnected, Message
+from palmette.engine.executors.containers import Containers
 from palmette.engine.executors.enclosure import enclosed, needed
 from palmette.engine.executors.process import Commands
 from palmette.engine.executors.scales import Scales
@@ -30,6 +31,8 @@ from palmette.runtime.delivery import BOOTSTRAP
 
 FORK: Final = "fork"
 PROCESS: Final = "process"
+#: how an attempt in its image is said to be started
+CONTAINER: Final = "container"
 #: Variables that are read when Python starts or a library is loaded, and never again.
 EXEC_ONLY: Final = (
     *("PYTHON*", "LD_*", "GLIBC_*", "MALLOC_*", "LC_*", "LANG", "LANGUAGE"),
@@ -49,6 +52,8 @@ EXEC_ONLY: Final = (
     ),
 )
 _EARLY: Final = re.compile("|".join(map(fnmatch.translate, EXEC_ONLY)))
+#: exit codes above this one say which signal ended a process
+SIGNALED: Final = 128
 #: seconds between SIGTERM and SIGKILL when an attempt runs out of time
 GRACE: Final = 5.0
 #: so often in a row may a template die before attempts are started without it
@@ -95,6 +100,8 @@ class _Stable:
 
 def obstacle(launch: Launch, component: Stock | None = None) -> str:
     """Why this attempt cannot be a fork of a template; empty if it can."""
+    if launch.container is not None:
+        return f"it runs in its image {launch.container.image}"
     if component is None and launch.command[:3] != ("python3", "-c", BOOTSTRAP):
         return "not a captured step"
     if component is not None and component.own:
@@ -141,6 +148,7 @@ class Executors:
         self._attempts: dict[str, _Attempt] = {}
         self._reports: list[Report] = []
         self._scales = Scales()
+        self._containers = Containers(self._environment)
 
     def start(self, launch: Launch) -> None:
         """See the port."""
@@ -189,6 +197,7 @@ class Executors:
             self.wait(0.1)
         for door in self._doors():
             door.close()
+        self._containers.close()
         self._stables.clear()
         self._commands = None
 
@@ -291,7 +300,11 @@ class Executors:
         if self._commands is None:
             self._commands = Commands(self._environment)
         environment, order = _variables(attempt), None
-        if needed(launch):
+        if launch.container is not None:
+            usual = (name for name in environment if name not in launch.environment)
+            given = replace(launch.container, variables=(*launch.container.variables, *usual))
+            command, environment = self._containers.begin(replace(launch, environment=environment, container=given))
+        elif needed(launch):
             command, order = enclosed(launch, command, environment)
             environment = {}
         self._commands.start(
@@ -335,8 +348,9 @@ class Executors:
             case "started":
                 process = Process(pid=message["pid"], start=message["start"], boot=processes.boot())
                 self._attempts[id] = replace(attempt, process=process)
-                self._reports.append(Started(id=id, how=attempt.how, why=attempt.why, process=process))
-                if launch.memory:
+                how = CONTAINER if launch.container else attempt.how
+                self._reports.append(Started(id=id, how=how, why=attempt.why, process=process))
+                if launch.memory and not launch.container:
                     self._scales.put(id, process.pid, launch.memory)
             case "refused" if attempt.how == PROCESS:  # the machine has no room for one more
                 del self._attempts[id]
@@ -346,6 +360,9 @@ class Executors:
             case "exited":
                 del self._attempts[id]
                 self._scales.take(id)
+                if launch.container:
+                    # What ends the program that asked for it does not end a container.
+                    self._containers.over(launch, killed=message["code"] > SIGNALED)
                 if attempt.how == FORK and attempt.stable in self._stables:
                     stable = self._stables[attempt.stable]
                     stable.deaths = 0
@@ -373,6 +390,8 @@ class Executors:
                 processes.end_strays(attempt.launch.directory)
                 del self._attempts[id]
                 self._scales.take(id)
+                if attempt.launch.container:
+                    self._containers.over(attempt.launch, killed=True)
                 self._reports.append(Lost(id=id, why=why))
 
     def _weigh(self) -> None:
