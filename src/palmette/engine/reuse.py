@@ -127,9 +127,7 @@ class Library:
         world = self._world
         return imported(task, spec, inputs, world.importer, files=world.files, job=self._tree.job, now=now)
 
-    def _found(
-        self, task: PlannedTask, inputs: Inputs, resources: Resources, lent: Lent, now: float
-    ) -> Hit | Missed:
+    def _found(self, task: PlannedTask, inputs: Inputs, resources: Resources, lent: Lent, now: float) -> Hit | Missed:
         token = self._run.tokens.get(task.executor, "")
         if task.shares:
             # What lies there is no input that a key could know.
