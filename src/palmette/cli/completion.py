@@ -11,7 +11,8 @@ from typing import Final
 
 import click
 
-from palmette.cli.session import Session, pass_session
+from palmette.cli.lazy import operation
+from palmette.cli.session import LOCAL, Session, pass_session
 from palmette.cli.shapes import Shape, Taken, shape
 from palmette.errors import PalmetteError, UsageError
 from palmette.operations.completing import Offers
@@ -184,7 +185,11 @@ def _of(taken: Taken, directory: Path, given: Sequence[str], words: Sequence[str
     """What an option or an argument may be, by its choices or its name."""
     if taken.choices or taken.path:
         return taken.choices
-    known = Offers(Session(directory=(Path.cwd() / directory).resolve()).project)
+    session = Session(directory=(Path.cwd() / directory).resolve(), on=_value(words, ("--on",)) or "")
+    if taken.name == "on":
+        return [*operation("servers").known(session.environ), LOCAL]
+    project, server = session.project, session.server
+    known = Offers(project, operation("elsewhere").names(server, session.environ, project.name) if server else None)
     run = given[0] if given else "last"
     asked: dict[str, Callable[[], Sequence[str]]] = {
         "algorithm": known.algorithms,

@@ -77,6 +77,7 @@ _OPERATIONS: Final = {
     "places": "palmette.operations.places",
     "remote": "palmette.operations.remote",
     "servers": "palmette.operations.servers",
+    "elsewhere": "palmette.operations.elsewhere",
     "canceling": "palmette.operations.canceling",
     "scheduler": "palmette.server.scheduler",
     "serving": "palmette.server.serving",

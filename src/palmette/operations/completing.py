@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from palmette.domain.query import ASPECTS, KEYWORDS, OPERATORS, RUN_FIELDS, Field, Group, Kind, field_at
@@ -22,15 +22,21 @@ _FILE = "store.db"
 class Offers:
     """What there is to offer in a project."""
 
-    def __init__(self, project: Project) -> None:
+    def __init__(self, project: Project, elsewhere: Callable[[str, str], Sequence[str]] | None = None) -> None:
         self._project = project
+        #: who is asked for the names in use, if they are not in the project's own home
+        self._elsewhere = elsewhere
 
     def _names(self, what: str, name: str = "") -> Sequence[str]:
         project = self._project
+        if self._elsewhere is not None:
+            return self._elsewhere(what, name)
         return () if project.database else glance.names(project.home / _FILE, what, project.name, name)
 
     def _run(self, reference: str) -> str:
         project = self._project
+        if self._elsewhere is not None:
+            return glance.resolved(self._elsewhere, reference)
         return "" if project.database else glance.run(project.home / _FILE, reference, project.name)
 
     @cached_property

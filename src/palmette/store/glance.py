@@ -7,7 +7,7 @@ cannot be read has no names.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -59,8 +59,13 @@ def question(what: str, project: str, name: str) -> tuple[str, dict[str, str | i
 
 def run(file: Path, reference: str, project: str) -> str:
     """The id of the run that a reference names: "last", an algorithm's, or the beginning of an id; empty for none."""
+    return resolved(lambda what, name: names(file, what, project, name), reference)
+
+
+def resolved(ask: Callable[[str, str], Sequence[str]], reference: str) -> str:
+    """The same, of whoever answers what is asked for names of one kind."""
     if reference == "last":
-        return next(iter(names(file, "id", project)), "")
-    newest = next(iter(names(file, "last", project, reference)), "")
-    found = newest or next(iter(names(file, "prefix", project, reference)), "")
+        return next(iter(ask("id", "")), "")
+    newest = next(iter(ask("last", reference)), "")
+    found = newest or next(iter(ask("prefix", reference)), "")
     return found if newest or found.startswith(reference) else ""
