@@ -3,7 +3,7 @@
 Six fields: second, minute, hour, day of the month, month, day of the week. Of five fields it is the day of the week
 that is left out, not the second: that is how a cluster reads them. A moment is one of the expression's when the clock
 on the wall of the time zone shows such a time: one that a change of the clocks leaves out does not come, one that it
-repeats comes twice. See `docs/decisions/0021-cron.md`.
+repeats comes twice. See `docs/decisions/0024-cron.md`.
 """
 
 from __future__ import annotations
