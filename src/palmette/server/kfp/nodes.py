@@ -48,18 +48,18 @@ async def _log(request: Request, asked: Asked) -> Response:
     at_once: CapacityLimiter = request.app.state.at_once
     task = await to_thread.run_sync(_node, asked, limiter=at_once)
     log = Log(asked.home, asked.path["run_id"], task)
-    pieces = _pieces(log, at_once, follow=follow == "true")
+    pieces = _pieces(request, log, at_once, follow=follow == "true")
     return StreamingResponse(
         pieces, media_type="text/plain; charset=utf-8", headers={"X-Content-Type-Options": "nosniff"}
     )
 
 
-async def _pieces(log: Log, at_once: CapacityLimiter, *, follow: bool) -> AsyncIterator[bytes]:
+async def _pieces(request: Request, log: Log, at_once: CapacityLimiter, *, follow: bool) -> AsyncIterator[bytes]:
     """The log as it grows; whoever goes away ends it, since this waits in no thread."""
     while (piece := await to_thread.run_sync(log.piece, limiter=at_once)) is not None:
         if piece:
             yield piece
-        elif not follow:
+        elif not follow or await request.is_disconnected():
             return
         else:
             await anyio.sleep(_PAUSE)
