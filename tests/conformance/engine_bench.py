@@ -31,7 +31,7 @@ class Files:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        root.mkdir()
+        root.mkdir(exist_ok=True)
 
     def put(self, path: Path) -> tuple[str, int]:
         content = path.read_bytes()

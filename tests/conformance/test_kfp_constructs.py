@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from tests.conformance.engine_bench import Bench
 
 from palmette.domain.states import RunState, TaskState
 from palmette.engine.executors.choice import Executors
+from palmette.errors import ConfigError
+from palmette.ir import codec
+from palmette.ir.check import check
 
 GOOD, SKIPPED, FAILED = TaskState.SUCCEEDED, TaskState.SKIPPED, TaskState.FAILED
 HOSTILE = "a 'b' \"c\"\n$(touch /tmp/never) {{$.pipeline_job_name}}"
@@ -190,3 +194,20 @@ def test_outputs_are_used_again_as_the_caching_options_say(bench: Bench) -> None
 def test_code_that_the_sdk_pastes_or_embeds_runs(bench: Bench) -> None:
     ran = bench.run("code")
     assert (ran.value("with-helper", "Output"), ran.value("with-asset", "Output")) == (8, "what is embedded")
+
+
+def test_what_the_schema_knows_and_no_sdk_writes_runs_too(bench: Bench) -> None:
+    by_hand = replace(bench, compiled=Path(__file__).parent)
+    ran = by_hand.run("by_hand")
+    assert ran.state is RunState.SUCCEEDED, ran.why
+    assert ran.value("join") == r'{"escaped": "[\"a\",\"b\",\"c\"]"}'
+    assert ran.value("doubled") == '{"escaped": "[2,4,6]"}'
+    assert [ran.artifact("split", f"parts[{index}]").filename for index in range(3)] == ["a", "b", "c"]
+    with pytest.raises(ConfigError, match="Allowed: fast, slow"):
+        by_hand.plan("by_hand", {"mode": "medium"})
+
+
+def test_every_document_that_the_engine_runs_passes_the_check(bench: Bench) -> None:
+    paths = [*bench.compiled.glob("*.yaml"), Path(__file__).parent / "by_hand.yaml"]
+    assert len(paths) > 15
+    assert {path.stem: check(codec.loads(path.read_bytes())) for path in paths} == {path.stem: [] for path in paths}

@@ -117,8 +117,10 @@ class _Dag:
             return
         for key, source in task.inputs.parameters.items():
             yield from self._parameter(f"{where}.inputs.parameters.{key}", key, source, task, component)
+        looped = "" if task.artifact_iterator is None else task.artifact_iterator.input_artifact
         for key, entry in task.inputs.artifacts.items():
-            yield from self._artifact(f"{where}.inputs.artifacts.{key}", key, entry, component)
+            known = key != looped or component.dag is not None
+            yield from self._artifact(f"{where}.inputs.artifacts.{key}", key, entry, component if known else None)
         yield from self._missing(where, task, component)
 
     def _missing(self, where: str, task: TaskSpec, component: ComponentSpec) -> Iterator[Problem]:
@@ -152,7 +154,7 @@ class _Dag:
         declared = component.input_definitions.parameters.get(key)
         if declared is None and key in component.input_definitions.artifacts:
             yield Problem(where=where, what="the component takes an artifact here, not a parameter")
-        elif declared is None and not key.startswith(_CHANNEL) and not _takes_anything(component):
+        elif declared is None and not key.startswith(_CHANNEL) and not _setting(source, component):
             yield Problem(where=where, what=f"the component {task.component} has no parameter {key}")
         wanted = declared.parameter_type if declared else None
         if source.has_constant:
@@ -198,8 +200,11 @@ class _Dag:
                 found = ParameterType.LIST if collected else offered.parameter_type
                 yield from _typed(where, found, wanted, source)
 
-    def _artifact(self, where: str, key: str, source: ArtifactInput, component: ComponentSpec) -> Iterator[Problem]:
-        if key not in component.input_definitions.artifacts:
+    def _artifact(
+        self, where: str, key: str, source: ArtifactInput, component: ComponentSpec | None
+    ) -> Iterator[Problem]:
+        """The list that a component is looped over is none of its inputs: there is no component to look at then."""
+        if component is not None and key not in component.input_definitions.artifacts:
             other = key in component.input_definitions.parameters
             kind = "takes a parameter here, not an artifact" if other else f"has no artifact {key}"
             yield Problem(where=where, what=f"the component {kind}")
@@ -261,10 +266,11 @@ class _Dag:
                     yield Problem(where=where, what=f"{selector.producer_subtask} has no output {name} of this kind")
 
 
-def _takes_anything(component: ComponentSpec) -> bool:
-    """The SDK hands a task's settings to a component that asks for its own configuration as further inputs."""
+def _setting(source: ParameterInput, component: ComponentSpec) -> bool:
+    """Whether it is a setting of the task, such as ``cpu_limit``, that the SDK hands over as one more input: one that
+    is put together from others, or any of a component that asks for its own configuration."""
     kinds = (entry.parameter_type for entry in component.input_definitions.parameters.values())
-    return SystemParameter.TASK_CONFIG in kinds
+    return "{{$" in str(source.constant) or SystemParameter.TASK_CONFIG in kinds
 
 
 def _typed(
