@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from palmette.cli.containers import containers
 from palmette.cli.lazy import operation
 from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
@@ -41,6 +42,7 @@ _TAIL = 20
 @click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
 @click.option("--no-cache", is_flag=True, help="Reuse nothing: run every step.")
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
+@containers
 @click.option("--debug", metavar="STEP", help="Execute this step in this terminal, under pdb.")
 @click.option("--break", "stop", is_flag=True, help="With --debug: stop at the step's first line.")
 @click.option("--tag", "tags", metavar="TAG", multiple=True, callback=proper_tags, help="Tag the run; may be repeated.")

@@ -9,8 +9,11 @@ from typing import Any, Final
 
 import click
 
+from palmette.cli.containers import containers
 from palmette.cli.lazy import operation
 from palmette.cli.session import Session, pass_session
+from palmette.operations import containers as programs
+from palmette.operations import project as projects
 
 _PORT: Final = 8080
 
@@ -45,11 +48,12 @@ _PORT: Final = 8080
     show_default=True,
     help="What becomes of running tasks when the server stops: they finish first, or begin again after the restart.",
 )
+@containers
 @click.option("--no-worker", is_flag=True, help="Answer only; another server of the same store executes the runs.")
 @click.option("--log", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How to log.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object once it listens.")
 @pass_session
-def serve(session: Session, *, host: str, port: int, home: Path | None, as_json: bool, **options: Any) -> None:
+def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_json: bool, **options: Any) -> None:
     """Serve Kubeflow Pipelines' API, and execute what is handed in.
 
     The official kfp client and command take it for Kubeflow Pipelines. Ctrl-C stops it: running tasks finish first;
@@ -67,7 +71,7 @@ def serve(session: Session, *, host: str, port: int, home: Path | None, as_json:
     bound = serving.bind(host, port)
     homes = operation("home")
     where, database = homes.served(session.directory, session.environ, home)
-    opened = homes.serve_home(where, database or None)
+    opened = homes.serve_home(where, database or None, containers=_containers(session))
     operation("tokens").require(opened, [host])
     url = serving.address(bound)
     presence = operation("presence").enter(opened, url)
@@ -82,6 +86,15 @@ def serve(session: Session, *, host: str, port: int, home: Path | None, as_json:
         serving.serve(life, bound, _sayer(url, where, database and opened.store.where, as_json=as_json))
     finally:
         opened.store.close()
+
+
+def _containers(session: Session) -> str:
+    """How tasks are executed, which the worker is told as everything else."""
+    found = projects.around(session.directory, session.environ)
+    wanted = found.containers if found else programs.chosen(session.environ)
+    programs.require(wanted, session.environ)
+    session.environ = {**session.environ, programs.VARIABLE: wanted or programs.CHOICES[0]}
+    return wanted
 
 
 def _worker(session: Session, home: Path, database: str, options: dict[str, Any]) -> Any:

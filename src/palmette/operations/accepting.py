@@ -28,7 +28,7 @@ from palmette.engine.slots import HostSlots
 from palmette.errors import CaptureError, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
-from palmette.operations import configs, environments, git, machine, originals, outside, secrets, vault
+from palmette.operations import configs, containers, environments, git, machine, originals, outside, secrets, vault
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import BUNDLES, Home, hold, make_home
 from palmette.operations.policy import from_tasks, policy
@@ -111,6 +111,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
     What is wrong is reported before anything is written.
     """
     project, environ = preparation.project, preparation.environ
+    containers.require(project.containers, environ)
     file = configs.read(request.config) if request.config else None
     repository = git.read(project.root, environ)
     with tempfile.TemporaryDirectory(prefix="trial-", dir=preparation.directories.cache) as trial:
@@ -127,7 +128,9 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         hidden = secrets.gather(names, project.root, environ, vault.reach(project, environ))
         compiled = compile_recorded(recorded)
         document = compiled.document if request.reuse else _without_reuse(compiled.document)
-        plan = make_plan(document, {setting.name: setting.value for setting in settings})
+        plan = make_plan(
+            document, {setting.name: setting.value for setting in settings}, images=bool(project.containers)
+        )
         host = machine.host(project.gpus)
         fits(plan, slots(preparation.directories, host))
         debugged = _debugged(plan, request.debug) if request.debug else ""

@@ -32,6 +32,8 @@ class Home:
     project: str
     store: Store
     blobs: Blobs
+    #: the program that runs tasks in their images; "" for processes of this machine
+    containers: str = ""
 
     @property
     def bundles(self) -> Path:
@@ -87,7 +89,8 @@ def make_home(project: Project) -> Home:
     store = database.open(project.database or project.home)
     if project.database:
         _make_private(project.home, store.where)
-    return Home(directory=project.home, project=project.name, store=store, blobs=Blobs(project.home / "blobs"))
+    blobs = Blobs(project.home / "blobs")
+    return Home(directory=project.home, project=project.name, store=store, blobs=blobs, containers=project.containers)
 
 
 def served(directory: Path, environ: Mapping[str, str], home: Path | None = None) -> tuple[Path, str]:
@@ -100,12 +103,13 @@ def served(directory: Path, environ: Mapping[str, str], home: Path | None = None
     return (project.home, project.database) if project else place(directory / ".palmette", directory, environ)
 
 
-def serve_home(directory: Path, database_url: str | None = None) -> Home:
+def serve_home(directory: Path, database_url: str | None = None, *, containers: str = "") -> Home:
     """The home of a server, made if it is not there: all projects of the store, wherever their source is."""
     store = database.open(database_url or directory)
     if database_url:
         _make_private(directory, store.where)
-    return Home(directory=directory, project="", store=store, blobs=Blobs(directory / "blobs"))
+    blobs = Blobs(directory / "blobs")
+    return Home(directory=directory, project="", store=store, blobs=blobs, containers=containers)
 
 
 def known_served(directory: Path, database_url: str = "") -> Home | None:

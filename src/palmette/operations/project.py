@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from palmette.errors import DefinitionError, InterpreterError, Problem, ProjectError
+from palmette.operations.containers import chosen
 from palmette.operations.discovery import Found, Surveyed, modules, resolve, search, survey
 from palmette.operations.settings import Settings, parse
 
@@ -61,6 +62,8 @@ class Project:
     images: Mapping[str, str] = field(default_factory=dict)
     #: GPUs that tasks may be given; None for all that the machine has
     gpus: int | None = None
+    #: the program that runs tasks in their images: "docker", "podman", or "" for processes of this machine
+    containers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,6 +171,7 @@ def _project(root: Path, document: Mapping[str, Any], start: Path, environ: Mapp
         environments=settings.environments,
         images=settings.images,
         gpus=settings.gpus,
+        containers=chosen(environ, settings.containers),
     )
 
 

@@ -237,7 +237,7 @@ def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Acce
 def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
     """Write down a new run of this code, made from the standing run and wanted as `run` says; hold it."""
     home, original = standing.original.home, standing.original
-    plan = make_plan(standing.document, run.config)
+    plan = make_plan(standing.document, run.config, images=bool(standing.project.containers))
     host = machine.host(standing.project.gpus)
     accepting.fits(plan, accepting.slots(standing.directories, host))
     kept = vault.reach(standing.project, standing.environ)

@@ -75,6 +75,7 @@ def execute(
             expressions=Deferred(),
             importer=outside.importer(accepted.project.root, accepted.environ),
             where=_surroundings(accepted),
+            vault=vault.of(home, accepted.environ, project=run.project, run=run.id),
             secrets=Secrets(values=accepted.secrets.values, versions=accepted.secrets.versions),
             watch=watch,
             signals=signals,
@@ -112,6 +113,7 @@ def _surroundings(accepted: Accepted) -> Surroundings:
         sources=project.roots,
         interpreters={name: Path(each.executable) for name, each in accepted.run.environments.items()},
         foreign=accepted.foreign,
+        containers=accepted.home.containers,
     )
 
 
@@ -154,7 +156,7 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
 def _taken_over(home: Home, run: Run, project: Project, environ: Mapping[str, str]) -> Accepted:
     lease = hold(home, run.id, machine.host(project.gpus).name)
     records = settle_lost(home, run, lease)
-    plan = make_plan(document(home, run), run.config)
+    plan = make_plan(document(home, run), run.config, images=bool(home.containers))
     hidden = secrets.gather(plan.secrets, project.root, environ, vault.reach(project, environ))
     done = sum(record.state.good for record in records if not record.group)
     return Accepted(

@@ -113,11 +113,12 @@ class _Driver:
         """All that the run needs, made here where it is not there yet. That may take minutes; others do not wait."""
         home, run, on = self.home, self.run, self.on
         document = running.document(home, run)
-        plan, records = make_plan(document, run.config), self.records
+        plan, records = make_plan(document, run.config, images=bool(home.containers)), self.records
         if not records:
             records = plan.records()
             self._record([TasksPlanned(tasks=records)])
-        foreign = Interpreters(plan, on.python, on.environ, held)
+        # In their images, tasks find the images'.
+        foreign: Mapping[str, Path] = {} if home.containers else Interpreters(plan, on.python, on.environ, held)
         provided = self._provided(document, foreign, held)
         found = vault.of(home, on.environ, project=run.project, run=run.id)
         return Accepted(
@@ -136,7 +137,7 @@ class _Driver:
             foreign=foreign,
         )
 
-    def _provided(self, document: PipelineDocument, foreign: Interpreters, held: Shelf) -> Run:
+    def _provided(self, document: PipelineDocument, foreign: Mapping[str, Path], held: Shelf) -> Run:
         """The run with its code unpacked and its environments built. _Asked if it is cancelled meanwhile."""
         said = [False]
 

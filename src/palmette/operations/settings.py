@@ -10,6 +10,7 @@ from typing import Any, Final, assert_never
 
 from palmette.domain.values import Json
 from palmette.errors import Problem
+from palmette.operations.containers import CHOICES
 
 
 class Kind(StrEnum):
@@ -151,6 +152,14 @@ SETTINGS: Final = (
         default=None,
         description="How many GPUs of this machine tasks may be given. Without it: as many as it has.",
     ),
+    Option(
+        name="containers",
+        kind=Kind.TEXT,
+        default="process",
+        choices=CHOICES,
+        description="How tasks are executed: as processes of this machine, which use no image, or in their images with "
+        "Docker or Podman. The variable PALMETTE_CONTAINERS and the option --containers precede it.",
+    ),
 )
 
 
@@ -173,6 +182,7 @@ class Settings:
     environments: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     gpus: int | None = None
+    containers: str = CHOICES[0]
 
 
 def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:

@@ -98,7 +98,7 @@ def prepare(home: Home, submission: Submission) -> Prepared:
     given = {name: expand(value, moment) for name, value in submission.parameters.items()}
     algorithm = _algorithm(document)
     values = _values(document, algorithm, given)
-    plan = make_plan(document, values)
+    plan = make_plan(document, values, images=bool(home.containers))
     run = replace(
         _run(submission, experiment, id),
         project=submission.project or project or NO_PROJECT,
@@ -122,7 +122,7 @@ def require_startable(home: Home, submission: Submission) -> None:
     document, _, _ = _source(home, submission)
     moment = Moment(run=new_run_id(), now=time.time(), scheduled=time.time(), index=1)
     given = {name: expand(value, moment) for name, value in submission.parameters.items()}
-    make_plan(document, _values(document, _algorithm(document), given))
+    make_plan(document, _values(document, _algorithm(document), given), images=bool(home.containers))
 
 
 def refused(home: Home, submission: Submission, reason: PalmetteError) -> Prepared:

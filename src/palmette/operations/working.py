@@ -28,6 +28,7 @@ from palmette.engine import processes
 from palmette.engine.world import Leaving
 from palmette.errors import LeaseLost, PalmetteError
 from palmette.operations import schedules, served
+from palmette.operations.containers import chosen
 from palmette.operations.home import Home, serve_home
 from palmette.operations.worker import Order
 from palmette.runtime.keeper import die_with
@@ -251,7 +252,7 @@ class _Signals(served.Quiet):
 
 
 def _home(order: Order) -> Home:
-    return serve_home(Path(order.home), order.database or None)
+    return serve_home(Path(order.home), order.database or None, containers=chosen(order.environ))
 
 
 def _ends_of_children() -> int:
