@@ -50,7 +50,8 @@ VARIABLES: Final = {
     "output.",
     "CI": "`true` or `1`: the run was started by CI. No step that reads the outside world is reused then unless its "
     "`fresh` says so.",
-    "CRON_SCHEDULE_TIMEZONE": "The time zone of a server's cron expressions, by its name: `Europe/Paris`. Without it: UTC.",
+    "CRON_SCHEDULE_TIMEZONE": "The time zone of a server's cron expressions, by its name: `Europe/Paris`. Without it: "
+    "UTC.",
     "VIRTUAL_ENV": "The active virtual environment. It is the project's Python if it lies in the project, or if the "
     "project has none.",
     "UV_PROJECT_ENVIRONMENT": "Where uv keeps the project's environment.",
