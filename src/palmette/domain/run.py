@@ -251,6 +251,8 @@ class Run:
     service_account: str = ""
     #: what whoever reads of it should know, a sentence each: what of its pipeline has no effect on this machine
     notices: tuple[str, ...] = ()
+    #: the states that it was in and when it entered them, in order, of one that went on after its end; empty for others
+    states: tuple[tuple[RunState, float], ...] = ()
 
     @property
     def imported(self) -> bool:

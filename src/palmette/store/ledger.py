@@ -22,7 +22,7 @@ from palmette.domain.run import (
 from palmette.domain.states import RunState, TaskState
 from palmette.errors import NotFound
 from palmette.store import artifacts, leases, metrics, tasks, texts
-from palmette.store.columns import plain
+from palmette.store.columns import decode, encode, plain
 from palmette.store.database import Store
 from palmette.store.schema import runs
 from palmette.store.schema import tasks as task_table
@@ -40,6 +40,7 @@ _REUSABLE: Final = (
     .order_by(task_table.c.made.desc())
     .limit(_CANDIDATES)
 )
+_STATES: Final = select(runs.c.states).where(runs.c.id == bindparam("run_id"))
 _CHANGE: Final = (
     update(runs)
     .where(runs.c.id == bindparam("run_id"))
@@ -103,6 +104,7 @@ class RunLedger:
         match change:
             case RunChanged():
                 connection.execute(_CHANGE, {"run_id": run, **_changed(change)})
+                _remember(connection, run, change)
                 if change.message:
                     texts.write(connection, run)
             case TasksPlanned(tasks=records):
@@ -115,6 +117,14 @@ class RunLedger:
                 metrics.write(connection, run, change)
             case _:
                 assert_never(change)
+
+
+def _remember(connection: Connection, run: str, change: RunChanged) -> None:
+    """Add to the states of a run that went on after its end; of others the times of start and end say all."""
+    known = decode(connection.execute(_STATES, {"run_id": run}).scalar() or "[]")
+    if known and known[-1][0] != change.state.value:
+        states = encode([*known, [change.state.value, change.time]])
+        connection.execute(update(runs).where(runs.c.id == run).values(states=states))
 
 
 def _merged(changes: Sequence[Change]) -> list[Change]:

@@ -398,6 +398,7 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str]) -> Run:
         root=row.root,
         service_account=row.service_account,
         notices=tuple(decode(row.notices)) if row.notices else (),
+        states=tuple((RunState(state), time) for state, time in decode(row.states)) if row.states else (),
     )
 
 
