@@ -9,7 +9,7 @@ from typing import Any, Final
 from palmette.domain.graph import Fresh, Freshness
 from palmette.engine import refusals
 from palmette.engine.plan import SecretVariable
-from palmette.engine.podspecs import OWN, fixed
+from palmette.engine.podspecs import own
 from palmette.engine.retries import retry
 from palmette.errors import Problem
 from palmette.ir.spec import (
@@ -73,8 +73,6 @@ def freshness(config: PalmetteConfig) -> Fresh | None:
 
 def _secrets(kubernetes: KubernetesConfig) -> Iterator[SecretVariable]:
     for secret in kubernetes.secrets_as_env:
-        # The names of others are known when the task begins, and they need not be there.
-        holder = fixed(secret)
-        for entry in secret.keys if holder else ():
-            name = entry.key if holder == OWN else f"{holder}/{entry.key}"
-            yield SecretVariable(name=name, variable=entry.variable, optional=secret.optional)
+        # Others are looked for when the task begins.
+        for entry in secret.keys if own(secret) else ():
+            yield SecretVariable(name=entry.key, variable=entry.variable)

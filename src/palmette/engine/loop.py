@@ -119,6 +119,8 @@ class _Drive:
         self._progress = restore(self._tree.nodes(), records, run.state)
         self._library = Library(run, world, policy, self._tree)
         self._lookups: deque[str] = deque()
+        #: look-ups that wait for the end of an attempt
+        self._deferred: list[str] = []
         self._line = Line(world.slots)
         self._due: list[tuple[float, str]] = []
         #: commands that wait for their changes to be durable
@@ -213,7 +215,12 @@ class _Drive:
         if group is not None:
             self._tell(self._tree.enter(group, now))
             return
-        answer = self._library.look_up(self._tree.tasks[name], now)
+        task = self._tree.tasks[name]
+        if self._library.deleted(task) in {volume for live in self._live.values() for volume in live.launch.volumes}:
+            # As on a cluster, a volume stays while somebody uses it.
+            self._deferred.append(name)
+            return
+        answer = self._library.look_up(task, now)
         self._tell(answer)
         if isinstance(answer, Hit):
             # The run has the metrics of what it reuses. There is no attempt; 0 stands for it.
@@ -361,6 +368,9 @@ class _Drive:
         del self._live[id]
         self._heard(live, last=True)
         outcome.redact(live.places.directory / "log", live.launch.confidential.values())
+        if live.launch.volumes:
+            self._lookups.extend(self._deferred)
+            self._deferred.clear()
         if live.launch.mounts:
             self._broom.submit(remove, live.launch.scratch)
         self._release(live.task.name)

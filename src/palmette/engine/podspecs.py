@@ -31,21 +31,18 @@ _WITHOUT_EFFECT: Final = {
 }
 
 
-def fixed(secret: SecretAsEnv) -> str:
-    """The name of a secret that the document says, and that must be there; else empty."""
-    if secret.optional:
-        return ""
+def own(secret: SecretAsEnv) -> bool:
+    """Whether its keys are what Palmette's own steps ask for by name alone; the run is given these before it begins."""
     parameter = secret.secret_parameter
-    if parameter is None:
-        return secret.secret
-    return parameter.constant if parameter.has_constant and isinstance(parameter.constant, str) else ""
+    name = secret.secret if parameter is None or not parameter.has_constant else parameter.constant
+    return name == OWN and not secret.optional
 
 
 def references(config: KubernetesConfig) -> dict[str, ParameterInput]:
     """Where the names of what is lent come from; the keys say for what each is."""
     found: dict[str, ParameterInput] = {}
     for index, secret in enumerate(config.secrets_as_env):
-        if not fixed(secret):
+        if not own(secret):
             found[f"secretAsEnv[{index}]"] = secret.secret_parameter or _constant(secret.secret)
     for index, configmap in enumerate(config.configmaps_as_env):
         found[f"configMapAsEnv[{index}]"] = configmap.configmap_parameter or _constant(configmap.configmap)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import assert_never
 
@@ -10,7 +11,7 @@ from palmette.domain.fingerprint import fingerprint
 from palmette.domain.graph import Freshness, Resources
 from palmette.domain.run import Reused, Run
 from palmette.engine.attempt import secret_values
-from palmette.engine.claims import claimed, claims
+from palmette.engine.claims import claimed, claims, deleted
 from palmette.engine.fingerprints import parts
 from palmette.engine.importing import imported
 from palmette.engine.inputs import Inputs, Omitted, UnusableInput, parameter_text, resolve
@@ -95,6 +96,14 @@ class Library:
                 raise UnusableInput(str(error)) from None
             known = self._given[task.name] = inputs, resources
         return known
+
+    def deleted(self, task: PlannedTask) -> str | None:
+        """The name of the volume that the task is there to delete; None if it is there for something else."""
+        if not claims(task.container):
+            return None
+        with suppress(Omitted, UnusableInput):
+            return deleted(task, self.given(task)[0]) or None
+        return None
 
     def look_up(self, task: PlannedTask, now: float) -> Answer:
         """Whether the task was done before, and its outputs stand; or whether it is left out, or executes nothing."""
