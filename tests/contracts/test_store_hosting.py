@@ -408,3 +408,24 @@ def test_what_cannot_be_compared_is_said_all_at_once(home: Home) -> None:
     assert [problem.where for problem in refused.value.problems] == [
         *("nothing", "name", "created", "created", "name", "weight")
     ]
+
+
+# What Palmette compiled
+
+
+def test_a_pipeline_that_palmette_compiled_brings_its_presets_metrics_and_ranges(home: Home) -> None:
+    text = (Path(__file__).parent.parent / "golden" / "tumour.yaml").read_bytes()
+    pipeline, _ = pipelines.upload(home, text, filename="tumour.yaml")
+
+    def started(**parameters: object) -> Run:
+        return submitting.submit(home, Submission(pipeline=pipeline.id, parameters=parameters))  # type: ignore[arg-type]
+
+    full = started()
+    assert (full.preset, [metric.name for metric in full.metrics if metric.primary]) == ("full", ["auc"])
+    facts = pipelines.document(home, full.spec).platform.algorithm
+    toy: Any = facts["presets"]
+    assert started(**toy["toy"]).preset == "toy"
+    assert [setting.name for setting in full.settings] == [entry["name"] for entry in facts["config"]]  # type: ignore[index,union-attr,call-overload]
+    with pytest.raises(ConfigError) as refused:
+        started(test_share=0.9, penalty="l3", C="much")
+    assert {problem.where for problem in refused.value.problems} == {"test_share", "penalty", "C"}

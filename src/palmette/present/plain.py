@@ -79,6 +79,7 @@ def _run(run: Run, *, interrupted: bool) -> dict[str, Json]:
         "host": None if host is None else {"name": host.name, "cpus": host.cpus, "memory": host.memory},
         "tags": list(run.tags),
         "note": run.note or None,
+        "notices": list(run.notices),
     }
 
 

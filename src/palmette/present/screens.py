@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -139,6 +140,9 @@ def _sections(detail: Detail, now: float) -> Iterable[RenderableType]:
     if stored:
         yield Text("\nartifacts", style="dim")
         yield artifacts(stored)
+    if run.notices:
+        yield Text("\nnotices", style="dim")
+        yield from (Padding(Text(notice), (0, 0, 0, 2)) for notice in run.notices)
 
 
 def _facts(detail: Detail, now: float) -> Table:
