@@ -61,6 +61,8 @@ class Auth:
         self._failures = Failures()
         # Tokens are looked up beside the requests: a full house is no reason to keep a stranger waiting for a refusal.
         self._limiter = CapacityLimiter(2)
+        # Who guesses waits for others who guess, and for nobody else.
+        self._suspects = CapacityLimiter(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,32 +79,40 @@ class Auth:
     async def _refused(self, scope: Scope) -> tuple[int, str, dict[str, str]] | None:
         """Why the request goes no further; None if it does, with the caller in its scope."""
         headers = Headers(scope=scope)
+        if scope["path"] in self._open and scope["method"] in _SAFE:
+            return None
         if scope["method"] not in _SAFE and _foreign(headers):
             return 403, "a page of another site must not change anything here", {}
-        presented = _presented(headers)
+        presented, now = _presented(headers), self._now()
         address = scope["client"][0] if scope.get("client") else ""
-        if presented and self._failures.many(address, presented, self._now()):
-            return 429, "too many tokens that are nobody's came from this address", {"retry-after": str(int(_WINDOW))}
+        suspect = self._failures.many(address, now)
+        if presented and self._failures.known(presented, now):
+            return self._nobodys(address, now)
         try:
-            look = partial(tokens.recognise, self._home, presented, now=self._now())
-            found = await to_thread.run_sync(look, limiter=self._limiter)
+            look = partial(tokens.recognise, self._home, presented, now=now)
+            found = await to_thread.run_sync(look, limiter=self._suspects if suspect else self._limiter)
         except StoreError:
             return 503, "the store cannot be read just now", {"retry-after": "1"}
-        if presented:
-            self._failures.note(address, presented, self._now(), good=found.role is not None)
         if found.role is not None:
             scope[KEY] = Caller(name=found.name, role=found.role)
             return None
-        return self._stranger(scope, headers, presented, guarded=found.guarded or not self._near)
+        if presented and (found.guarded or not self._near):
+            self._failures.note(presented, now)
+            return self._nobodys(address, now)
+        return self._stranger(scope, headers, guarded=found.guarded or not self._near)
 
-    def _stranger(
-        self, scope: Scope, headers: Headers, presented: str, *, guarded: bool
-    ) -> tuple[int, str, dict[str, str]] | None:
-        if scope["path"] in self._open and scope["method"] in _SAFE:
-            return None
+    def _nobodys(self, address: str, now: float) -> tuple[int, str, dict[str, str]]:
+        """A token that is nobody's: 401; 429 once this address has presented many."""
+        if self._failures.many(address, now):
+            return 429, "too many tokens that are nobody's came from this address", {"retry-after": str(int(_WINDOW))}
+        self._failures.count(address, now)
+        what = "this token is nobody's, or has expired: send one as `Authorization: Bearer …`"
+        return 401, what, dict(_CHALLENGE)
+
+    def _stranger(self, scope: Scope, headers: Headers, *, guarded: bool) -> tuple[int, str, dict[str, str]] | None:
+        """Somebody without a token."""
         if guarded:
-            what = "this token is nobody's, or has expired" if presented else "this server wants a token"
-            return 401, f"{what}: send it as `Authorization: Bearer …`", dict(_CHALLENGE)
+            return 401, "this server wants a token: send one as `Authorization: Bearer …`", dict(_CHALLENGE)
         if not tokens.loopback(_hostname(headers.get("host", ""))):
             # A name that was made to point here: the page that asks is somebody else's.
             return 403, "without tokens this server answers to 127.0.0.1 and localhost alone", {}
@@ -111,33 +121,35 @@ class Auth:
 
 
 class Failures:
-    """Counts tokens that are nobody's, by the address that presents them. What was good a moment ago is not held up by
-    a neighbour who guesses."""
+    """Remembers tokens that are nobody's, and the addresses that present them. A good token is never held up by a
+    neighbour's bad ones: only what is refused anyway is refused more curtly, and without asking the store again."""
 
     def __init__(self) -> None:
-        self._bad: OrderedDict[str, deque[float]] = OrderedDict()
-        self._good: OrderedDict[bytes, float] = OrderedDict()
+        self._tokens: OrderedDict[bytes, float] = OrderedDict()
+        self._addresses: OrderedDict[str, deque[float]] = OrderedDict()
 
-    def many(self, address: str, presented: str, now: float) -> bool:
-        """Whether this address is to wait."""
-        if now - self._good.get(_mark(presented), -_WINDOW) < _WINDOW:
-            return False
-        times = self._bad.get(address, deque())
+    def known(self, presented: str, now: float) -> bool:
+        """Whether this token was nobody's a moment ago."""
+        return now - self._tokens.get(_mark(presented), -_WINDOW) < _WINDOW
+
+    def many(self, address: str, now: float) -> bool:
+        """Whether this address has presented too many."""
+        times = self._addresses.get(address, deque())
         while times and now - times[0] >= _WINDOW:
             times.popleft()
         return len(times) >= _FAILURES
 
-    def note(self, address: str, presented: str, now: float, *, good: bool) -> None:
-        """Remember what came of a token."""
-        if good:
-            self._good[_mark(presented)] = now
-            self._good.move_to_end(_mark(presented))
-            _shorten(self._good)
-        else:
-            self._good.pop(_mark(presented), None)
-            self._bad.setdefault(address, deque(maxlen=_FAILURES)).append(now)
-            self._bad.move_to_end(address)
-            _shorten(self._bad)
+    def note(self, presented: str, now: float) -> None:
+        """Remember the token."""
+        self._tokens[_mark(presented)] = now
+        self._tokens.move_to_end(_mark(presented))
+        _shorten(self._tokens)
+
+    def count(self, address: str, now: float) -> None:
+        """Remember the address."""
+        self._addresses.setdefault(address, deque(maxlen=_FAILURES)).append(now)
+        self._addresses.move_to_end(address)
+        _shorten(self._addresses)
 
 
 def _mark(presented: str) -> bytes:

@@ -112,9 +112,8 @@ def template(scope: Scope) -> str:
     endpoint = scope.get("endpoint")
     if endpoint is None:
         return "other"
-    routes = scope["app"].routes if "app" in scope else ()
-    found = (route.path for route in routes if isinstance(route, Route) and route.endpoint is endpoint)
-    return next(found, "other")
+    routes = (route for route in scope["app"].routes if isinstance(route, Route) and route.endpoint is endpoint)
+    return next((route.path for route in routes if route.path_regex.match(scope["path"])), "other")
 
 
 class _Counted:

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from palmette.errors import UsageError
 from palmette.operations.presence import Presence
 from palmette.operations.worker import Leaving, Worker
+from palmette.server.limits import PROTOCOL
 from palmette.server.scheduler import Scheduler
 
 __all__ = ["Leaving", "Serving", "address", "bind", "serve"]
@@ -104,6 +105,7 @@ class _Life:
             server_header=False,
             ws="none",
             timeout_graceful_shutdown=_GRACE,
+            **PROTOCOL,
         )
         self._uvicorn = _Uvicorn(config)
         self._asked = 0
