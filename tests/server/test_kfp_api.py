@@ -209,6 +209,20 @@ def test_all_that_is_wrong_with_parameters_is_said_at_once(client: Any, uploaded
     assert {word for word in ("x", "who", "z") if f"{word}:" in said["message"]} == {"x", "who", "z"}
 
 
+def test_a_run_says_what_of_it_is_ignored_on_one_machine(client: Any, pipeline_file: Path, tmp_path: Path) -> None:
+    selecting = tmp_path / "selecting.yaml"
+    chosen = "{platforms: {kubernetes: {deploymentSpec: {executors: {exec-add: {nodeSelector: {labels: {gpu: a}}}}}}}}"
+    selecting.write_text(f"{pipeline_file.read_text()}---\n{chosen}\n")
+    started = client.create_run_from_pipeline_package(
+        str(selecting), arguments={"who": "me"}, experiment_name=fresh("ignored")
+    )
+    run = client.get_run(started.run_id)
+    notices = run.plugins_output["palmette"].entries["notices"].value
+    assert any("node" in notice for notice in notices), notices
+    assert run.plugins_output["palmette"].state_message == "; ".join(notices)
+    assert list(run.pipeline_spec) == ["pipeline_spec", "platform_spec"]
+
+
 def test_a_recurring_run_is_made_switched_and_deleted(client: Any, uploaded: tuple[str, str]) -> None:
     experiment = client.create_experiment(fresh("nightly")).experiment_id
     pipeline, version = uploaded

@@ -240,12 +240,27 @@ class RunDetails:
     task_details: tuple[PipelineTaskDetail, ...] = ()
 
 
+class PluginState(StrEnum):
+    PLUGIN_STATE_UNSPECIFIED = "PLUGIN_STATE_UNSPECIFIED"
+    PLUGIN_RUNNING = "PLUGIN_RUNNING"
+    PLUGIN_SUCCEEDED = "PLUGIN_SUCCEEDED"
+    PLUGIN_FAILED = "PLUGIN_FAILED"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetadataValue:
+    """Something that a plugin said."""
+
+    value: Json = None
+    render_type: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PluginOutput:
-    """What a plugin of a cluster said."""
+    """What a plugin said. Under "palmette" stand the `notices` of a run: what this machine ignored of it, and why."""
 
-    entries: Mapping[str, Json] = field(default_factory=dict)
-    state: str = ""
+    entries: Mapping[str, MetadataValue] = field(default_factory=dict)
+    state: PluginState = PluginState.PLUGIN_STATE_UNSPECIFIED
     state_message: str = ""
 
 

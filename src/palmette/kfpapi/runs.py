@@ -17,8 +17,11 @@ from palmette.kfpapi.messages import (
     ArtifactInfo,
     ArtifactList,
     ChildTask,
+    MetadataValue,
     PipelineTaskDetail,
     PipelineVersionReference,
+    PluginOutput,
+    PluginState,
     RunDetails,
     RuntimeConfig,
     RuntimeState,
@@ -81,8 +84,18 @@ def message(run: Run, spec: Mapping[str, Json], tasks: Sequence[TaskRecord] | No
         error=error,
         run_details=None if tasks is None else RunDetails(task_details=_details(run, tasks)),
         recurring_run_id=run.schedule,
+        plugins_output=_notices(run.notices),
         state_history=_history(run.created, run.started, run.ended, state, error),
     )
+
+
+def _notices(notices: Sequence[str]) -> dict[str, PluginOutput]:
+    """What whoever reads of the run should know, where clients have a place for what KFP's API does not know of."""
+    if not notices:
+        return {}
+    entries = {"notices": MetadataValue(value=list(notices))}
+    said = "; ".join(notices)
+    return {"palmette": PluginOutput(entries=entries, state=PluginState.PLUGIN_SUCCEEDED, state_message=said)}
 
 
 def _history(
