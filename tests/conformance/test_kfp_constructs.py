@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from tests.conformance.engine_bench import Bench
 
+from palmette.blobs.references import NoDigests, References
 from palmette.domain.states import RunState, TaskState
 from palmette.engine.executors.choice import Executors
 from palmette.errors import ConfigError
 from palmette.ir import codec
 from palmette.ir.check import check
+from palmette.operations.outside import Outside
 
 GOOD, SKIPPED, FAILED = TaskState.SUCCEEDED, TaskState.SKIPPED, TaskState.FAILED
 HOSTILE = "a 'b' \"c\"\n$(touch /tmp/never) {{$.pipeline_job_name}}"
@@ -95,6 +99,39 @@ def test_an_importer_fills_its_metadata_and_its_consumer_sees_the_address(bench:
     assert ran.value("described-import") == f"{source}|2 of {source}|model"
     metadata = ran.artifact("importer", "artifact").metadata
     assert metadata == {"n": 2, "text": f"2 of {source}", "deep": {"list": [2]}}
+
+
+class Web(BaseHTTPRequestHandler):
+    """A web server with one model."""
+
+    def _answer(self) -> None:
+        self.send_response(200)
+        self.send_header("ETag", '"7"')
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+
+    do_HEAD = _answer
+
+    def do_GET(self) -> None:
+        self._answer()
+        self.wfile.write(b"model")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_what_is_imported_from_the_web_is_copied_for_a_container_that_wants_a_path(bench: Bench) -> None:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Web)
+    Thread(target=server.serve_forever, daemon=True).start()
+    uri = f"http://127.0.0.1:{server.server_address[1]}/model.bin"
+    try:
+        ran = replace(bench, importer=Outside(References(Path("/"), NoDigests()))).run("importers", {"uri": uri})
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert ran.state is RunState.SUCCEEDED, ran.why
+    assert ran.value("described-import") == f"{uri}|2 of {uri}|model"
+    assert ran.artifact("importer", "artifact").digest == 'etag:"7"'
 
 
 def test_tasks_and_whole_pipelines_are_tried_again(bench: Bench) -> None:
