@@ -258,5 +258,23 @@ def test_podman_runs_a_task_in_its_image_and_nothing_of_it_stays(podman: Path, t
         yard.until(Exited)
     finally:
         executor.close()
+    assert _entry(podman, tmp_path / "own") == "its own\n"
     left = subprocess.run(["podman", "ps", "-aq"], env=environ, capture_output=True, text=True, check=True)
     assert left.stdout == ""
+
+
+def _entry(podman: Path, directory: Path) -> str:
+    """What an image prints that says its own command."""
+    environ = {**os.environ, **_podman(podman)}
+    change = ["--change", 'ENTRYPOINT ["/bin/sh", "-c", "echo its own"]']
+    words = ["podman", "import", *change, str(podman / "tiny.tar"), "localhost/entry"]
+    subprocess.run(words, env=environ, check=True, capture_output=True)
+    (directory / "work").mkdir(parents=True)
+    executor = Executors(python=Path(sys.executable), environment=environ)
+    here = Container(runtime="podman", image="localhost/entry", name="palmette-entry")
+    try:
+        executor.start(replace(launch(directory), args=(), container=here))
+        Yard(directory, executor).until(Exited)
+    finally:
+        executor.close()
+    return (directory / "log").read_text()

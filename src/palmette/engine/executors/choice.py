@@ -295,7 +295,7 @@ class Executors:
         if attempt.stock:
             how = [running.__file__] if attempt.stock.old else ["-m"]
             command = ["python3", *how, *attempt.stock.words(str(launch.directory / stock.FILE))]
-        if attempt.python and command[0] in ("python", "python3"):
+        if attempt.python and command[:1] in (["python"], ["python3"]) and launch.container is None:
             command[0] = str(attempt.python)
         if self._commands is None:
             self._commands = Commands(self._environment)
