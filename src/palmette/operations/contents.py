@@ -1,13 +1,17 @@
-"""What one run holds, for who names it by its whole id: its tasks, the bytes of an artifact, a log as it grows."""
+"""What one run holds: its document, its tasks, the bytes of an artifact, a log as it grows."""
 
 from __future__ import annotations
 
+import json
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from palmette.domain.run import TaskRecord
-from palmette.errors import NotFound, UsageError
+from palmette.domain.values import Json
+from palmette.errors import CorruptBlob, NotFound, UsageError
+from palmette.ir import codec
 from palmette.operations import outside
 from palmette.operations.home import Home, interrupted
 from palmette.store import runs as stored_runs
@@ -15,6 +19,21 @@ from palmette.store import tasks as stored_tasks
 
 #: bytes of a log that are read at once
 _PIECE: Final = 256 * 1024
+
+
+def document(home: Home, digest: str) -> Mapping[str, Json]:
+    """A pipeline's document as it is shown: the pipeline, or both parts under their names where there are two. Empty
+    where its bytes are gone, so that what else is known can still be said."""
+    try:
+        with home.blobs.open(digest) as file:
+            data = file.read()
+    except CorruptBlob:
+        return {}
+    # Documents of a server are kept in the very form; those of a laptop as YAML, which takes far longer to read.
+    if data[:1] != b"{":
+        data = codec.to_json(codec.loads(data)).encode()
+    found: Mapping[str, Json] = json.loads(data)
+    return found
 
 
 def tasks(home: Home, run: str) -> tuple[TaskRecord, ...]:

@@ -20,6 +20,7 @@ from palmette.errors import UsageError
 from palmette.operations.presence import Presence
 from palmette.operations.worker import Leaving, Worker
 from palmette.server.limits import PROTOCOL
+from palmette.server.opening import Opening
 from palmette.server.scheduler import Scheduler
 
 __all__ = ["Leaving", "Serving", "address", "bind", "serve"]
@@ -35,7 +36,8 @@ _GRACE: Final = 5
 class Serving:
     """What serves: the application, the worker if there is one, and that the store knows of it."""
 
-    app: ASGIApp
+    #: makes it, which may take a while: that the server lives is said meanwhile
+    make: Callable[[], ASGIApp]
     presence: Presence
     worker: Worker | None = None
     #: makes the runs of recurring runs, if anybody does
@@ -48,7 +50,8 @@ def bind(host: str, port: int) -> socket.socket:
     """Listen there from now on: who connects waits for the first answer. UsageError if that cannot be; port 0 is any
     that is free."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio leaves Nagle's algorithm on: 40 ms for each small answer.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind((host, port))
@@ -97,8 +100,9 @@ class _Uvicorn(uvicorn.Server):
 class _Life:
     def __init__(self, serving: Serving, bound: socket.socket, say: Callable[[str], None]) -> None:
         self._serving, self._bound, self._say = serving, bound, say
+        self._opening = Opening(serving.make)
         config = uvicorn.Config(
-            serving.app,
+            self._opening,
             lifespan="off",
             access_log=False,
             log_config=None,
@@ -118,21 +122,25 @@ class _Life:
         answering = loop.create_task(self._uvicorn.serve(sockets=[self._bound]))
         scheduler = self._serving.scheduler
         ticking = loop.create_task(scheduler.live()) if scheduler else None
+        loading = loop.create_task(self._opening.load())
         try:
-            await self._tend(answering)
+            await self._tend(answering, loading)
             if ticking is not None:
                 ticking.cancel()
             await self._end()
             await answering
+            await loading
         finally:
             if self._serving.worker is not None:
                 self._serving.worker.kill()
             await to_thread.run_sync(self._serving.presence.leave)
 
-    async def _tend(self, answering: asyncio.Task[None]) -> None:
-        """Keep the worker alive, and the store informed, until the end is asked for."""
+    async def _tend(self, answering: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
+        """Keep the worker alive, and the store informed, until the end is asked for, or the application cannot be made."""
         worker, beat, told = self._serving.worker, time.monotonic() + _BEAT, False
         while not self._asked and not answering.done():
+            if loading.done() and loading.exception():
+                return
             if self._uvicorn.started and not told:
                 told = True
                 self._say("ready")

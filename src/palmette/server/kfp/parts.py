@@ -7,9 +7,8 @@ from typing import Final, TypeVar
 
 from palmette.domain.listing import Page, Predicate, Slice
 from palmette.domain.values import Json
-from palmette.ir import codec
 from palmette.kfpapi.listing import Grammar
-from palmette.operations import pipelines
+from palmette.operations import contents
 from palmette.operations.home import Home
 from palmette.server.rows import NUMBER, Asked, Query
 
@@ -47,10 +46,9 @@ class Documents:
         self._known: dict[str, Mapping[str, Json]] = {}
 
     def shown(self, digest: str) -> Mapping[str, Json]:
-        """The pipeline, or both parts under their names where it has a platform document; nothing without a digest."""
+        """As `contents.document`; nothing without a digest."""
         if not digest:
             return {}
         if digest not in self._known:
-            pipeline, platform = codec.to_plain(pipelines.document(self._home, digest))
-            self._known[digest] = {"pipeline_spec": pipeline, "platform_spec": platform} if platform else pipeline
+            self._known[digest] = contents.document(self._home, digest)
         return self._known[digest]
