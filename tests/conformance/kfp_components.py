@@ -45,6 +45,11 @@ def numbers(count: int) -> List[int]:
 
 
 @dsl.component
+def things(count: int) -> list:
+    return list(range(count))
+
+
+@dsl.component
 def twice(value: int) -> int:
     return 2 * value
 
@@ -139,6 +144,13 @@ def new(collect: dict):
         with dsl.ParallelFor(numbers(count=count).output) as value:
             doubled = twice(value=value)
         total(values=dsl.Collected(doubled.output))
+
+    if hasattr(dsl, "get_uri"):  # what came before it wanted to know what is in a list
+
+        @dsl.pipeline(name="untyped")
+        def untyped(count: int = 2):
+            with dsl.ParallelFor(things(count=count).output) as value:
+                twice(value=value)
 
     @dsl.pipeline(name="optional")
     def optional(value: Optional[str] = None):

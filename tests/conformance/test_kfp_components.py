@@ -25,6 +25,7 @@ from palmette.engine.planning import plan
 from palmette.engine.reuse import Policy
 from palmette.engine.world import World
 from palmette.ir import codec
+from palmette.ir.check import check
 from palmette.operations import environments
 from palmette.operations.preparing import directories
 from palmette.operations.stock import Interpreters
@@ -46,7 +47,9 @@ class Bench:
     def run(self, name: str, parameters: Mapping[str, Json] | None = None) -> dict[str, TaskRecord]:
         """The tasks of a run that is over, by what they are called."""
         self.count += 1
-        planned = plan(codec.loads((self.compiled / f"{name}.yaml").read_bytes()), parameters or {})
+        document = codec.loads((self.compiled / f"{name}.yaml").read_bytes())
+        assert not [*check(document)]
+        planned = plan(document, parameters or {})
         ledger = MemoryLedger(planned.records())
         ledger.earlier = self.earlier
         environ = {"PATH": os.environ["PATH"], "HOME": str(self.directory), "XDG_CACHE_HOME": str(self.directory)}
@@ -135,6 +138,11 @@ def test_a_value_with_quotes_cannot_change_what_a_condition_means(newest: Bench,
 def test_integers_stay_integers_and_nothing_is_collected_from_no_items(newest: Bench) -> None:
     assert newest.value("collected", "total") == 6
     assert newest.value("collected", "total", {"count": 0}) == 0
+
+
+def test_the_items_of_a_list_that_does_not_say_what_is_in_it_are_what_they_are(newest: Bench) -> None:
+    found = newest.run("untyped")
+    assert [found[f"twice[{index}]"].outputs.parameters["Output"] for index in range(2)] == [0, 2]
 
 
 def test_a_parameter_that_is_not_given_is_none(newest: Bench) -> None:

@@ -282,7 +282,9 @@ def _typed(
     """A type that does not fit; a whole number is a number, and a part of a value may be of any type."""
     numbers = offered is ParameterType.INTEGER and wanted is ParameterType.DOUBLE
     status = {str(offered), str(wanted)} == {str(SystemParameter.TASK_FINAL_STATUS), str(ParameterType.STRUCT)}
-    if wanted is None or source.parameter_expression_selector or numbers or status or offered is wanted:
+    # The SDK calls the items of a list text where the list does not say what is in it.
+    item = offered is ParameterType.STRING and source.component_input_parameter.endswith("-loop-item")
+    if wanted is None or source.parameter_expression_selector or numbers or status or item or offered is wanted:
         return
     yield Problem(where=where, what=f"the component takes {wanted}, and {offered} is given")
 
