@@ -17,6 +17,7 @@ import pytest
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ParameterType
+from palmette.domain.hosting import Leaving
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import AttemptStarted, Change, PointsLogged, Reused, Run
 from palmette.domain.states import AttemptState, RunState, TaskState
@@ -30,7 +31,7 @@ from palmette.engine.plan import Plan
 from palmette.engine.planning import plan
 from palmette.engine.ports import Progress, Secrets
 from palmette.engine.reuse import Policy
-from palmette.engine.world import Leaving, World
+from palmette.engine.world import World
 from palmette.errors import LeaseLost
 from palmette.ir.spec import (
     ArtifactInput,

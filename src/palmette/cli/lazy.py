@@ -82,6 +82,7 @@ _OPERATIONS: Final = {
     "scheduler": "palmette.server.scheduler",
     "serving": "palmette.server.serving",
     "whole": "palmette.server.whole",
+    "journal": "palmette.server.journal",
     "presence": "palmette.operations.presence",
     "tokens": "palmette.operations.tokens",
     "worker": "palmette.operations.worker",

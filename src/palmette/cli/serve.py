@@ -76,12 +76,15 @@ def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_js
     url = serving.address(bound)
     presence = operation("presence").enter(opened, url)
     worker = None if options["no_worker"] else _worker(session, where, database, options)
-    whole = operation("whole")
-    whole.begin_log(options["log"])
-    app = whole.whole(opened, environ=session.environ, worker=worker, hosts=[host])
+    journal = operation("journal")
+    journal.begin(journal.Form(options["log"]))
+
+    def make() -> Any:
+        return operation("whole").whole(opened, environ=session.environ, worker=worker, hosts=[host])
+
     leaving = serving.Leaving.SOON if options["on_stop"] == "finish" else serving.Leaving.NOW
     scheduler = operation("scheduler").Scheduler(opened, session.environ, wake=worker.wake if worker else None)
-    life = serving.Serving(app=app, presence=presence, worker=worker, scheduler=scheduler, leaving=leaving)
+    life = serving.Serving(make=make, presence=presence, worker=worker, scheduler=scheduler, leaving=leaving)
     try:
         serving.serve(life, bound, _sayer(url, where, database and opened.store.where, as_json=as_json))
     finally:

@@ -136,3 +136,13 @@ class Role(StrEnum):
         """Whether who has this role may do what that one may."""
         order = list(Role)
         return order.index(self) >= order.index(other)
+
+
+class Leaving(StrEnum):
+    """Whether a driver is to leave its run, unfinished, to another one."""
+
+    NOT = "not"
+    #: once the tasks that run are over; none is begun any more
+    SOON = "soon"
+    #: at once; what runs is ended, and begins again under the next driver
+    NOW = "now"

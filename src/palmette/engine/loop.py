@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, assert_never
 
+from palmette.domain.hosting import Leaving
 from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.engine import outcome
@@ -50,7 +51,7 @@ from palmette.engine.vocabulary import (
     Succeeded,
     WaitUntil,
 )
-from palmette.engine.world import Leaving, World
+from palmette.engine.world import World
 from palmette.errors import PalmetteError
 
 #: Seconds between renewals of the lease.

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
+from palmette.domain.hosting import Leaving
 from palmette.engine.attempt import Surroundings
 from palmette.engine.ports import (
     Bytes,
@@ -44,16 +44,6 @@ class Undisturbed:
     def asked(self) -> int:
         """Never."""
         return 0
-
-
-class Leaving(StrEnum):
-    """Whether a driver is to leave its run, unfinished, to another one."""
-
-    NOT = "not"
-    #: once the tasks that run are over; none is begun any more
-    SOON = "soon"
-    #: at once; what runs is ended, and begins again under the next driver
-    NOW = "now"
 
 
 @dataclass(frozen=True, kw_only=True)

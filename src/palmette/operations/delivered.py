@@ -8,15 +8,19 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from palmette.capture.bundle import opened, unpack
 from palmette.domain.run import Environment, Pin, Run
 from palmette.errors import CaptureError
-from palmette.ir.spec import PipelineDocument
+from palmette.ir.spec import ExecutorSpec, PipelineDocument
 from palmette.operations import environments
 from palmette.operations.home import Home
 from palmette.operations.shelf import Shelf
 from palmette.runtime.delivery import BOOTSTRAP
+
+#: How the container of a captured step begins.
+_CAPTURED: Final = ("python3", "-c", BOOTSTRAP)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +43,7 @@ def delivered(document: PipelineDocument) -> Iterator[Delivered]:
     """The captured steps of a pipeline."""
     for label, executor in document.pipeline.executors.items():
         container = executor.container
-        if container is None or container.command[:3] != ("python3", "-c", BOOTSTRAP):
+        if container is None or container.command[:3] != _CAPTURED:
             continue
         config = document.platform.palmette.get(label)
         given = dict(zip(container.args[:-1], container.args[1:], strict=True))
@@ -50,6 +54,20 @@ def delivered(document: PipelineDocument) -> Iterator[Delivered]:
             python=_version(container.image),
             pins=_pins(given.get("--pins", "{}")),
         )
+
+
+def prepared(document: PipelineDocument) -> PipelineDocument:
+    """The pipeline for a host that makes its steps' environments: none of them installs anything itself."""
+
+    def executor(spec: ExecutorSpec) -> ExecutorSpec:
+        container = spec.container
+        if container is None or container.command[:3] != _CAPTURED:
+            return spec
+        args = tuple(each for each in container.args if each != "--install")
+        return replace(spec, container=replace(container, args=args))
+
+    executors = {label: executor(spec) for label, spec in document.pipeline.executors.items()}
+    return replace(document, pipeline=replace(document.pipeline, executors=executors))
 
 
 def code(home: Home, document: PipelineDocument) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+from palmette.domain.hosting import Leaving
 from palmette.domain.run import AttemptEnded, Lease, Run, TaskRecord
 from palmette.domain.states import AttemptState, RunState, TaskState, became
 from palmette.engine import loop, processes
@@ -16,7 +17,7 @@ from palmette.engine.executors.choice import Executors
 from palmette.engine.executors.terminal import Terminal
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.ports import Executor, Secrets
-from palmette.engine.world import Leaving, Signals, World
+from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from palmette.domain.hosting import Leaving
 from palmette.domain.run import Change, Host, Lease, Run, RunChanged, TaskChanged, TaskRecord, TasksPlanned
 from palmette.domain.states import RunState, TaskState
 from palmette.engine.patience import Patience
 from palmette.engine.planning import plan as make_plan
-from palmette.engine.world import Leaving, Signals
+from palmette.engine.world import Signals
 from palmette.errors import CorruptBlob, EnvironmentFailed, LeaseLost, PalmetteError, StoreError
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import delivered, environments, machine, running, secrets, vault
@@ -112,7 +113,7 @@ class _Driver:
     def ready(self, held: Shelf) -> Accepted:
         """All that the run needs, made here where it is not there yet. That may take minutes; others do not wait."""
         home, run, on = self.home, self.run, self.on
-        document = running.document(home, run)
+        document = delivered.prepared(running.document(home, run))
         plan, records = make_plan(document, run.config, images=bool(home.containers)), self.records
         if not records:
             records = plan.records()

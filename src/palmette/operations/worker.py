@@ -13,9 +13,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from palmette.engine.world import Leaving
-
-__all__ = ["Leaving", "Order", "Worker"]
+from palmette.domain.hosting import Leaving
 
 log: Final = logging.getLogger("palmette.worker")
 #: Seconds before a worker that died is started again, at first and at most: it may die of what will not pass.

@@ -24,8 +24,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Protocol
 
+from palmette.domain.hosting import Leaving
 from palmette.engine import processes
-from palmette.engine.world import Leaving
 from palmette.errors import LeaseLost, PalmetteError
 from palmette.operations import schedules, served
 from palmette.operations.containers import chosen

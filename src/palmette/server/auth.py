@@ -21,11 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from palmette.errors import StoreError
 from palmette.operations import tokens
 from palmette.operations.home import Home
-from palmette.server import failures
+from palmette.server import failures, health
 from palmette.server.caller import KEY, Caller
 
 #: Asked by whoever wants to know whether the server lives, before it has a token. They tell nothing else.
-OPEN: Final = frozenset({"/healthz", "/apis/v2beta1/healthz", "/apis/v1beta1/healthz"})
+OPEN: Final = health.PATHS
 #: Where a token may stand, besides "Authorization: Bearer": what a context of the kfp command can send.
 HEADER: Final = "x-palmette-token"
 COOKIE: Final = "palmette_token"

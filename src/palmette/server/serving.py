@@ -16,9 +16,10 @@ import uvicorn
 from anyio import to_thread
 from starlette.types import ASGIApp
 
+from palmette.domain.hosting import Leaving
 from palmette.errors import UsageError
 from palmette.operations.presence import Presence
-from palmette.operations.worker import Leaving, Worker
+from palmette.operations.worker import Worker
 from palmette.server.limits import PROTOCOL
 from palmette.server.opening import Opening
 from palmette.server.scheduler import Scheduler
@@ -136,7 +137,7 @@ class _Life:
             await to_thread.run_sync(self._serving.presence.leave)
 
     async def _tend(self, answering: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
-        """Keep the worker alive, and the store informed, until the end is asked for, or the application cannot be made."""
+        """Keep the worker alive and the store informed until the end is asked for, or there can be no application."""
         worker, beat, told = self._serving.worker, time.monotonic() + _BEAT, False
         while not self._asked and not answering.done():
             if loading.done() and loading.exception():

@@ -8,19 +8,10 @@ from starlette.applications import Starlette
 
 from palmette.operations.home import Home
 from palmette.operations.working import Wakes
-from palmette.server import journal
 from palmette.server.app import build
 from palmette.server.guard import before
-from palmette.server.journal import Form
 from palmette.server.measures import Measures
 from palmette.server.palmette import table
-
-__all__ = ["Form", "begin_log", "whole"]
-
-
-def begin_log(form: str) -> None:
-    """Write the server's log to standard error: "text" for people, "json" for machines."""
-    journal.begin(Form(form))
 
 
 def whole(home: Home, *, environ: Mapping[str, str], worker: Wakes | None, hosts: Sequence[str]) -> Starlette:

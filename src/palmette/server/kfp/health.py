@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from palmette.kfpapi import messages
+from palmette.server.health import HEALTHY
 from palmette.server.kfp.parts import PREFIX
 from palmette.server.rows import EMPTY, Asked, Query, Row, message
-
-#: All of it is said, though most of it is zero: a client looks at `multi_user`.
-_HEALTHY: Final = {
-    "commit_sha": "",
-    "tag_name": f"palmette {version('palmette')}",
-    "multi_user": False,
-    "pipeline_store": "database",
-}
 
 
 async def _healthz(_request: Request, _asked: Asked) -> Response:
     # In the event loop: no work that waits for a thread delays it.
-    return JSONResponse(_HEALTHY)
+    return JSONResponse(HEALTHY)
 
 
 def _authorized(_asked: Asked) -> messages.Empty:
