@@ -186,5 +186,7 @@ class _Objects(logging.Formatter):
 
 
 def _spelled(value: Json) -> str:
+    if isinstance(value, Mapping):
+        return "&".join(f"{name}={_spelled(each)}" for name, each in value.items())
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if text and " " not in text else json.dumps(text, ensure_ascii=False)
