@@ -145,13 +145,6 @@ def new(collect: dict):
             doubled = twice(value=value)
         total(values=dsl.Collected(doubled.output))
 
-    if hasattr(dsl, "get_uri"):  # what came before it wanted to know what is in a list
-
-        @dsl.pipeline(name="untyped")
-        def untyped(count: int = 2):
-            with dsl.ParallelFor(things(count=count).output) as value:
-                twice(value=value)
-
     @dsl.pipeline(name="optional")
     def optional(value: Optional[str] = None):
         maybe(value=value)
@@ -197,9 +190,22 @@ def new(collect: dict):
     collect.update({name: each for name, each in found.items() if name != "collect"})
 
 
+def newest(collect: dict):
+    """Those that need a newer SDK than 2.14, or that older ones refuse."""
+
+    @dsl.pipeline(name="untyped")
+    def untyped(count: int = 2):
+        with dsl.ParallelFor(things(count=count).output) as value:
+            twice(value=value)
+
+    collect["untyped"] = untyped
+
+
 if __name__ == "__main__":
     every = {"everyday": everyday}
     if hasattr(dsl, "OneOf"):
         new(every)
+    if hasattr(dsl, "run_notebook"):
+        newest(every)
     for name, pipeline in every.items():
         compiler.Compiler().compile(pipeline, f"{sys.argv[1]}/{name}.yaml")
