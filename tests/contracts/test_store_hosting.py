@@ -20,7 +20,7 @@ from palmette.domain.run import Run, Source
 from palmette.domain.states import RunState, TaskState
 from palmette.errors import AlreadyThere, ConfigError, Conflict, NotFound, QueryError, SpecError, UsageError
 from palmette.operations import experiments, pipelines, schedules, submitting
-from palmette.operations.home import Home
+from palmette.operations.home import Home, interrupted
 from palmette.operations.submitting import Submission
 from palmette.store import retention, tasks
 from palmette.store.database import Store
@@ -263,6 +263,8 @@ def test_a_run_is_accepted_for_the_servers_with_its_tasks(home: Home, start: Cal
     assert run.experiment == experiments.default(home).id
     assert experiments.default(home).last_run == run.created
     assert any("python:3.11" in notice for notice in run.notices)
+    # It waits for a server; nobody has to continue it.
+    assert not interrupted(run)
 
 
 def test_all_that_is_wrong_with_parameters_is_said_at_once(home: Home, start: Callable[..., Run]) -> None:

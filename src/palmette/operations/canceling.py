@@ -8,7 +8,7 @@ from palmette.domain.run import Run, RunChanged, TaskChanged
 from palmette.domain.states import RunState, TaskState, became
 from palmette.errors import LeaseLost, NotFound
 from palmette.operations import machine
-from palmette.operations.home import Home, hold, interrupted
+from palmette.operations.home import Home, hold, undriven
 from palmette.operations.running import settle_lost
 from palmette.store import leases, runs
 from palmette.store.ledger import RunLedger
@@ -21,7 +21,7 @@ def cancel(home: Home, ref: str) -> Run:
     if run.state.final:
         raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
     leases.request_cancel(home.store, run.id)
-    if interrupted(run):
+    if undriven(run):
         _end(home, run)
     return runs.get(home.store, run.id)
 

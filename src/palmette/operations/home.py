@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from palmette.blobs import Blobs
+from palmette.domain.hosting import SERVED
 from palmette.domain.run import Lease, Process, Run
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError
@@ -134,8 +135,13 @@ def _make_private(directory: Path, server: str) -> None:
 
 
 def interrupted(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
-    """Whether nobody drives the run any more though it is not over. Holders on other hosts are believed here; taking
-    their lease asks the database's clock."""
+    """Whether the run goes on only if somebody continues it. One that servers drive waits for the next of them."""
+    return run.queue != SERVED and undriven(run, alive)
+
+
+def undriven(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
+    """Whether nobody drives the run though it is not over. Holders on other hosts are believed here; taking their lease
+    asks the database's clock."""
     if run.state.final:
         return False
     return run.lease is None or (run.lease.process.boot == processes.boot() and not alive(run.lease.process))

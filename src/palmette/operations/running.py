@@ -25,12 +25,12 @@ from palmette.operations import environments, machine, outside, reading, secrets
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
 from palmette.operations.expressions import Deferred
-from palmette.operations.home import Home, hold, interrupted, open_home
+from palmette.operations.home import Home, hold, open_home, undriven
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.policy import policy
 from palmette.operations.preparing import directories
 from palmette.operations.project import Project
-from palmette.operations.surroundings import base
+from palmette.operations.surroundings import base, lent
 from palmette.operations.watching import Watch
 from palmette.store import leases, runs, tasks
 from palmette.store.ledger import RunLedger
@@ -92,7 +92,7 @@ def _executor(accepted: Accepted, aside: Callable[[bool], None]) -> Executor:
         python=Path(accepted.run.environment.executable),
         kit=None if accepted.isolated else accepted.directories.kit,
         templates=None if accepted.isolated else accepted.directories.templates,
-        environment=accepted.environ,
+        environment=lent(accepted.environ),
         template=accepted.template,
         imports=accepted.imports,
     )
@@ -108,7 +108,7 @@ def _surroundings(accepted: Accepted) -> Surroundings:
         home=accepted.home.directory,
         bundles=accepted.home.bundles,
         environment=base(accepted.environ),
-        variables={name: accepted.environ[name] for name in declared if name in accepted.environ},
+        variables={name: value for name, value in lent(accepted.environ).items() if name in declared},
         # What a server drives belongs to no source tree that is here.
         project=project.root if project.roots else None,
         sources=project.roots,
@@ -206,7 +206,7 @@ def cancel(project: Project, environ: Mapping[str, str], ref: str) -> Run:
     if run.state.final:
         raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
     leases.request_cancel(home.store, run.id)
-    if interrupted(run):
+    if undriven(run):
         # What is canceled needs no environments that would have to be built.
         drive(_taken_over(home, run, project, environ), lambda _: None)
     return runs.get(home.store, run.id)
