@@ -239,10 +239,14 @@ def test_rooms_of_attempts_go_a_day_after_the_run_and_logs_stay(home: Home, user
         room.mkdir(parents=True)
         (room / "scratch").write_text("scratch")
         (room.parent / "log").write_text("said")
+        (home.runs / run.id / ".workspace" / "repository" / "work").mkdir(parents=True)
 
     gone = collected(home, user)
 
-    assert [(one.kind, one.path.parts[-4], one.size) for one in gone] == [(Kind.ATTEMPTS, old.id, 7)]
+    assert [(one.kind, one.path.relative_to(home.runs).as_posix(), one.size) for one in gone] == [
+        (Kind.ATTEMPTS, f"{old.id}/.workspace", 0),
+        (Kind.ATTEMPTS, f"{old.id}/for-loop-1.0.fit/1/work", 7),
+    ]
     assert (home.runs / old.id / "for-loop-1.0.fit" / "1" / "log").read_text() == "said"
 
 

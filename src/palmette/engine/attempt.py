@@ -35,6 +35,8 @@ from palmette.engine.references import bring
 
 #: The rooms of an attempt that are of no use to it once it is over.
 SCRATCH: Final = ("inputs", "outputs", "program", "values", "work", LENT)
+#: The directory in that of a run which its tasks share; no task can have its name.
+WORKSPACE: Final = ".workspace"
 #: What a container's name cannot hold.
 _NAMELESS: Final = re.compile(r"[^A-Za-z0-9_.-]+")
 #: When an image is fetched, as a cluster and as Docker and Podman say it.
@@ -81,8 +83,8 @@ def directory(run: str, task: str, serial: int | str) -> str:
 
 
 def workspace(run: str) -> str:
-    """The directory that the tasks of a run share, below the home; no task can have its name."""
-    return f"runs/{run}/.workspace"
+    """The directory that the tasks of a run share, below the home."""
+    return f"runs/{run}/{WORKSPACE}"
 
 
 def secret_values(task: PlannedTask, secrets: Secrets) -> dict[str, str]:

@@ -21,7 +21,7 @@ from typing import Final, assert_never
 
 from palmette.blobs import Blobs
 from palmette.capture.bundle import remove as remove_unpacked
-from palmette.engine.attempt import SCRATCH
+from palmette.engine.attempt import SCRATCH, WORKSPACE
 from palmette.engine.attempt import remove as remove_tree
 from palmette.errors import CorruptBlob, NotFound
 
@@ -118,11 +118,15 @@ def strangers(directory: Path, known: Collection[str], used: Used, *, before: fl
 
 
 def attempts(directory: Path, known: Mapping[str, float | None], used: Used, *, before: float) -> Iterator[Leftover]:
-    """The rooms of attempts of runs that were over before that time. `known` says when each was over, if it is."""
+    """The rooms of attempts, and what tasks shared, of runs that were over before that time. `known` says when each was
+    over, if it is."""
     for run in _entries(directory):
         ended = known.get(run.name)
         if ended is not None and ended < before:
-            for attempt in (attempt for task in _entries(run) for attempt in _entries(task)):
+            shared = run / WORKSPACE
+            if shared.is_dir() and run not in used:
+                yield Leftover(kind=Kind.ATTEMPTS, path=shared, size=_size(shared), before=before)
+            for attempt in (each for task in _entries(run) if task != shared for each in _entries(task)):
                 rooms = [attempt / name for name in SCRATCH if (attempt / name).is_dir()]
                 if rooms and attempt not in used:
                     for room in rooms:
