@@ -342,7 +342,7 @@ def executed(server: Any, client: Any, pipeline_file: Path) -> Run:
     ended = AttemptRecord(
         **{**{name: getattr(attempt, name) for name in attempt.__dataclass_fields__}, "state": AttemptState.SUCCEEDED},
     )
-    parts = Parts(what="add", parameters={"x": 1}, inputs={"data": (file.digest,)})
+    parts = Parts(what="add", parameters={"x": 1}, inputs={"data": (file.digest, "named data.csv")})
     lease = hold(home, run.id, "here")
     outputs = Outputs(parameters={"sum": 3}, artifacts={"table": file})
     RunLedger(home.store, lease, home.blobs.exists).record(

@@ -34,6 +34,9 @@ from palmette.kfpapi.messages import (
 _CANCELED: Final = 1
 _FAILED: Final = 2
 
+#: How digests begin. Beside them a task's parts name what else it can see of an input: a file's name, its format.
+_DIGESTS: Final = ("sha256:", "sha256-dir:", "etag:")
+
 #: A client waits for SUCCEEDED, FAILED or SKIPPED: to say CANCELED would make it wait for ever.
 _RUN_STATES: Final[Mapping[RunState, RuntimeState]] = {
     RunState.PENDING: RuntimeState.PENDING,
@@ -180,7 +183,13 @@ def _inputs(task: TaskRecord, made: Mapping[str, Artifact]) -> dict[str, Artifac
         return {}
     values = {name: ArtifactList(value=value) for name, value in task.parts.parameters.items()}
     artifacts = {
-        name: _listed([made.get(digest) or Artifact(type="", digest=digest, size=0, filename="") for digest in digests])
+        name: _listed(
+            [
+                made.get(digest) or Artifact(type="", digest=digest, size=0, filename="")
+                for digest in digests
+                if digest.startswith(_DIGESTS)
+            ]
+        )
         for name, digests in task.parts.inputs.items()
     }
     return {**values, **artifacts}
