@@ -16,13 +16,14 @@ from typing import Any
 
 import pytest
 
-from palmette.domain.run import Run, TaskRecord
-from palmette.domain.states import RunState, TaskState
+from palmette.domain.run import Attempt, Run, TaskRecord
+from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.engine.attempt import Surroundings
 from palmette.engine.executors import enclosure
 from palmette.engine.executors.choice import Executors
 from palmette.engine.loop import drive
 from palmette.engine.memory import MemoryLedger
+from palmette.engine.plan import Plan
 from palmette.engine.planning import plan
 from palmette.engine.ports import Launch, Mount
 from palmette.engine.reuse import Policy, stands
@@ -131,7 +132,11 @@ class Bench:
     def run(self, script: str, container: Mapping[str, Any] | None = None, **pod: Any) -> TaskRecord:
         planned = plan(codec.loads(self.document(script, pod, container)), {})
         self.serial += 1
-        self.ledger = MemoryLedger(planned.records())
+        return self.drive(planned, planned.records(), f"r{self.serial}")
+
+    def drive(self, planned: Plan, records: Sequence[TaskRecord], id: str) -> TaskRecord:
+        """Drive the run from where it is."""
+        self.ledger = MemoryLedger(records)
         world = World(
             ledger=self.ledger,
             executor=self.executor,
@@ -144,8 +149,8 @@ class Bench:
             ),
             vault=self.vault,
         )
-        run = Run(id=f"r{self.serial}", project="p", algorithm="a", state=RunState.PENDING, created=1.0)
-        drive(planned, run, planned.records(), world, Policy(grace=1.0))
+        run = Run(id=id, project="p", algorithm="a", state=RunState.PENDING, created=1.0)
+        drive(planned, run, records, world, Policy(grace=1.0))
         return self.ledger.tasks["t"]
 
     def says(self, script: str, container: Mapping[str, Any] | None = None, **pod: Any) -> str:
@@ -317,6 +322,17 @@ def _command(process: Path) -> str:
     with contextlib.suppress(OSError):
         return (process / "cmdline").read_text()
     return ""
+
+
+def test_what_a_task_was_lent_whose_driver_died_is_cleared_away(bench: Bench) -> None:
+    planned = plan(codec.loads(bench.document('echo x > "$0"', {})), {})
+    dead = Attempt(serial=1, number=1, how="", state=AttemptState.LOST, directory="runs/r1/t/1")
+    left = bench.directory / dead.directory / "lent" / "empty0"
+    left.mkdir(parents=True)
+    (left / "file").write_text("left")
+    records = [replace(record, state=TaskState.QUEUED, attempts=(dead,)) for record in planned.records()]
+    assert bench.drive(planned, records, "r1").state is TaskState.SUCCEEDED
+    assert not left.parent.exists()
 
 
 HOG = "import os, sys, time\nheld = bytearray(200 << 20)\nopen(sys.argv[1], 'w').write('fed')\n"
