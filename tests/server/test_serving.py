@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from benchmarks.soak.hosting import PATIENCE, Hosting, Server, chain
+import yaml
+from benchmarks.soak.hosting import PALMETTE, PATIENCE, Hosting, Server, chain
+
+ALGORITHM = """
+from palmette import algorithm, step
+
+
+def helper() -> int:
+    return 42
+
+
+@step
+def answer() -> int:
+    return helper()
+
+
+@algorithm
+def far() -> None:
+    answer()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +121,23 @@ def test_what_cannot_go_on_ends_with_its_reason(hosting: Hosting, server: Server
     assert hosting.ended([broken]) == {broken: "FAILED"}
     (row,) = hosting.rows("SELECT message FROM tasks WHERE run = ?", broken)
     assert row["message"] == "exit code 3"
+
+
+def test_a_pipeline_that_brings_its_code_along_needs_no_project_and_no_install(
+    hosting: Hosting, server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "algorithms.py").write_text(ALGORITHM)
+    settings = f'[project]\nname = "far"\n[tool.palmette]\nlock = "none"\npython = "{sys.executable}"\n'
+    (tmp_path / "pyproject.toml").write_text(settings)
+    compiled = [PALMETTE, "compile", "far", "-o", "far.yaml"]
+    subprocess.run(compiled, cwd=tmp_path, env=hosting.environment, check=True, capture_output=True)
+    pipeline, platform = yaml.safe_load_all((tmp_path / "far.yaml").read_text())
+    run = server.submit({"pipeline_spec": pipeline, "platform_spec": platform})
+    assert hosting.ended([run]) == {run: "SUCCEEDED"}
+    (made,) = hosting.rows("SELECT value FROM parameters WHERE run = ?", run)
+    assert made["value"] == "42"
+    (attempt,) = hosting.rows("SELECT how FROM attempts WHERE run = ?", run)
+    assert attempt["how"] == "fork"
 
 
 def test_a_port_that_is_taken_is_one_error(hosting: Hosting, server: Server) -> None:

@@ -83,7 +83,10 @@ def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_js
         return operation("whole").whole(opened, environ=session.environ, worker=worker, hosts=[host])
 
     leaving = serving.Leaving.SOON if options["on_stop"] == "finish" else serving.Leaving.NOW
-    scheduler = operation("scheduler").Scheduler(opened, session.environ, wake=worker.wake if worker else None)
+
+    def scheduler() -> Any:
+        return operation("scheduler").Scheduler(opened, session.environ, wake=worker.wake if worker else None)
+
     life = serving.Serving(make=make, presence=presence, worker=worker, scheduler=scheduler, leaving=leaving)
     try:
         serving.serve(life, bound, _sayer(url, where, database and opened.store.where, as_json=as_json))

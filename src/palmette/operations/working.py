@@ -27,7 +27,7 @@ from typing import Any, Final, Protocol
 from palmette.domain.hosting import Leaving
 from palmette.engine import processes
 from palmette.errors import LeaseLost, PalmetteError
-from palmette.operations import schedules, served
+from palmette.operations import served
 from palmette.operations.containers import chosen
 from palmette.operations.home import Home, serve_home
 from palmette.operations.worker import Order
@@ -82,8 +82,6 @@ class Foreman:
         self._troubles: dict[str, _Trouble] = {}
         self._leaving = Leaving.NOT
         self._heard = b""
-        #: when recurring runs are looked at next
-        self._ticking = 0.0
         self._waker = _ends_of_children()
 
     def work(self) -> None:
@@ -100,11 +98,8 @@ class Foreman:
     # Taking
 
     def _look(self) -> None:
-        """See what is due, and who waits."""
+        """See who waits."""
         try:
-            if time.monotonic() >= self._ticking:
-                self._ticking = time.monotonic() + _LOOK
-                schedules.tick(self._home, time.time())
             self._take()
         except PalmetteError as error:
             log.error("the queue cannot be looked after: %s", error)

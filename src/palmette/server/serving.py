@@ -8,9 +8,9 @@ import errno
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import uvicorn
 from anyio import to_thread
@@ -22,7 +22,6 @@ from palmette.operations.presence import Presence
 from palmette.operations.worker import Worker
 from palmette.server.limits import PROTOCOL
 from palmette.server.opening import Opening
-from palmette.server.scheduler import Scheduler
 
 __all__ = ["Leaving", "Serving", "address", "bind", "serve"]
 
@@ -33,6 +32,13 @@ _BEAT: Final = 10.0
 _GRACE: Final = 5
 
 
+class Lives(Protocol):
+    """What goes on beside the answers, until it is canceled."""
+
+    async def live(self) -> None:
+        """Go on."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Serving:
     """What serves: the application, the worker if there is one, and that the store knows of it."""
@@ -41,8 +47,8 @@ class Serving:
     make: Callable[[], ASGIApp]
     presence: Presence
     worker: Worker | None = None
-    #: makes the runs of recurring runs, if anybody does
-    scheduler: Scheduler | None = None
+    #: makes what makes the runs of recurring runs, if anybody does; called after `make`
+    scheduler: Callable[[], Lives] | None = None
     #: what becomes of the tasks that run when the server is told to stop
     leaving: Leaving = Leaving.SOON
 
@@ -121,26 +127,32 @@ class _Life:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop)
         answering = loop.create_task(self._uvicorn.serve(sockets=[self._bound]))
-        scheduler = self._serving.scheduler
-        ticking = loop.create_task(scheduler.live()) if scheduler else None
         loading = loop.create_task(self._opening.load())
+        ticking = loop.create_task(self._tick(loading))
         try:
-            await self._tend(answering, loading)
-            if ticking is not None:
-                ticking.cancel()
+            await self._tend(answering, (loading, ticking))
             await self._end()
             await answering
-            await loading
+            for each in filter(_failed, (loading, ticking)):
+                each.result()
         finally:
+            ticking.cancel()
             if self._serving.worker is not None:
                 self._serving.worker.kill()
             await to_thread.run_sync(self._serving.presence.leave)
 
-    async def _tend(self, answering: asyncio.Task[None], loading: asyncio.Task[None]) -> None:
-        """Keep the worker alive and the store informed until the end is asked for, or there can be no application."""
+    async def _tick(self, loading: asyncio.Task[None]) -> None:
+        """Look after recurring runs, once all is loaded."""
+        await asyncio.wait([loading])
+        if self._serving.scheduler is not None and not loading.exception():
+            scheduler = await to_thread.run_sync(self._serving.scheduler)
+            await scheduler.live()
+
+    async def _tend(self, answering: asyncio.Task[None], others: Iterable[asyncio.Task[None]]) -> None:
+        """Keep the worker alive and the store informed until the end is asked for, or something cannot be."""
         worker, beat, told = self._serving.worker, time.monotonic() + _BEAT, False
         while not self._asked and not answering.done():
-            if loading.done() and loading.exception():
+            if any(map(_failed, others)):
                 return
             if self._uvicorn.started and not told:
                 told = True
@@ -171,3 +183,7 @@ class _Life:
         self._asked += 1
         if self._asked > 1:
             self._uvicorn.force_exit = True
+
+
+def _failed(task: asyncio.Task[None]) -> bool:
+    return task.done() and not task.cancelled() and task.exception() is not None
