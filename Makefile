@@ -62,7 +62,7 @@ format: install ## Format the code
 	$(BIN)/ruff format .
 
 lock: ## Pin the environments anew
-	$(UV) pip compile --quiet --universal --python-version 3.11 --extra optuna --extra environments --extra postgres --group dev --generate-hashes \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra optuna --extra postgres --group dev --generate-hashes \
 		--no-header --no-annotate pyproject.toml -o requirements-dev.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate $(CLINIC)/pyproject.toml -o $(CLINIC)/requirements.txt

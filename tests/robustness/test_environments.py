@@ -214,7 +214,7 @@ def test_an_index_that_cannot_be_reached_is_named(user: User) -> None:
 def test_without_uv_the_error_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match="there is no uv") as failed:
         uv.find({"PATH": str(tmp_path)}, beside=tmp_path)
-    assert "palmette[environments]" in failed.value.hint
+    assert "pip install uv" in failed.value.hint
 
 
 def test_nothing_in_it_can_be_written_without_changing_permissions(user: User, pin: Callable[..., Pin]) -> None:

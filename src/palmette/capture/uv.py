@@ -75,7 +75,7 @@ class Uv:
         return out.decode(errors="replace")
 
 
-_HINT: Final = "Install it (`pip install uv`, or palmette[environments]), or put it on the PATH."
+_HINT: Final = "It is installed with palmette; install it again (`pip install uv`), or put it on the PATH."
 
 
 def find(environ: Mapping[str, str], beside: Path | None = None) -> Uv:
