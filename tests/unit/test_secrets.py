@@ -10,6 +10,7 @@ from palmette.errors import ConfigError
 from palmette.operations import secrets, vault
 from palmette.operations.home import Home, make_home
 from palmette.operations.project import find
+from palmette.operations.surroundings import lent
 
 
 @pytest.fixture
@@ -62,3 +63,8 @@ def test_looking_for_a_secret_makes_no_home(environ: dict[str, str], tmp_path: P
     (tmp_path / "pyproject.toml").write_text('[project]\nname = "ward"\n[tool.palmette]\n')
     assert vault.reach(find(tmp_path, environ), environ).secret("palmette") is None
     assert not (tmp_path / ".palmette").exists()
+
+
+def test_no_step_may_declare_what_opens_palmettes_own_doors() -> None:
+    environ = {"PALMETTE_KEY": "k" * 32, "PALMETTE_KEY_OLD": "o" * 32, "PALMETTE_TOKEN": "pal_x", "REGION": "eu"}
+    assert lent(environ) == {"REGION": "eu"}

@@ -20,6 +20,14 @@ _PASSED: Final = frozenset(
     }
 )  # fmt: skip
 
+#: Palmette's own: no step is handed them, whatever it declares.
+_CONFIDENTIAL: Final = frozenset({"PALMETTE_KEY", "PALMETTE_KEY_OLD", "PALMETTE_TOKEN", "PALMETTE_STORE"})
+
+
+def lent(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that a step may declare, or its interpreter see: all but what opens Palmette's own doors."""
+    return {name: value for name, value in environ.items() if name not in _CONFIDENTIAL}
+
 
 def base(environ: Mapping[str, str], declared: Collection[str] = ()) -> dict[str, str]:
     """The variables that are passed on: the usual ones, locales, and what a step declared."""

@@ -27,7 +27,7 @@ from palmette.operations import accepting, machine, outside, secrets, vault
 from palmette.operations.details import shown
 from palmette.operations.originals import Original
 from palmette.operations.rerunning import Standing
-from palmette.operations.surroundings import base
+from palmette.operations.surroundings import base, lent
 from palmette.runtime import threads, trial
 from palmette.runtime.delivery import BOOTSTRAP
 
@@ -202,7 +202,7 @@ def prepared(standing: Standing, step: Repeatable, top: Path, claim: Claim) -> t
         home=top,
         bundles=standing.code.parent,
         environment=base(standing.environ),
-        variables={name: standing.environ[name] for name in step.task.config.env if name in standing.environ},
+        variables={name: value for name, value in lent(standing.environ).items() if name in step.task.config.env},
         project=project.root,
         sources=project.roots,
         interpreters={name: Path(each.executable) for name, each in standing.environments.items()},

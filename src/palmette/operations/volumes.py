@@ -80,13 +80,13 @@ def delete(home: Home, volume: Volume) -> None:
         return
     except OSError as error:
         raise StoreError(f"the volume {volume.name} cannot be removed: {error.strerror}", f"Look at {path}.") from error
-    remove(aside)
+    sweep(home)
     if aside.exists():
         raise StoreError(f"not all that was in the volume {volume.name} can be removed", f"Remove it: rm -rf {aside}")
 
 
 def sweep(home: Home) -> None:
-    """Remove what a deletion left that was cut short."""
+    """Remove what was deleted, what an earlier deletion left that was cut short included."""
     with suppress(FileNotFoundError):
         for path in (home.directory / VOLUMES).iterdir():
             if path.name.startswith(_GONE):
