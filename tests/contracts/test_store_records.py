@@ -40,6 +40,7 @@ from palmette.store import artifacts, captures, identity, leases, metrics, runs,
 from palmette.store.captures import BundleRecord
 from palmette.store.database import Store
 from palmette.store.ledger import RunLedger
+from palmette.store.rehearsal import rehearse
 from palmette.store.runs import Filter
 
 Accept = Callable[..., Run]
@@ -597,3 +598,10 @@ def test_run_ids_are_short_and_begin_with_a_letter() -> None:
     made = {identity.new_run_id() for _number in range(10_000)}
     assert len(made) == 10_000
     assert all(len(id) == 12 and id[0].isalpha() and id.islower() for id in made)
+
+
+def test_a_rehearsal_leaves_nothing(store: Store) -> None:
+    rehearse(store)
+    assert not runs.page(store)
+    with store.read() as connection:
+        assert not connection.exec_driver_sql("SELECT * FROM projects").all()

@@ -34,6 +34,7 @@ from palmette.operations.worker import Order
 from palmette.runtime.keeper import die_with
 from palmette.store import queue
 from palmette.store.queue import Waiting
+from palmette.store.rehearsal import rehearse
 
 log: Final = logging.getLogger("palmette.worker")
 #: Seconds between looks at the queue when nobody says that there is something new.
@@ -86,6 +87,11 @@ class Foreman:
 
     def work(self) -> None:
         """Go on until told to stop, and the drivers are gone."""
+        try:
+            rehearse(self._home.store)
+        except PalmetteError as error:
+            log.error("the store cannot be used yet: %s", error)
+        self._home.store.close()
         gc.collect()
         # Nothing of this is garbage, and a driver should not copy pages to find that out.
         gc.freeze()
@@ -209,7 +215,8 @@ class Foreman:
         signals = _Signals()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
         trouble = self._troubles.get(run.id)
-        home = _home(self._order)
+        # Without the connections of the worker, which has closed them, but with all that was put into words there.
+        home = self._home
         hopeless = trouble is not None and (trouble.errors >= _ERRORS or trouble.deaths >= _DEATHS)
         try:
             served.drive(home, run.id, self._on, signals, hopeless=hopeless)
