@@ -88,7 +88,7 @@ class Serving:
     def start(self, home: Home, *, guard: Sequence[Middleware] = (), others: Sequence[Row] = ()) -> Served:
         worker = Wakings()
         app = build(home, environ={}, worker=worker, guard=guard, others=others)
-        # The protocol is named as `serving.bind` does it: else asyncio leaves Nagle's algorithm on, for 40 ms an answer.
+        # The protocol is named, as `serving.bind` does: asyncio leaves Nagle's algorithm on else, 40 ms an answer.
         listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         listening.bind(("127.0.0.1", 0))
         listening.listen(128)

@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_spec_validator import validate
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -39,8 +41,6 @@ def test_every_route_is_described_once() -> None:
 
 
 def test_the_description_is_openapi(server: Any) -> None:
-    from openapi_spec_validator import validate
-
     validate(httpx.get(f"{server.url}/openapi.json").json())
 
 
@@ -87,8 +87,6 @@ def odd(serving: Any, server: Any) -> Any:
         async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
             scope[caller.KEY] = Caller(name="ann", role=Role.READ)
             await self.app(scope, receive, send)
-
-    from starlette.middleware import Middleware
 
     served = serving.start(server.home, guard=[Middleware(Reader)], others=rows)
     return served, release

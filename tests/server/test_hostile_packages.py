@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import tarfile
 import uuid
 import zipfile
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+import yaml
 
 Upload = Callable[..., httpx.Response]
 
@@ -54,10 +56,6 @@ def pipeline(pipeline_file: Path) -> str:
 
 
 def test_a_pipeline_is_taken_in_each_of_its_wrappings(upload: Upload, pipeline: str) -> None:
-    import json
-
-    import yaml
-
     as_json = json.dumps(yaml.safe_load(pipeline))
     wrapped: dict[str, bytes | str] = {
         "p.yaml": pipeline,
