@@ -365,8 +365,9 @@ def test_a_task_says_what_it_took_and_gave(client: Any, executed: Run, api: http
     (task,) = shown.run_details.task_details
     assert (task.state, task.run_id) == ("SUCCEEDED", executed.id)
     assert task.inputs["data"].artifact_ids == task.outputs["table"].artifact_ids
+    assert (task.inputs["x"].artifact_ids, task.outputs["sum"].artifact_ids) == (["1"], ["3"])
     (raw,) = api.get(f"runs/{executed.id}").json()["run_details"]["task_details"]
-    assert (raw["inputs"]["x"], raw["outputs"]["sum"]) == ({"value": 1}, {"value": 3})
+    assert (raw["inputs"]["x"]["value"], raw["outputs"]["sum"]["value"]) == (1, 3)
     (table,) = raw["outputs"]["table"]["artifacts"]
     assert (table["type"], table["size"], table["metadata"]) == ("system.Dataset", "8", {"rows": 1})
 

@@ -183,10 +183,11 @@ class ArtifactInfo:
 class ArtifactList:
     """What a task took or gave under one name: artifacts, equal ones under equal numbers, or a value.
 
-    `artifacts` and `value` are not in KFP's own API, whose clients leave them out.
+    `artifacts` and `value` are not in KFP's own API, whose clients leave them out. So that these see values, too, the
+    only one of `artifact_ids` is then the value's JSON.
     """
 
-    artifact_ids: tuple[Int64, ...] = ()
+    artifact_ids: tuple[str, ...] = ()
     artifacts: tuple[ArtifactInfo, ...] = ()
     value: Json = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
@@ -13,6 +14,7 @@ from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.kfpapi import messages
 from palmette.kfpapi.hosted import storage
+from palmette.kfpapi.kinds import finite
 from palmette.kfpapi.messages import (
     ArtifactInfo,
     ArtifactList,
@@ -181,7 +183,7 @@ def _attempts(number: str, task: TaskRecord) -> TaskExecutorDetail | None:
 def _inputs(task: TaskRecord, made: Mapping[str, Artifact]) -> dict[str, ArtifactList]:
     if task.parts is None:
         return {}
-    values = {name: ArtifactList(value=value) for name, value in task.parts.parameters.items()}
+    values = {name: _value(value) for name, value in task.parts.parameters.items()}
     artifacts = {
         name: _listed(
             [
@@ -196,13 +198,17 @@ def _inputs(task: TaskRecord, made: Mapping[str, Artifact]) -> dict[str, Artifac
 
 
 def _outputs(task: TaskRecord) -> dict[str, ArtifactList]:
-    values = {name: ArtifactList(value=value) for name, value in task.outputs.parameters.items()}
+    values = {name: _value(value) for name, value in task.outputs.parameters.items()}
     return {**values, **{name: _listed([artifact]) for name, artifact in task.outputs.artifacts.items()}}
+
+
+def _value(value: Json) -> ArtifactList:
+    return ArtifactList(artifact_ids=(json.dumps(finite(value), ensure_ascii=False),), value=value)
 
 
 def _listed(artifacts: Sequence[Artifact]) -> ArtifactList:
     return ArtifactList(
-        artifact_ids=tuple(_number(artifact.digest) for artifact in artifacts),
+        artifact_ids=tuple(str(_number(artifact.digest)) for artifact in artifacts),
         artifacts=tuple(
             ArtifactInfo(
                 type=artifact.type,
