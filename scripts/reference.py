@@ -40,6 +40,8 @@ _MADE: Final = "<!-- Written by `make docs` from the code. Change the code, not 
 
 #: Variables that the command reads.
 VARIABLES: Final = {
+    "PALMETTE_CONTAINERS": "How tasks are executed: `process`, or in their images with `docker` or `podman`. It "
+    "precedes the setting `containers`.",
     "PALMETTE_STORE": "The directory that remembers runs, relative to where you are, or the URL of a PostgreSQL "
     "database (`postgresql://…`). It precedes the setting `home`.",
     "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
