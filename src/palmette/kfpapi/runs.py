@@ -90,8 +90,18 @@ def message(run: Run, spec: Mapping[str, Json], tasks: Sequence[TaskRecord] | No
         run_details=None if tasks is None else RunDetails(task_details=_details(run, tasks)),
         recurring_run_id=run.schedule,
         plugins_output=_notices(run.notices),
-        state_history=_history(run.created, run.started, run.ended, state, error),
+        state_history=_before(run) + _history(_again(run), run.started, run.ended, state, error),
     )
+
+
+def _before(run: Run) -> tuple[RuntimeStatus, ...]:
+    """The states of a run that went on after its end, up to its last end."""
+    return tuple(RuntimeStatus(update_time=time, state=_RUN_STATES[each]) for each, time in run.states[:-1])
+
+
+def _again(run: Run) -> float:
+    """When the run was accepted, or went on for the last time."""
+    return run.states[-1][1] if run.states else run.created
 
 
 def _notices(notices: Sequence[str]) -> dict[str, PluginOutput]:
@@ -106,7 +116,11 @@ def _notices(notices: Sequence[str]) -> dict[str, PluginOutput]:
 def _history(
     created: float | None, started: float | None, ended: float | None, state: RuntimeState, error: Status | None
 ) -> tuple[RuntimeStatus, ...]:
-    steps = [(created, RuntimeState.PENDING, None), (started, RuntimeState.RUNNING, None), (ended, state, error)]
+    # A run that went on keeps the time of its first start.
+    begun = started if started is None or created is None else max(started, created)
+    if state is RuntimeState.PENDING:
+        begun = None
+    steps = [(created, RuntimeState.PENDING, None), (begun, RuntimeState.RUNNING, None), (ended, state, error)]
     known = [
         RuntimeStatus(update_time=time, state=each, error=problem) for time, each, problem in steps if time is not None
     ]
