@@ -9,23 +9,37 @@ import os
 import pty
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import sys
 import termios
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+import uvicorn
+
+from palmette.operations.home import serve_home
+from palmette.server.app import build
+from palmette.server.guard import before
+from palmette.server.measures import Measures
+from palmette.server.palmette import table
 
 ROOT = Path(__file__).parents[2]
 PALMETTE = Path(sys.executable).parent / "palmette"
 #: Nothing here takes half as long; what hangs is to fail, not to hang.
 PATIENCE = 120.0
+
+
+#: verbs that look at runs, and verbs that change them
+_LOOKING = ("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views")
+_CHANGING = ("tag", "note")
 
 
 @dataclass(frozen=True)
@@ -63,6 +77,9 @@ class Project:
 
     directory: Path
     environ: dict[str, str]
+    #: a server of the same home: what looks at runs is asked there, too, and is to print the same, byte for byte; what
+    #: changes them is asked there alone
+    server: str = ""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def __call__(
@@ -74,6 +91,28 @@ class Project:
         typed: str | None = None,
     ) -> Ended:
         """Run the command to its end, which is to have this exit code."""
+        if self.server and (arguments[0] in _CHANGING or arguments[:2] == ("views", "remove")):
+            return self._ended([*arguments, "--on", self.server], code, environ, cwd, typed)
+        here = self._ended(arguments, code, environ, cwd, typed)
+        if not self.server or arguments[0] not in _LOOKING or "get" in arguments or environ:
+            return here
+        there = self._ended([*arguments, "--on", self.server], code, environ, cwd, typed)
+        for _ in range(3):
+            if (here.out, here.err) != (there.out, there.err):
+                # Ages are counted in seconds, and one may have gone by.
+                here = self._ended(arguments, code, environ, cwd, typed)
+                there = self._ended([*arguments, "--on", self.server], code, environ, cwd, typed)
+        assert (there.out, there.err) == (here.out, here.err)
+        return here
+
+    def _ended(
+        self,
+        arguments: Sequence[str],
+        code: int,
+        environ: Mapping[str, str] | None,
+        cwd: Path | None,
+        typed: str | None,
+    ) -> Ended:
         done = subprocess.run(
             [PALMETTE, *arguments],
             cwd=cwd or self.directory,
@@ -219,6 +258,52 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         "GIT_COMMITTER_EMAIL": "ada@example.org",
     }
     end_templates(top / "run")
+
+
+class Hub:
+    """A server for every home that a test names, at an address of its own: what `palmette serve` answers with, in this
+    process."""
+
+    def __init__(self) -> None:
+        self._apps: dict[str, Any] = {}
+        self._made: dict[str, Callable[[], Any]] = {}
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        config = uvicorn.Config(self, lifespan="off", log_config=None, timeout_graceful_shutdown=1)
+        self._uvicorn = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._uvicorn.run, kwargs={"sockets": [self._socket]}, daemon=True)
+        self._thread.start()
+
+    def of(self, directory: Path, *, host: str = "127.0.0.1") -> str:
+        """The address of the server of a home, which need not be there before it is asked. On another host than this
+        one it wants tokens."""
+        key = f"h{len(self._made)}"
+
+        def made() -> Any:
+            home = serve_home(directory, None)
+            guard = before(home, [host], Measures(home))
+            return build(home, environ={"HOME": str(directory)}, guard=guard, others=table.ROWS)
+
+        self._made[key] = made
+        return f"http://127.0.0.1:{self._socket.getsockname()[1]}/{key}"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        key, _, rest = scope["path"].removeprefix("/").partition("/")
+        if key not in self._apps:
+            self._apps[key] = self._made[key]()
+        await self._apps[key]({**scope, "path": f"/{rest}"}, receive, send)
+
+    def end(self) -> None:
+        self._uvicorn.should_exit = True
+        self._thread.join(PATIENCE)
+        self._socket.close()
+
+
+@pytest.fixture(scope="session")
+def hub() -> Iterator[Hub]:
+    """Servers, as many as are wanted, on one port."""
+    hub = Hub()
+    yield hub
+    hub.end()
 
 
 def end_templates(runtime: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from conftest import Hub, Project
 
 JOB = """
     from dataclasses import dataclass
@@ -54,7 +54,8 @@ def test_the_first_run_has_nothing_to_be_compared_with(job: Project) -> None:
     assert "ran: no earlier run of this step is known" in job("why", "last", "fit").out
 
 
-def test_only_what_differs_is_shown_cause_first(job: Project) -> None:
+def test_only_what_differs_is_shown_cause_first(job: Project, hub: Hub) -> None:
+    job.server = hub.of(job.directory / ".palmette")
     job.run("job", "factor=3")
     out = job("diff").out
     assert "Only factor changed." in out
@@ -70,7 +71,8 @@ def test_only_what_differs_is_shown_cause_first(job: Project) -> None:
     assert (score["name"], score["before"], score["after"]) == ("score", 6.0, 9.0)
 
 
-def test_code_and_data_are_told_apart(job: Project) -> None:
+def test_code_and_data_are_told_apart(job: Project, hub: Hub) -> None:
+    job.server = hub.of(job.directory / ".palmette")
     job.write("rules.py", "def scale(value, factor):\n    return value * factor + 1\n")
     job.write("data", "abcdef")
     job.run("job")
@@ -134,7 +136,8 @@ def test_why_names_the_change(job: Project, what: str) -> None:
     assert reason["changed"]
 
 
-def test_why_of_what_was_reused_names_where_it_was_made(job: Project) -> None:
+def test_why_of_what_was_reused_names_where_it_was_made(job: Project, hub: Hub) -> None:
+    job.server = hub.of(job.directory / ".palmette")
     first = job.show()["run_id"]
     job.write("rules.py", "def scale(value, factor):\n    # a comment\n    return value * factor\n")
     job.run("job")

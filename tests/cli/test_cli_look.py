@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from conftest import Hub, Project
 
 SETTINGS = f"""
 [tool.palmette]
@@ -66,10 +66,10 @@ def once(tmp_path_factory: pytest.TempPathFactory, user: dict[str, str], project
 
 
 @pytest.fixture
-def made(once: Path, tmp_path: Path, user: dict[str, str], project_type: type[Project]) -> Iterator[Project]:
-    """A copy of it, to change."""
+def made(once: Path, tmp_path: Path, user: dict[str, str], project_type: type[Project], hub: Hub) -> Iterator[Project]:
+    """A copy of it, to change; looked at here and on a server."""
     shutil.copytree(once, tmp_path / "made")
-    project = project_type(tmp_path / "made", dict(user))
+    project = project_type(tmp_path / "made", dict(user), hub.of(tmp_path / "made" / ".palmette"))
     yield project
     project.end()
 

@@ -12,7 +12,7 @@ from palmette.store import database, runs
 from palmette.store.database import Store
 
 if TYPE_CHECKING:
-    from conftest import Project
+    from conftest import Hub, Project
 
 
 def write(store: Store, number: int, *, branch: str, C: float, note: str = "", algorithm: str = "tumour") -> None:
@@ -30,8 +30,9 @@ def write(store: Store, number: int, *, branch: str, C: float, note: str = "", a
 
 
 @pytest.fixture
-def searched(empty: Project) -> Project:
-    """A project with three runs in its store, that nobody had to execute."""
+def searched(empty: Project, hub: Hub) -> Project:
+    """A project with three runs in its store, that nobody had to execute; looked at here and on a server."""
+    empty.server = hub.of(empty.directory / ".palmette")
     (empty.directory / "pyproject.toml").write_text('[project]\nname = "clinic"\n\n[tool.palmette]\n')
     store = database.open(empty.directory / ".palmette")
     write(store, 1, branch="main", C=0.1, note="out of memory")

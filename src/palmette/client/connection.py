@@ -77,6 +77,8 @@ class Connection:
         self._url = parsed(server.url)
         self._patience = patience
         self._open = threading.local()
+        #: of all threads
+        self._lines: set[http.client.HTTPConnection] = set()
 
     def ask(
         self,
@@ -143,6 +145,12 @@ class Connection:
         line: http.client.HTTPConnection | None = getattr(self._open, "line", None)
         self._open.line = None
         if line is not None:
+            self._lines.discard(line)
+            line.close()
+
+    def __del__(self) -> None:
+        # Nobody else can: a thread that has ended leaves its line open.
+        for line in getattr(self, "_lines", ()):
             line.close()
 
     # One exchange
@@ -194,6 +202,7 @@ class Connection:
                 line = http.client.HTTPSConnection(host, port, timeout=self._patience, context=context)
             else:
                 line = http.client.HTTPConnection(host, port, timeout=self._patience)
+            self._lines.add(line)
             line.connect()
             line.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._open.line = line
@@ -234,10 +243,12 @@ class Connection:
         if answer.status == 401:
             had = "does not accept the token" if self.server.token else "wants a token"
             return AccessDenied(f"{where} {had}", error.hint if error and error.hint else _token_hint(self.server))
-        if error is not None:
-            return error
         if answer.status == 403:
-            return AccessDenied(f"{where} does not allow it", "Ask its administrator for a token with another role.")
+            what = f"{where} does not allow it" + (f": {error.message}" if error else "")
+            return AccessDenied(what, error.hint if error and error.hint else "Ask for a token with another role.")
+        if error is not None:
+            # What a server says that stands before all routes is no error of a verb.
+            return ServerError(f"{where}: {error.message}", error.hint) if type(error) is PalmetteError else error
         if answer.status >= 500:
             return ServerError(f"{where} has an error of its own ({answer.status})", "Its log says more.")
         hint = f"Is {self.server.url} right? It should be the address of a `palmette serve`."

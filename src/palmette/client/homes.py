@@ -72,6 +72,10 @@ class Home:
             return frames.frame(found["runs"])
         return [Run(self._asking, row["run_id"]) for row in found["runs"]]
 
+    def close(self) -> None:
+        """Let go of the connection; it is opened again when something is asked."""
+        self._asking.connection.close()
+
     def __repr__(self) -> str:
         scope = f", project {self._asking.project}" if self._asking.project else ""
         return f"<Home {self._asking.connection.server.url}{scope}>"

@@ -193,8 +193,8 @@ def accept(home: Home, run: str, parcel: str) -> Accepted:
         if _same(_parcel(home, there).whole, whole):
             return Accepted(run=run, known=True)
         raise AlreadyThere(f"there is another run {run}", "It was changed, or is none of this project's.")
-    gone = [digest for digest in _needed(whole) if not home.blobs.claim(digest)]
-    gone += missing(home, [digest.removeprefix(FILE) for digest in logs.values()])
+    single = [digest.removeprefix(FILE) for digest in logs.values()] + ([whole.run.bundle] if code else [])
+    gone = [digest for digest in _needed(whole) if not home.blobs.claim(digest)] + missing(home, single)
     if gone:
         raise UsageError(f"the bytes of {gone[0]} are missing, and {len(gone) - 1} more", "Push it again.")
     bundle = _unpacked(home, whole.run.bundle) if code else None
@@ -268,8 +268,10 @@ def _unpacked(home: Home, digest: str) -> BundleRecord:
     manifest = _bytes(home, digest)
     try:
         entries = [(str(each["path"]), str(each["sha256"])) for each in json.loads(manifest)["files"]]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         raise UsageError(f"{digest} is no bundle") from None
+    if missing(home, [sha256 for _, sha256 in entries]):
+        raise UsageError("the code of the run is missing", "Push it again.")
     bad = [path for path, _ in entries if path.startswith("/") or not {"", ".", ".."}.isdisjoint(path.split("/"))]
     if bad:
         raise UsageError(f"the bundle has a file {bad[0]!r}, which would lie elsewhere")
