@@ -22,6 +22,7 @@ from palmette import errors, testing
 from palmette.authoring.steps import Options
 from palmette.cli.app import palmette as command
 from palmette.cli.lazy import VERBS
+from palmette.client import homes
 from palmette.client import runs as client
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.metric import MetricPoint
@@ -44,6 +45,9 @@ VARIABLES: Final = {
     "precedes the setting `containers`.",
     "PALMETTE_STORE": "The directory that remembers runs, relative to where you are, or the URL of a PostgreSQL "
     "database (`postgresql://…`). It precedes the setting `home`.",
+    "PALMETTE_ON": "The server whose runs are meant, by its name or its URL; `local` for this machine. It precedes the "
+    "setting `on`, and `--on` precedes it.",
+    "PALMETTE_TOKEN": "The token for a server that you are not logged in to with one of its own.",
     "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
     "PALMETTE_IDLE": "For tests: how many seconds the idle process of the project's Python stays. 45 without it.",
     "PALMETTE_TOOL": "The command that `palmette.run` and its kin start from Python; without it this interpreter's own "
@@ -93,6 +97,10 @@ PRINTED: Final = {
     "tag": "a list: the tags that the run has then",
     "note": "an object: `note`",
     "import": "an object: what each column was taken for, and which runs are new",
+    "login": "an object: `name`, `url`, `caller`, `role`, `version`, `projects`, `file`; with `--list` a list of such "
+    "objects, with `error` in place of `file`",
+    "logout": "an object: `forgotten`",
+    "push": "an object: `run_id`, `server`, `known` (it was there already), and how many `files` and `bytes` were sent",
     "gc": "an object: what can be deleted, or was, by `kinds`, with `bytes`",
 }
 
@@ -210,11 +218,11 @@ def _python() -> Iterator[str]:
     yield "# Python\n"
     yield "What `import palmette` offers for working with runs, in any program of the project's interpreter. "
     yield "[Runs from Python](../how-to/python.md) shows it at work.\n"
-    for function in (client.run, client.get, client.runs):
+    for function in (client.run, client.get, client.runs, homes.connect):
         yield f"## palmette.{function.__name__}\n"
         yield f"```python\npalmette.{function.__name__}{_signature(function)}\n```\n"
         yield f"{_prose(inspect.getdoc(function) or '')}\n"
-    for kind in (client.Run, client.Task, client.Outputs, client.Output, client.Point):
+    for kind in (client.Run, client.Task, client.Outputs, client.Output, client.Point, homes.Home):
         yield from _type_page(kind)
 
 

@@ -15,6 +15,7 @@ from palmette import errors, testing
 from palmette.authoring.steps import Options
 from palmette.cli.app import palmette as command
 from palmette.cli.lazy import VERBS
+from palmette.client import homes
 from palmette.client import runs as client
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.operations.settings import SETTINGS
@@ -112,8 +113,8 @@ def test_everything_that_the_package_exports_is_documented() -> None:
 
 def test_what_drives_runs_from_python_is_documented() -> None:
     text = page("python.md")
-    assert re.findall(r"^## palmette\.(\w+)$", text, re.MULTILINE) == ["run", "get", "runs"]
-    for kind in (client.Run, client.Task, client.Output):
+    assert re.findall(r"^## palmette\.(\w+)$", text, re.MULTILINE) == ["run", "get", "runs", "connect"]
+    for kind in (client.Run, client.Task, client.Output, homes.Home):
         shown = text.partition(f"## {kind.__name__}\n")[2].partition("\n## ")[0]
         members = [name for name in vars(kind) if not name.startswith("_")]
         assert [name for name in members if f"`{name}" not in shown] == []

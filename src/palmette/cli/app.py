@@ -14,9 +14,10 @@ _EPILOG = """A first run: palmette init && palmette run example
 
 \b
 Exit codes:
-  0  done                      3  the run did not succeed
-  1  the project's code        69 a store or an interpreter cannot be used
-  2  wrong usage or config     130 interrupted"""
+  0  done                      69  a store, an interpreter or a server is no use
+  1  the project's code        77  a server does not allow it
+  2  wrong usage or config     130 interrupted
+  3  the run did not succeed"""
 
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:

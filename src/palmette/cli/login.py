@@ -129,7 +129,9 @@ def _asked(server: Server) -> Mapping[str, Json]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
 def logout(session: Session, /, name: str, as_json: bool) -> None:
-    """Forget a server and its token. The token itself stays valid there.
+    """Forget a server and its token.
+
+    The token itself stays valid there.
 
     \b
       palmette logout team
