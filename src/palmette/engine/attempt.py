@@ -32,6 +32,7 @@ from palmette.engine.ports import (
 )
 from palmette.engine.quantities import limit, processors
 from palmette.engine.references import bring
+from palmette.engine.remains import opened
 
 #: The rooms of an attempt that are of no use to it once it is over.
 SCRATCH: Final = ("inputs", "outputs", "program", "values", "work", LENT)
@@ -269,8 +270,8 @@ def _full(directory: Path) -> bool:
 def _headline(log: Path) -> str:
     """The line of a log that says most of a failure: the exception's, else Palmette's last message, else the last."""
     try:
-        with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - _TAIL))
+        with opened(log) as file:
+            file.seek(max(0, os.fstat(file.fileno()).st_size - _TAIL))
             text = file.read().decode(errors="replace")
     except OSError:
         return ""
@@ -298,7 +299,9 @@ def tidy(path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a directory, parts of which may be read-only; what resists stays."""
+    """Remove a directory, parts of which may be read-only; what resists stays. Links are removed, and not followed."""
+    if path.is_symlink():
+        path.unlink()
     if not path.exists():
         return
     shutil.rmtree(path, ignore_errors=True)
@@ -307,5 +310,6 @@ def remove(path: Path) -> None:
     for parent, names, _ in os.walk(path):
         for name in names:
             with contextlib.suppress(OSError):
-                Path(parent, name).chmod(0o700)
+                if not Path(parent, name).is_symlink():
+                    Path(parent, name).chmod(0o700)
     shutil.rmtree(path, ignore_errors=True)

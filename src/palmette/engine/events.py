@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from palmette.domain.metric import MetricPoint
 from palmette.engine.ports import Progress
+from palmette.engine.remains import opened
 
 #: Bytes read at once; a longer line is no event.
 _BATCH: Final = 1 << 20
@@ -43,7 +44,7 @@ class Tail:
         try:
             if self.path.stat().st_size <= self.position:
                 return Batch()
-            with self.path.open("rb") as file:
+            with opened(self.path) as file:
                 file.seek(self.position)
                 block = file.read(_BATCH)
         except FileNotFoundError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any, Final
 from palmette.domain.artifact import Artifact
 from palmette.domain.graph import ArtifactType
 from palmette.domain.values import Json
+from palmette.engine.attempt import SCRATCH
 from palmette.engine.inputs import Places
 from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Bytes, Importer, Referred
@@ -18,6 +20,9 @@ from palmette.engine.references import remote
 from palmette.ir.spec import ArtifactSpec
 
 _METRICS: Final = (ArtifactType.METRICS, "system.ClassificationMetrics", "system.SlicedClassificationMetrics")
+
+#: No path is longer; what else an attempt says of one would only fill messages.
+_LONGEST: Final = 4096
 
 
 class Spoiled(Exception):
@@ -39,17 +44,27 @@ class Finding:
     kept: bool = False
 
 
-def left_behind(task: PlannedTask, said: Mapping[str, Any], places: Places) -> Iterator[Finding]:
+def require_rooms(places: Places) -> None:
+    """Spoiled if the attempt has put links in the place of its directories: what is taken, and removed, would not be
+    its own."""
+    for name in SCRATCH:
+        if (places.directory / name).is_symlink():
+            raise Spoiled(f"it made the directory {name} a symbolic link; leave it what it was")
+
+
+def left_behind(
+    task: PlannedTask, said: Mapping[str, Any], places: Places, *, confined: bool = False
+) -> Iterator[Finding]:
     """Every artifact of a task that must be there; Spoiled for the first that is not as it should be."""
     for name, spec in task.definition.output_definitions.artifacts.items():
         entries = _entries(name, said, many=spec.is_artifact_list)
         if not spec.is_artifact_list:
-            yield _finding(task, name, spec, entries[0] if entries else {}, places)
+            yield _finding(task, name, spec, entries[0] if entries else {}, places, confined=confined)
         elif not entries:
             yield from _listed(name, spec, places)
         else:
             for index, entry in enumerate(entries):
-                yield _finding(task, f"{name}[{index}]", spec, entry, places)
+                yield _finding(task, f"{name}[{index}]", spec, entry, places, confined=confined)
 
 
 def taken(found: Finding, places: Places, files: Bytes, importer: Importer) -> Artifact:
@@ -59,28 +74,38 @@ def taken(found: Finding, places: Places, files: Bytes, importer: Importer) -> A
     path = found.place
     filename = _filename(found.metadata.get("filename"), found.name, path)
     if found.kept:
-        path = places.directory / "work" / ".taken" / found.name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        # In a directory of nobody else's making, lest a link of the task's be in the way.
+        path = Path(tempfile.mkdtemp(prefix=".taken-", dir=places.directory)) / "copy"
         shutil.copytree(found.place, path) if found.place.is_dir() else shutil.copyfile(found.place, path)
     digest, size = files.put(path)
+    if found.kept:
+        path.parent.rmdir()
     return Artifact(type=found.title, digest=digest, size=size, filename=filename, metadata=found.metadata)
 
 
-def _finding(task: PlannedTask, name: str, spec: ArtifactSpec, entry: Mapping[str, Any], places: Places) -> Finding:
+def _finding(
+    task: PlannedTask, name: str, spec: ArtifactSpec, entry: Mapping[str, Any], places: Places, *, confined: bool
+) -> Finding:
     metadata = {**spec.metadata, **entry.get("metadata", {})}
     title = spec.artifact_type.schema_title or ArtifactType.ARTIFACT.value
-    uri, custom = str(entry.get("uri") or places.artifact(name)), entry.get("custom_path")
+    uri, custom = _path(name, entry.get("uri")) or str(places.artifact(name)), _path(name, entry.get("custom_path"))
     if not custom and (metadata.get("format") == "reference" or remote(uri)):
+        if confined and not remote(uri):
+            raise Spoiled(f"output {name!r} refers to a path of the machine, of which its task sees another one")
         return Finding(name=name, title=title, place=uri, metadata=metadata)
     # A path of its own begins where the container does, and may be outside the directory of the task.
-    path = places.directory.resolve() / "work" / str(custom) if custom else _within(name, uri, places)
+    path = places.directory.resolve() / "work" / custom if custom else _within(name, uri, places)
+    if confined:
+        path = _within(name, str(path), places)
     if path.is_symlink():
         raise Spoiled(f"output {name!r} is a symbolic link; write the file itself")
     if not path.exists():
         # What a stock component only described has no file, and none is expected: metrics, for one.
         if task.captured or (not entry and title not in _METRICS):
             raise Spoiled(f"output {name!r} was not written")
-        path, custom = places.artifact(name), None
+        path, custom = places.artifact(name), ""
+        if path.is_symlink():
+            raise Spoiled(f"output {name!r} is a symbolic link; write the file itself")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
     elif not path.is_dir() and not path.is_file():
@@ -127,6 +152,13 @@ def _entries(name: str, said: Mapping[str, Any], *, many: bool) -> list[dict[str
     if not all(isinstance(one.get("metadata", {}), dict) for one in listed):
         raise Spoiled(f"executor_output.json gives output {name!r} metadata that are no object")
     return listed
+
+
+def _path(name: str, said: object) -> str:
+    """What an attempt says of a place; empty if it says nothing."""
+    if said is not None and (not isinstance(said, str) or "\0" in said or len(said) > _LONGEST):
+        raise Spoiled(f"output {name!r} lies at what is no path")
+    return said or ""
 
 
 def _within(name: str, uri: str, places: Places) -> Path:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ArtifactType, ParameterType
@@ -16,11 +16,12 @@ from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Reused
 from palmette.domain.values import Json
 from palmette.engine.attempt import tidy
-from palmette.engine.findings import Spoiled, left_behind, taken
+from palmette.engine.findings import Spoiled, left_behind, require_rooms, taken
 from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
 from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Bytes, Importer, Nowhere
+from palmette.engine.remains import NotPlain, loads, opened
 from palmette.ir.spec import ParameterSpec, SystemParameter
 
 __all__ = ["Leaked", "Spoiled", "collect", "inherited", "masked", "metrics", "redact", "withdraw"]
@@ -45,13 +46,17 @@ def collect(
     secrets: Mapping[str, str] | None = None,
     *,
     importer: Importer = Nowhere(),
+    confined: bool = False,
 ) -> Outputs:
     """The outputs of an attempt that ended with exit code 0, its files stored; Spoiled if something is not right.
 
     Leaked if a parameter or an artifact's metadata hold the value of one of the secrets, which are given by name.
 
-    Everything is checked before the first file is taken over.
+    Everything is checked before the first file is taken over. Nothing outside the attempt's directory is read, written
+    or removed, but for an output for which the task names another path of this machine; one that was `confined`, to an
+    image or to the rights of another user, may name none.
     """
+    require_rooms(places)
     said = _described(task, places)
     definitions = task.definition.output_definitions
     parameters: dict[str, Json] = {}
@@ -59,7 +64,7 @@ def collect(
         value = _parameter(task, name, declared, said, places)
         if value is not None:
             parameters[name] = plain(value)
-    found = list(left_behind(task, said, places))
+    found = list(left_behind(task, said, places, confined=confined))
     _keep_secret({**parameters, **{each.name: each.metadata for each in found}}, secrets or {})
     artifacts = {each.name: taken(each, places, files, importer) for each in found}
     return Outputs(parameters=parameters, artifacts=artifacts)
@@ -91,8 +96,10 @@ def inherited(reused: Reused, time: float) -> tuple[MetricPoint, ...]:
 def _described(task: PlannedTask, places: Places) -> dict[str, Any]:
     """The ``ExecutorOutput``; a foreign container need not write one."""
     try:
-        with places.output.open("rb") as file:
+        with opened(places.output) as file:
             content = file.read(_LARGEST + 1)
+    except NotPlain:
+        raise Spoiled("executor_output.json is no plain file") from None
     except FileNotFoundError:
         if task.captured:
             raise Spoiled("it ended without saying what it made (executor_output.json is missing)") from None
@@ -100,16 +107,12 @@ def _described(task: PlannedTask, places: Places) -> dict[str, Any]:
     if len(content) > _LARGEST:
         raise Spoiled(f"what it says of its outputs is larger than {_LARGEST >> 20} MiB; return artifacts instead")
     try:
-        said = json.loads(content, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        said = loads(content)
+    except ValueError as error:
         raise Spoiled(f"executor_output.json is not whole or not JSON: {error}") from None
     if not isinstance(said, dict):
         raise Spoiled("executor_output.json is not a JSON object")
     return said
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON number")
 
 
 def _parameter(
@@ -127,8 +130,10 @@ def _parameter(
 def _written(name: str, kind: ParameterType | SystemParameter, path: Path, *, required: bool) -> Json | None:
     """The value in an output file, read by its type; KFP writes booleans as Python does too."""
     try:
-        with path.open("rb") as file:
+        with opened(path) as file:
             content = file.read(_LARGEST + 1)
+    except NotPlain:
+        raise Spoiled(f"output {name!r} is no plain file") from None
     except FileNotFoundError:
         if required:
             raise Spoiled(f"output {name!r} was not written") from None
@@ -141,8 +146,8 @@ def _written(name: str, kind: ParameterType | SystemParameter, path: Path, *, re
             return text
         if kind is ParameterType.BOOLEAN:
             text = text.strip().lower()
-        value: Json = json.loads(text, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        value: Json = loads(text)
+    except ValueError:
         raise Spoiled(f"output {name!r} is not a {kind}") from None
     return value
 
@@ -180,18 +185,22 @@ def redact(path: Path, values: Iterable[str]) -> None:
     For files that nobody appends to any more.
     """
     needles = sorted({part for value in values for part in _lines(value)}, key=len, reverse=True)
-    if not needles or not path.is_file():
+    if not needles or not path.parent.is_dir():
         return
-    scratch = path.with_name(f".{path.name}.redacted")
-    with path.open("rb") as source, scratch.open("wb") as target:
-        os.fchmod(target.fileno(), 0o600)
-        changed = _copy_masked(source.read, target.write, needles)
-        target.flush()
-    if changed:
-        shutil.copystat(path, scratch)
-        scratch.replace(path)
-    else:
-        scratch.unlink()
+    # A directory of nobody else's making: the task may have put something in the way of any name.
+    room = Path(tempfile.mkdtemp(prefix=".redacted-", dir=path.parent))
+    scratch = room / path.name
+    try:
+        with opened(path) as source, scratch.open("xb") as target:
+            changed = _copy_masked(source.read, target.write, needles)
+        if changed:
+            shutil.copystat(path, scratch)
+            scratch.replace(path)
+    except FileNotFoundError:
+        # There is no file, but perhaps a link, and nobody follows that.
+        return
+    finally:
+        shutil.rmtree(room, ignore_errors=True)
 
 
 def masked(text: str, values: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from palmette.domain.run import TaskRecord
 from palmette.domain.values import Json
+from palmette.engine.remains import opened
 from palmette.errors import CorruptBlob, NotFound, UsageError
 from palmette.ir import codec
 from palmette.operations import outside
@@ -103,7 +104,7 @@ class Log:
         if self._path is None:
             return b""
         try:
-            with self._path.open("rb") as file:
+            with opened(self._path) as file:
                 file.seek(self._position)
                 data = file.read(_PIECE)
         except FileNotFoundError:

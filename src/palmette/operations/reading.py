@@ -14,6 +14,7 @@ from palmette.domain.artifact import Artifact
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Run, TaskRecord
 from palmette.domain.values import Json, literal
+from palmette.engine.remains import opened
 from palmette.errors import NotFound, UsageError
 from palmette.operations import outside
 from palmette.operations.details import Detail, alike, shown, telling
@@ -170,7 +171,7 @@ class _Tail:
         """The whole lines that came; with `last` also one without an end. A progress bar's rewritten line counts
         once, as it stood in the end."""
         try:
-            with self._path.open("rb") as file:
+            with opened(self._path) as file:
                 file.seek(self._position)
                 new = file.read()
         except FileNotFoundError:

@@ -1,0 +1,208 @@
+"""Nothing that a task leaves behind makes its driver wait, fail or touch what is not the task's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from palmette.blobs import Blobs
+from palmette.domain.artifact import Outputs
+from palmette.domain.graph import ParameterType
+from palmette.engine.attempt import tidy
+from palmette.engine.events import Tail
+from palmette.engine.inputs import Places
+from palmette.engine.outcome import Spoiled, collect, redact
+from palmette.engine.plan import PlannedTask
+from palmette.engine.remains import NotPlain, loads, opened
+from palmette.ir.spec import ArtifactSpec, ArtifactTypeSchema, ComponentSpec, ContainerSpec, Definitions, ParameterSpec
+
+TASK = PlannedTask(
+    name="t",
+    title="t",
+    component="c",
+    definition=ComponentSpec(
+        output_definitions=Definitions(
+            parameters={"n": ParameterSpec(parameter_type=ParameterType.LIST)},
+            artifacts={"data": ArtifactSpec(artifact_type=ArtifactTypeSchema(schema_title="system.Metrics"))},
+        )
+    ),
+    executor="e",
+    container=ContainerSpec(image="i", command=("run",)),
+)
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    made = Places(directory=tmp_path / "attempt")
+    for name in ("outputs", "values", "work"):
+        (made.directory / name).mkdir(parents=True)
+    made.output.write_text('{"parameterValues": {"n": []}}')
+    return made
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Path:
+    """Somebody else's directory, with what a task would find under its own names."""
+    path = tmp_path / "other"
+    (path / "sub").mkdir(parents=True)
+    (path / "sub").chmod(0o750)
+    for name in ("data", "n", "copy"):
+        (path / name).write_text('["mine"]')
+    return path
+
+
+def looks(path: Path) -> dict[str, object]:
+    return {
+        str(each): (each.lstat().st_mode, each.lstat().st_mtime_ns, each.read_text() if each.is_file() else "")
+        for each in path.rglob("*")
+    }
+
+
+def collected(places: Places, *, confined: bool = False) -> Outputs:
+    return collect(TASK, places, Blobs(places.directory.parent / "blobs"), confined=confined)
+
+
+def described(places: Places, **artifact: Any) -> None:
+    said = {"parameterValues": {"n": []}, "artifacts": {"data": {"artifacts": [artifact]}}}
+    places.output.write_text(json.dumps(said))
+
+
+def in_place_of(name: str) -> Callable[[Places, Path], None]:
+    def link(places: Places, other: Path) -> None:
+        (places.directory / name).rmdir()
+        (places.directory / name).symlink_to(other)
+
+    return link
+
+
+def nowhere(places: Places, other: Path) -> None:
+    in_place_of("outputs")(places, other)
+    described(places, uri=str(places.directory / "nowhere"))
+
+
+def dangling(places: Places, other: Path) -> None:
+    places.artifact("data").symlink_to(other / "new")
+    described(places, uri=str(places.directory / "nowhere"))
+
+
+def beside(places: Places, other: Path) -> None:
+    in_place_of("work")(places, other)
+    described(places, custom_path="data")
+
+
+def value(places: Places, other: Path) -> None:
+    places.output.unlink()
+    places.value("n").symlink_to(other / "n")
+
+
+def said(places: Places, other: Path) -> None:
+    places.output.unlink()
+    places.output.symlink_to(other / "n")
+
+
+def pipe(places: Places, other: Path) -> None:
+    places.output.unlink()
+    os.mkfifo(places.output)
+
+
+def piped(places: Places, other: Path) -> None:
+    places.output.unlink()
+    os.mkfifo(places.value("n"))
+
+
+def no_path(places: Places, other: Path) -> None:
+    described(places, custom_path="a\0b")
+
+
+@pytest.mark.parametrize(
+    "trap",
+    [*map(in_place_of, ("outputs", "values", "work")), nowhere, dangling, beside, value, said, pipe, piped, no_path],
+)
+def test_a_trap_spoils_the_attempt_and_leads_nowhere(
+    places: Places, other: Path, trap: Callable[[Places, Path], None]
+) -> None:
+    trap(places, other)
+    before = looks(other)
+    with pytest.raises(Spoiled):
+        collected(places)
+    tidy(places.directory)
+    assert looks(other) == before
+
+
+def test_an_output_with_a_path_of_its_own_is_copied_whatever_lies_in_the_way(places: Places, other: Path) -> None:
+    (places.directory / "work" / ".taken").symlink_to(other)
+    described(places, custom_path=str(other / "data"))
+    before = looks(other)
+    assert collected(places).artifacts["data"].size == len('["mine"]')
+    assert looks(other) == before
+    assert {path.name for path in places.directory.iterdir()} == {"outputs", "values", "work", "executor_output.json"}
+
+
+def test_what_runs_in_an_image_or_as_somebody_else_names_no_path_of_the_machine(places: Places, other: Path) -> None:
+    for lie in (
+        {"custom_path": str(other / "data")},
+        {"uri": str(other / "data"), "metadata": {"format": "reference"}},
+    ):
+        described(places, **lie)
+        with pytest.raises(Spoiled, match=r"lies outside|another one"):
+            collected(places, confined=True)
+    (places.directory / "work" / "own").write_text("x")
+    described(places, custom_path="own")
+    assert collected(places, confined=True).artifacts["data"].size == 1
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        '{"a": 1e999}',
+        f'{{"a": {"9" * 400}}}',
+        '{"a": "\\ud800"}',
+        '{"\\udc00": 1}',
+        f'{{"a": {"[" * 900}{"]" * 900}}}',
+    ],
+)
+def test_numbers_and_texts_that_nobody_could_read_again_spoil_the_attempt(places: Places, metadata: str) -> None:
+    places.output.write_text(f'{{"artifacts": {{"data": {{"artifacts": [{{"metadata": {metadata}}}]}}}}}}')
+    with pytest.raises(Spoiled, match=r"executor_output\.json"):
+        collected(places)
+
+
+def test_the_largest_numbers_and_the_deepest_lists_that_are_usable_are_used() -> None:
+    deep = "[" * 100 + "]" * 100
+    assert loads(f'[1.7e308, {2**1023}, "\\u0000", "\\ud83d\\ude00"]') == [1.7e308, 2**1023, "\0", "\U0001f600"]
+    assert json.dumps(loads(deep)) == deep
+
+
+def test_a_log_that_is_a_link_is_neither_read_nor_changed(places: Places, other: Path) -> None:
+    log = places.directory / "log"
+    log.symlink_to(other / "data")
+    before = looks(other)
+    redact(log, ["mine"])
+    with pytest.raises(NotPlain):
+        opened(log)
+    log.unlink()
+    os.mkfifo(log)
+    with pytest.raises(NotPlain):
+        opened(log)
+    assert looks(other) == before
+
+
+def test_no_name_that_the_task_has_taken_is_in_the_way_of_hiding_a_secret(places: Places, other: Path) -> None:
+    log = places.directory / "log"
+    log.write_text("got mine")
+    (places.directory / ".log.redacted").symlink_to(other / "data")
+    before = looks(other)
+    redact(log, ["mine"])
+    assert log.read_text() == "got ***"
+    assert looks(other) == before
+
+
+def test_a_link_is_no_event_file(places: Places, other: Path) -> None:
+    (other / "data").write_text('{"metric": "a", "value": 1}\n')
+    (places.directory / "events.jsonl").symlink_to(other / "data")
+    assert not Tail(path=places.directory / "events.jsonl", task="t").rest().points
