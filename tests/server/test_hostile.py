@@ -21,7 +21,7 @@ from palmette.blobs import Blobs
 from palmette.domain.hosting import Role
 from palmette.operations import tokens
 from palmette.operations.home import Home
-from palmette.server import auth, journal, limits
+from palmette.server import auth, journal, protocol
 from palmette.server.whole import whole
 from palmette.store import database
 
@@ -33,7 +33,7 @@ ADMINS = {"/apis/palmette/v1/garbage"}
 CANARY = "the content of a file outside the home"
 
 
-class Hasty(limits.Patient):
+class Hasty(protocol.Patient):
     """Waits less for who never comes to an end, so that a test need not."""
 
     patience = 1.0
@@ -79,7 +79,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
     journal.begin(journal.Form.JSON, log)
     app = whole(home, environ={}, worker=None, hosts=["0.0.0.0"])
     listening = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", **{**limits.PROTOCOL, "http": Hasty})
+    config = uvicorn.Config(app, lifespan="off", log_config=None, ws="none", **{**protocol.PROTOCOL, "http": Hasty})
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[listening])), daemon=True)
     thread.start()

@@ -183,3 +183,12 @@ def test_a_store_whose_bytes_lie_elsewhere_is_refused(tmp_path: Path, cluster: o
         assert "error: the bytes of the store" in said
     finally:
         hosting.close()
+
+
+def test_the_first_answer_waits_for_nothing_that_only_other_answers_need() -> None:
+    first = "import sys, palmette.cli.serve, palmette.server.serving, palmette.operations.presence"
+    command = [sys.executable, "-c", f"{first}; print(*sys.modules)"]
+    modules = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    heavy = {"alembic", "rich", "packaging", "yaml", "cryptography", "prometheus_client", "palmette.kfpapi"}
+    assert "palmette.server.serving" in modules
+    assert not heavy & set(modules)

@@ -7,11 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from palmette.server import failures
 
@@ -148,52 +147,3 @@ async def _answer(scope: Scope, receive: Receive, send: Send, status: int, words
     headers = {"connection": "close", **({"retry-after": "1"} if status == 503 else {})}
     response = failures.refusal(status, words, failures.manner_of(scope["path"]), headers)
     await response(scope, receive, send)
-
-
-class Patient(H11Protocol):
-    """uvicorn's protocol, but for those who never come to the end of their headers: they are cut off."""
-
-    #: seconds from the connection, or from the first byte after an answer, to the end of the headers
-    patience = 15.0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
-        self._deadline: asyncio.TimerHandle | None = None
-        super().connection_made(transport)
-        self._expect()
-
-    def data_received(self, data: bytes) -> None:
-        """Wait for the headers' end from their first byte on."""
-        before = self.cycle
-        if before is not None and before.response_complete and self._deadline is None:
-            self._expect()
-        super().data_received(data)
-        if self.cycle is not before:
-            self._settle()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Wait no longer."""
-        self._settle()
-        super().connection_lost(exc)
-
-    def _expect(self) -> None:
-        self._deadline = self.loop.call_later(self.patience, self._cut)
-
-    def _settle(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _cut(self) -> None:
-        self._deadline = None
-        if not self.transport.is_closing():
-            self.transport.abort()
-
-
-#: What uvicorn is to be told besides: an idle connection and all headers of a request are bounded there.
-PROTOCOL: Final[Mapping[str, Any]] = {
-    "http": Patient,
-    "h11_max_incomplete_event_size": 64 * 1024,
-    "timeout_keep_alive": 15,
-    "limit_concurrency": 2048,
-}

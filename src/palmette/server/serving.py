@@ -20,8 +20,8 @@ from palmette.domain.hosting import Leaving
 from palmette.errors import UsageError
 from palmette.operations.presence import Presence
 from palmette.operations.worker import Worker
-from palmette.server.limits import PROTOCOL
 from palmette.server.opening import Opening
+from palmette.server.protocol import PROTOCOL
 
 __all__ = ["Leaving", "Serving", "address", "bind", "serve"]
 
