@@ -1,4 +1,4 @@
-"""python -m benchmarks.soak --kills 1000 --seed 7"""
+"""python -m benchmarks.soak --kills 1000 --seed 7, or --server for servers instead of runs"""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.soak import report, verdict
+from benchmarks.soak.hosting import Hosting
 from benchmarks.soak.house import House
 from benchmarks.soak.shooting import Round, Shooter
+from benchmarks.soak.siege import Siege, page
 
 REPORT: Final = Path(__file__).parents[1] / "soak.md"
 #: Every so many rounds a house without namespaces takes its turn.
@@ -28,6 +30,8 @@ def main() -> int:
     """Shoot until there were enough kills; 1 if anything was found."""
     given = _arguments()
     seed = random.randrange(10**6) if given.seed is None else given.seed
+    if given.server:
+        return _besieged(given, seed)
     began, rounds = time.monotonic(), list[Round]()
     directory = Path(tempfile.mkdtemp(prefix="palmette-soak-", dir=given.directory))
     houses = {
@@ -68,7 +72,26 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--idle", type=float, default=45.0, help="seconds after which an unused template leaves")
     parser.add_argument("--directory", type=Path, help="where to work; the temporary directory without")
     parser.add_argument("--report", type=Path, default=REPORT)
+    parser.add_argument("--server", action="store_true", help="shoot at servers under load, and print what it came to")
+    parser.add_argument("--servers", type=int, default=1, help="so many of them on one store")
+    parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; SQLite without")
     return parser.parse_args()
+
+
+def _besieged(given: argparse.Namespace, seed: int) -> int:
+    place, began = Path(tempfile.mkdtemp(prefix="palmette-siege-", dir=given.directory)), time.monotonic()
+    hosting = Hosting(directory=place / "hosting", database=given.database)
+    siege = Siege(hosting=hosting, servers=given.servers, seed=seed)
+    try:
+        siege.hold(given.kills)
+    finally:
+        hosting.close()
+    print("\n" + page(siege, time.monotonic() - began, "PostgreSQL" if given.database else "SQLite"))
+    if siege.violations:
+        print(f"everything is kept in {place}", file=sys.stderr)
+        return 1
+    shutil.rmtree(place, ignore_errors=True)
+    return 0
 
 
 def _undisturbed(house: House, pipeline: str) -> verdict.Expected:

@@ -114,6 +114,11 @@ class Hosting:
         return self.directory / "store"
 
     @property
+    def home(self) -> Path:
+        """As a house has it."""
+        return self.store
+
+    @property
     def log(self) -> Path:
         """What its servers say."""
         return self.directory / "log"

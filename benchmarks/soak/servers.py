@@ -1,17 +1,11 @@
-"""python -m benchmarks.soak.servers --runs 100 [--servers 2 --database URL]: servers killed in the middle of runs."""
+"""Servers that are killed in the middle of runs, and others in their place."""
 
 from __future__ import annotations
 
-import argparse
 import random
-import shutil
-import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 from benchmarks.soak.hosting import Hosting, Server, chain
 
@@ -70,30 +64,3 @@ def _wrong(hosting: Hosting, accepted: list[str]) -> Iterator[str]:
                 yield f"{run}/step-{number}: {states}"
             if not 1 <= done[number][run] <= len(states):
                 yield f"{run}/step-{number} was done {done[number][run]} times in {len(states)} attempts"
-
-
-def main() -> int:
-    """Say what was found; 1 if anything was."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.soak.servers", description=__doc__)
-    parser.add_argument("--runs", type=int, default=100)
-    parser.add_argument("--kills", type=int, default=5)
-    parser.add_argument("--servers", type=int, default=1)
-    parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; SQLite without")
-    parser.add_argument("--seed", type=int, default=0)
-    given: Any = parser.parse_args()
-    place = Path(tempfile.mkdtemp(prefix="palmette-servers-"))
-    hosting, began = Hosting(directory=place / "hosting", database=given.database), time.monotonic()
-    try:
-        wrong = trial(hosting, runs=given.runs, kills=given.kills, servers=given.servers, seed=given.seed)
-    finally:
-        hosting.close()
-    print(f"{given.runs} runs, {given.kills} kills, {given.servers} servers: {time.monotonic() - began:.1f} s")
-    for text in wrong:
-        print(f"VIOLATION {text}")
-    if not wrong:
-        shutil.rmtree(place, ignore_errors=True)
-    return bool(wrong)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

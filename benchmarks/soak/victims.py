@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,6 +15,8 @@ from typing import Final
 class Kind(StrEnum):
     """What a process is to a run."""
 
+    SERVER = "server"
+    WORKER = "worker"
     DRIVER = "driver"
     TEMPLATE = "template"
     KEEPER = "keeper"
@@ -36,6 +39,11 @@ class Kind(StrEnum):
 MACHINERY: Final = frozenset({Kind.DRIVER, Kind.TEMPLATE, Kind.KEEPER, Kind.NURSERY, Kind.RECORDING, Kind.OTHER})
 
 
+#: Where the stores of projects and of servers lie in a house.
+_HOMES: Final = ("project/.palmette", "store")
+_WORKING: Final = "palmette.operations.working"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Member:
     """A process."""
@@ -54,6 +62,20 @@ class Member:
             try:
                 if _stat(self.pid)[2] == self.start:
                     signal.pidfd_send_signal(handle, signal.SIGKILL)
+                    return True
+            finally:
+                os.close(handle)
+        return False
+
+    def pause(self, seconds: float) -> bool:
+        """Stop that very process for a while; whether it was still there."""
+        with suppress(OSError):
+            handle = os.pidfd_open(self.pid)
+            try:
+                if _stat(self.pid)[2] == self.start:
+                    signal.pidfd_send_signal(handle, signal.SIGSTOP)
+                    time.sleep(seconds)
+                    signal.pidfd_send_signal(handle, signal.SIGCONT)
                     return True
             finally:
                 os.close(handle)
@@ -133,8 +155,12 @@ def _kind(one: _Seen, seen: dict[int, _Seen], directory: Path, driver: int) -> K
         return Kind.DRIVER
     if one.where.is_relative_to(directory / "temporary"):
         return Kind.RECORDING
-    if one.where.is_relative_to(directory / "project" / ".palmette" / "runs"):
+    if any(one.where.is_relative_to(directory / home / "runs") for home in _HOMES):
         return Kind.TASK if root else Kind.BELOW
+    if _WORKING in one.command:
+        return Kind.DRIVER if above is not None and _WORKING in above.command else Kind.WORKER
+    if "/palmette serve " in one.command:
+        return Kind.SERVER
     if not one.machine:
         return Kind.OTHER
     if above is None or not above.machine:
