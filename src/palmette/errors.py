@@ -145,6 +145,10 @@ class StoreError(PalmetteError):
     exit_code = 69
 
 
+class StoreUnreachable(StoreError):
+    """The database does not answer just now."""
+
+
 class StoreTooNew(StoreError):
     """A newer Palmette made this store."""
 

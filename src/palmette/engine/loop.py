@@ -52,7 +52,7 @@ from palmette.engine.vocabulary import (
     WaitUntil,
 )
 from palmette.engine.world import World
-from palmette.errors import PalmetteError
+from palmette.errors import PalmetteError, StoreUnreachable
 
 #: Seconds between renewals of the lease.
 _BEAT: Final = 1.0
@@ -268,6 +268,9 @@ class _Drive:
                 importer=world.importer,
                 vault=world.vault,
             )
+        except StoreUnreachable:
+            # Which is nothing that the task can help: another driver starts it.
+            raise
         except (OSError, UnusableInput, PalmetteError) as error:
             self._release(task.name)
             failed = Failed(message=f"it could not be started: {error}", hopeless=True)
@@ -399,7 +402,12 @@ class _Drive:
         confidential = live.launch.confidential
         try:
             outputs = outcome.collect(
-                live.task, live.places, self._world.files, confidential, importer=self._world.importer
+                live.task,
+                live.places,
+                self._world.files,
+                confidential,
+                importer=self._world.importer,
+                confined=live.launch.container is not None or live.launch.user is not None,
             )
         except (outcome.Spoiled, OSError, PalmetteError) as error:
             if isinstance(error, outcome.Leaked):

@@ -21,7 +21,7 @@ from palmette.ir.spec import PipelineDocument
 from palmette.operations import delivered, environments, machine, running, secrets, vault
 from palmette.operations.accepting import Accepted
 from palmette.operations.home import Home, hold
-from palmette.operations.policy import policy
+from palmette.operations.policy import ISOLATED, policy
 from palmette.operations.preparing import Directories, directories
 from palmette.operations.project import Project
 from palmette.operations.shelf import Shelf
@@ -61,6 +61,10 @@ class _Asked(Exception):
     """The run is to be cancelled, and nothing of it runs."""
 
 
+class _Left(Exception):
+    """The driver is to leave, and nothing of its run runs."""
+
+
 def grounds(environ: Mapping[str, str], python: Path | None) -> Grounds:
     """The grounds of this machine; `python` or else the interpreter behind the tool's own."""
     own = Path(getattr(sys, "_base_executable", "") or sys.executable)
@@ -78,7 +82,8 @@ def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, hopeless: bool = 
     lease = hold(home, id, on.host.name)
     try:
         run = runs.get(home.store, id)
-        driver = _Driver(home=home, run=run, records=running.settle_lost(home, run, lease), lease=lease, on=on)
+        records = running.settle_lost(home, run, lease)
+        driver = _Driver(home=home, run=run, records=records, lease=lease, on=on, signals=signals)
         if leases.renew(home.store, lease):
             return driver.over(RunState.CANCELED)
         if hopeless:
@@ -88,6 +93,8 @@ def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, hopeless: bool = 
                 accepted = driver.ready(held)
             except _Asked:
                 return driver.over(RunState.CANCELED)
+            except _Left:
+                return run.state
             except CorruptBlob as error:
                 return driver.over(RunState.FAILED, str(error))
             except (LeaseLost, StoreError):
@@ -109,6 +116,7 @@ class _Driver:
     records: tuple[TaskRecord, ...]
     lease: Lease
     on: Grounds
+    signals: Quiet
 
     def ready(self, held: Shelf) -> Accepted:
         """All that the run needs, made here where it is not there yet. That may take minutes; others do not wait."""
@@ -135,16 +143,21 @@ class _Driver:
             directories=on.directories,
             secrets=secrets.stored_in(found, plan.secrets),
             policy=policy(home, run, plan),
+            isolated=ISOLATED in run.tokens,
+            imports=delivered.imports(home.bundles / run.bundle, document) if run.bundle else (),
             foreign=foreign,
         )
 
     def _provided(self, document: PipelineDocument, foreign: Mapping[str, Path], held: Shelf) -> Run:
-        """The run with its code unpacked and its environments built. _Asked if it is cancelled meanwhile."""
+        """The run with its code unpacked and its environments built. _Asked if it is cancelled meanwhile, _Left if the
+        driver is to leave."""
         said = [False]
 
         def beat() -> None:
             if leases.renew(self.home.store, self.lease):
                 raise _Asked
+            if self.signals.leaving is not Leaving.NOT:
+                raise _Left
             if not said[0]:
                 said[0] = True
                 self._record([RunChanged(state=self.run.state, time=time.time(), message=_PROVIDING)])

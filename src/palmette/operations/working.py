@@ -46,6 +46,8 @@ _BROKEN: Final = 70
 #: Seconds until the run of a driver that died is tried again, at first and at most.
 _FIRST: Final = 0.05
 _LONGEST: Final = 30.0
+#: A run that nobody tried for so long has no trouble here any more.
+_FORGOTTEN: Final = 600.0
 #: So often may a run's driver die, by an error of Palmette's or in all, before the run is given up: all runs end.
 _ERRORS: Final = 5
 _DEATHS: Final = 20
@@ -61,8 +63,10 @@ class Wakes(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class _Trouble:
-    """How a run's drivers died."""
+    """How a run's drivers ended that did not bring it to its end."""
 
+    #: so often in all; those that could not use the store count here alone
+    tries: int
     deaths: int
     #: of them, those that an error of Palmette's own ended
     errors: int
@@ -163,12 +167,18 @@ class Foreman:
         if code == _DONE:
             self._troubles.pop(run.id, None)
             return
-        before = self._troubles.get(run.id, _Trouble(deaths=0, errors=0, again=0.0))
-        wait = min(_LONGEST, _FIRST * 2 ** min(before.deaths, 16))
+        now = time.monotonic()
+        # Those that others see to by now are forgotten.
+        self._troubles = {id: each for id, each in self._troubles.items() if each.again > now - _FORGOTTEN}
+        before = self._troubles.get(run.id, _Trouble(tries=0, deaths=0, errors=0, again=0.0))
         if code < 0:
             log.warning("the driver of run %s was killed (signal %d)", run.id, -code)
         self._troubles[run.id] = _Trouble(
-            deaths=before.deaths + 1, errors=before.errors + (code == _BROKEN), again=time.monotonic() + wait
+            tries=before.tries + 1,
+            # A run is not to blame for a store that cannot be used, however long, nor for others that drive it.
+            deaths=before.deaths + (code != _NOT_NOW),
+            errors=before.errors + (code == _BROKEN),
+            again=now + min(_LONGEST, _FIRST * 2 ** min(before.tries, 16)),
         )
 
     # Hearing

@@ -36,7 +36,7 @@ class Scheduler:
             pause = _LOOK
             try:
                 # Answers are not kept waiting by a look at the store.
-                made = await to_thread.run_sync(schedules.tick, self._home, time.time())
+                made = await to_thread.run_sync(schedules.tick, self._home, time.time(), abandon_on_cancel=True)
             except PalmetteError as error:
                 log.error("recurring runs wait: %s", error)
                 pause = _TROUBLE

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import uvicorn
-from anyio import to_thread
+from anyio import move_on_after, to_thread
 from starlette.types import ASGIApp
 
 from palmette.domain.hosting import Leaving
@@ -28,8 +28,10 @@ __all__ = ["Leaving", "Serving", "address", "bind", "serve"]
 #: Seconds between looks at the worker, and between signs of life in the store.
 _TEND: Final = 0.25
 _BEAT: Final = 10.0
-#: Seconds that answers get to be completed when the server stops.
+#: Seconds that answers get to be completed when the server stops, and the store to hear of it.
 _GRACE: Final = 5
+#: Seconds that a worker gets to leave its runs at once; what it does not manage, whoever comes next does.
+_AT_ONCE: Final = 20.0
 
 
 class Lives(Protocol):
@@ -129,6 +131,7 @@ class _Life:
         answering = loop.create_task(self._uvicorn.serve(sockets=[self._bound]))
         loading = loop.create_task(self._opening.load())
         ticking = loop.create_task(self._tick(loading))
+        beating = loop.create_task(self._beat())
         try:
             await self._tend(answering, (loading, ticking))
             await self._end()
@@ -137,9 +140,18 @@ class _Life:
                 each.result()
         finally:
             ticking.cancel()
+            beating.cancel()
             if self._serving.worker is not None:
                 self._serving.worker.kill()
-            await to_thread.run_sync(self._serving.presence.leave)
+            # A store that hangs keeps nobody: the next server sees that this one is dead.
+            with move_on_after(_GRACE):
+                await to_thread.run_sync(self._serving.presence.leave, abandon_on_cancel=True)
+
+    async def _beat(self) -> None:
+        """Keep the store informed. It may take its time, and nobody waits for that."""
+        while True:
+            await asyncio.sleep(_BEAT)
+            await to_thread.run_sync(self._serving.presence.beat, abandon_on_cancel=True)
 
     async def _tick(self, loading: asyncio.Task[None]) -> None:
         """Look after recurring runs, once all is loaded."""
@@ -149,8 +161,8 @@ class _Life:
             await scheduler.live()
 
     async def _tend(self, answering: asyncio.Task[None], others: Iterable[asyncio.Task[None]]) -> None:
-        """Keep the worker alive and the store informed until the end is asked for, or something cannot be."""
-        worker, beat, told = self._serving.worker, time.monotonic() + _BEAT, False
+        """Keep the worker alive until the end is asked for, or something cannot be."""
+        worker, told = self._serving.worker, False
         while not self._asked and not answering.done():
             if any(map(_failed, others)):
                 return
@@ -161,9 +173,6 @@ class _Life:
                     worker.start()
             elif told and worker is not None:
                 worker.tend()
-            if time.monotonic() >= beat:
-                beat = time.monotonic() + _BEAT
-                await to_thread.run_sync(self._serving.presence.beat)
             await asyncio.sleep(_TEND if told else 0.005)
 
     async def _end(self) -> None:
@@ -173,7 +182,8 @@ class _Life:
         if worker is None:
             return
         worker.stop(self._serving.leaving)
-        while not worker.gone and self._asked < 2:
+        at_once = self._serving.leaving is Leaving.NOW
+        while not worker.gone and self._asked < 2 and not (at_once and time.monotonic() - begun > _AT_ONCE):
             if not told and time.monotonic() - begun > 1:
                 told = True
                 self._say("waiting")

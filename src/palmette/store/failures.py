@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from palmette.errors import StoreError
+from palmette.errors import StoreError, StoreUnreachable
 
 _Words = tuple[str, str]
 
@@ -38,6 +38,7 @@ _UNREACHABLE: Final[_Words] = (
     "the database {where} does not answer",
     "Check that the server runs, and host, port and database name in the URL.",
 )
+_MISSING: Final[_Words] = ("there is no database {where}", "Make it, or correct the name in the URL.")
 _REFUSED: Final[_Words] = (
     "the database {where} refuses this user",
     "Check user and password in the URL, and the user's rights in the database.",
@@ -71,7 +72,7 @@ _POSTGRESQL: Final[Mapping[str, _Words]] = {
     "25006": _READ_ONLY,
     "42501": _REFUSED,
     "28": _REFUSED,
-    "3D000": _UNREACHABLE,
+    "3D000": _MISSING,
     "08": _UNREACHABLE,
     "57P": _UNREACHABLE,
     "53300": _UNREACHABLE,
@@ -143,4 +144,5 @@ def _longest(table: Mapping[str, _Words], code: str) -> _Words:
 
 def _speak(words: _Words, where: str, said: str) -> StoreError:
     message, hint = words
-    return StoreError(message.format(where=where, said=said), hint)
+    kind = StoreUnreachable if words is _UNREACHABLE else StoreError
+    return kind(message.format(where=where, said=said), hint)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Final, assert_never
+from typing import Final, TypeVar, assert_never
 
 from sqlalchemy import Connection, bindparam, func, select, update
 
@@ -20,13 +21,18 @@ from palmette.domain.run import (
     TasksPlanned,
 )
 from palmette.domain.states import RunState, TaskState
-from palmette.errors import NotFound
+from palmette.errors import NotFound, StoreUnreachable
 from palmette.store import artifacts, leases, metrics, tasks, texts
 from palmette.store.columns import decode, encode, plain
 from palmette.store.database import Store
 from palmette.store.schema import runs
 from palmette.store.schema import tasks as task_table
 
+T = TypeVar("T")
+
+#: For so many seconds a database that does not answer (it is started again, say) is asked again, so often.
+_PATIENCE: Final = 60.0
+_PAUSE: Final = 0.25
 #: How many of the newest equal tasks are looked at before one is executed anew. Their bytes are gone, or all there.
 _CANDIDATES: Final = 8
 
@@ -54,7 +60,8 @@ _CHANGE: Final = (
 
 
 class RunLedger:
-    """The ledger of one run under one lease. Each call is one durable transaction; safe between threads.
+    """The ledger of one run under one lease. Each call is one durable transaction; safe between threads. A database
+    that does not answer is waited for, a minute at most: what runs need not end for that.
 
     `exists` tells whether the bytes of an artifact's digest are still stored.
     """
@@ -75,8 +82,10 @@ class RunLedger:
         Writing a change again does no harm: states and attempts are overwritten, and of `PointsLogged` only what
         reaches further than the last batch of the attempt is written.
         """
-        if not changes:
-            return
+        if changes:
+            _patiently(lambda: self._record(changes))
+
+    def _record(self, changes: Sequence[Change]) -> None:
         with self._store.write() as connection:
             leases.hold(connection, self._store, self._lease)
             for change in _merged(changes):
@@ -84,6 +93,9 @@ class RunLedger:
 
     def reusable(self, fingerprint: str) -> Reused | None:
         """The newest successful task with this fingerprint in the project whose bytes are all there."""
+        return _patiently(lambda: self._reusable(fingerprint))
+
+    def _reusable(self, fingerprint: str) -> Reused | None:
         key = {"of_project": self._project, "of_fingerprint": fingerprint}
         with self._store.read() as connection:
             for row in connection.execute(_REUSABLE, key).all():
@@ -97,7 +109,7 @@ class RunLedger:
 
     def beat(self) -> bool:
         """Renew the lease; whether someone asked for the run to be cancelled. LeaseLost as in `record`."""
-        return leases.renew(self._store, self._lease)
+        return _patiently(lambda: leases.renew(self._store, self._lease))
 
     def _write(self, connection: Connection, change: Change) -> None:
         run = self._lease.run
@@ -117,6 +129,18 @@ class RunLedger:
                 metrics.write(connection, run, change)
             case _:
                 assert_never(change)
+
+
+def _patiently(work: Callable[[], T]) -> T:
+    """Do it until the database answers. A transaction of which nobody knows whether it was committed is done again."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return work()
+        except StoreUnreachable:
+            if time.monotonic() >= deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _remember(connection: Connection, run: str, change: RunChanged) -> None:

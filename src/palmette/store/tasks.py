@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BindParameter, Connection, bindparam, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, bindparam, func, select, update
 
 from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import Parts
@@ -17,14 +17,16 @@ from palmette.store import artifacts
 from palmette.store.columns import decode, encode, plain
 from palmette.store.database import Store
 from palmette.store.schema import attempts, tasks
-from palmette.store.statements import upsert
+from palmette.store.statements import insert_new, upsert
 
 _RUN: Final[BindParameter[str]] = bindparam("run_id")
 _TASK: Final[BindParameter[str]] = bindparam("task_name")
 _TASKS: Final = select(tasks).where(tasks.c.run == _RUN).order_by(tasks.c.position, tasks.c.name)
 _ATTEMPTS: Final = select(attempts).where(attempts.c.run == _RUN).order_by(attempts.c.task, attempts.c.serial)
 _WRITE_ATTEMPT: Final = upsert(attempts, keep=("pid", "pid_start", "pid_boot"))
-_INSERT: Final = insert(tasks)
+#: What is there already was written by the same transaction, whose end nobody heard of.
+_INSERT: Final = insert_new(tasks)
+_UNTOUCHED: Final = dict.fromkeys(column.name for column in tasks.columns)
 _NEXT: Final = select(func.coalesce(func.max(tasks.c.position) + 1, 0)).where(tasks.c.run == _RUN)
 
 
@@ -99,7 +101,7 @@ def plan(connection: Connection, run: str, project: str, records: Sequence[TaskR
     if not records:
         return
     first = connection.execute(_NEXT, {"run_id": run}).scalar_one()
-    rows = [_row(run, project, position, record) for position, record in enumerate(records, first)]
+    rows = [_UNTOUCHED | _row(run, project, position, record) for position, record in enumerate(records, first)]
     connection.execute(_INSERT, rows)
 
 
