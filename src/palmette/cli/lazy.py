@@ -70,6 +70,7 @@ _OPERATIONS: Final = {
     "plain": "palmette.present.plain",
     "console": "palmette.cli.console",
     "sweep_verbs": "palmette.cli.sweeps",
+    "distant": "palmette.cli.distant",
     "sweeps": "palmette.operations.sweeps",
     "tuning": "palmette.operations.tuning",
     "metadata": "importlib.metadata",

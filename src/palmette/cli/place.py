@@ -19,12 +19,21 @@ def _chosen(ctx: click.Context, _: click.Parameter, given: str | None) -> None:
 
 def placed(verb: F) -> F:
     """A verb that works on a server, too."""
-    option = click.option(
+    return _on("Look on this server")(verb)
+
+
+def executed(verb: F) -> F:
+    """A verb that executes, on a server, too."""
+    detach = click.option("--detach", is_flag=True, help="On a server: return once the run is accepted there.")
+    return _on("Execute it on this server")(detach(verb))
+
+
+def _on(what: str) -> Callable[[F], F]:
+    return click.option(
         "--on",
         "on",
         metavar="SERVER",
         expose_value=False,
         callback=_chosen,
-        help="Look on this server: a name from `palmette login`, or a URL; `local` for this machine.",
+        help=f"{what}: a name from `palmette login`, or a URL; `local` for this machine.",
     )
-    return option(verb)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,27 @@ from palmette.cli.containers import containers
 from palmette.cli.lazy import operation
 from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
-from palmette.cli.place import placed
+from palmette.cli.place import executed, placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
 from palmette.errors import UsageError
 from palmette.operations import points, preparing
 
 #: how many of a failed step's last log lines are shown
-_TAIL = 20
+TAIL = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """How a run on a server is shown."""
+
+    as_json: bool = False
+    #: leave once it is accepted
+    detach: bool = False
+    #: print its id first
+    announce: bool = False
+    #: the name of what it is filed under
+    experiment: str = ""
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -68,6 +83,8 @@ _TAIL = 20
 @click.option(
     "--search-seed", metavar="N", type=int, default=0, show_default=True, help="With --search: where its dice begin."
 )
+@executed
+@click.option("--experiment", metavar="NAME", default="", help="On a server: file the run under this experiment.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @click.option("--announce", is_flag=True, hidden=True, help="Print the run's id first, as a JSON line.")
 @pass_session
@@ -89,6 +106,8 @@ def run(
     announce: bool,
     dry_run: bool,
     yes: bool,
+    detach: bool,
+    experiment: str,
     **sweep: Any,
 ) -> None:
     """Train an algorithm.
@@ -108,13 +127,11 @@ def run(
       palmette run tumour --config experiment.toml
       palmette run tumour C=0.1..10log5 penalty=l1,l2 --seeds 5
       palmette run tumour C=0.01..100log --search optuna --trials 50
+      palmette run tumour --on team --detach
     """
     if algorithm is None:
         raise preparing.unnamed(session.project)
-    if debug is None and stop:
-        raise click.UsageError("--break belongs to --debug")
-    if debug is not None and as_json:
-        raise click.UsageError("--debug needs the terminal: leave --json out")
+    require_fitting(session, debug=debug, stop=stop, as_json=as_json, detach=detach, experiment=experiment)
     several = _several(overrides, announce=announce, dry_run=dry_run, **sweep)
     # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
     with patience() as waiting, preparing.begin(session.project, session.environ, algorithm) as preparation:
@@ -138,11 +155,37 @@ def run(
             wish = _wish(**sweep)
             operation("sweep_verbs").begin(preparation, request, wish, dry=dry_run, agreed=yes, as_json=as_json)
             return
+        if session.server:
+            ways = Ways(as_json=as_json, detach=detach, announce=announce, experiment=experiment)
+            operation("distant").run(session, preparation, request, waiting, ways)
+            return
         accepted = accepting.accept(preparation, request)
         waiting.cancel()
         if announce:
             click.echo(json.dumps({"accepted": accepted.run.id}))
         drive(operation("running"), accepted, as_json=as_json)
+
+
+def require_fitting(
+    session: Session, *, debug: str | None, stop: bool, as_json: bool, detach: bool, experiment: str
+) -> None:
+    """UsageError for options that do not belong together."""
+    if debug is None and stop:
+        raise click.UsageError("--break belongs to --debug")
+    if debug is not None and as_json:
+        raise click.UsageError("--debug needs the terminal: leave --json out")
+    if debug is not None and session.server:
+        raise UsageError("steps are debugged on this machine only", "Say so: --on local.")
+    require_there(session, detach=detach, experiment=experiment)
+
+
+def require_there(session: Session, *, detach: bool, experiment: str = "") -> None:
+    """UsageError for what only a server can do."""
+    if (detach or experiment) and not session.server:
+        option = "--detach" if detach else "--experiment"
+        raise UsageError(
+            f"{option} belongs to a server", "Name one: --on NAME. Log in to it first: palmette login URL."
+        )
 
 
 def _several(overrides: tuple[str, ...], *, announce: bool, dry_run: bool, **sweep: Any) -> bool:
@@ -234,11 +277,15 @@ def drive_shown(running: Any, accepted: Any) -> Any:
 def drive(running: Any, accepted: Any, *, as_json: bool) -> None:
     """Execute an accepted run before the user's eyes; leave with the exit code that its end has."""
     detail = drive_shown(running, accepted)
+    ended(detail, lambda: running.tails(accepted, detail, TAIL), as_json=as_json)
+
+
+def ended(detail: Any, tails: Callable[[], Any], *, as_json: bool) -> None:
+    """Show how a run ended, with the last lines of what failed; leave with the exit code that its end has."""
     if as_json:
         print_json(operation("plain").detail(detail))
     else:
-        tails = running.tails(accepted, detail, _TAIL)
-        operation("console").show(operation("outcome").outcome(detail, tails), err=True)
+        operation("console").show(operation("outcome").outcome(detail, tails()), err=True)
     if detail.run.state is RunState.CANCELED:
         sys.exit(130)
     if detail.run.state is not RunState.SUCCEEDED:

@@ -100,9 +100,26 @@ class Accepted:
     @property
     def title(self) -> str:
         """The line above its progress."""
-        given = [f"{each.name}={literal(each.value)}" for each in self.run.settings if each.source is Source.OVERRIDE]
-        preset = [self.run.preset] if self.run.preset != "full" else []
-        return " ".join([self.run.algorithm, *preset, *given, "·", self.run.id])
+        return titled(self.run)
+
+
+def titled(run: Run) -> str:
+    """The line above a run's progress."""
+    given = [f"{each.name}={literal(each.value)}" for each in run.settings if each.source is Source.OVERRIDE]
+    preset = [run.preset] if run.preset != FULL else []
+    return " ".join([run.algorithm, *preset, *given, "·", run.id])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """A run that somebody wants, worked out and checked. Nothing of it is written yet."""
+
+    #: as far as it does not depend on who executes it
+    run: Run
+    recorded: Recorded
+    document: PipelineDocument
+    plan: Plan
+    repository: git.Repository
 
 
 def accept(preparation: Preparation, request: Request) -> Accepted:
@@ -112,25 +129,13 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
     """
     project, environ = preparation.project, preparation.environ
     containers.require(project.containers, environ)
-    file = configs.read(request.config) if request.config else None
-    repository = git.read(project.root, environ)
     with tempfile.TemporaryDirectory(prefix="trial-", dir=preparation.directories.cache) as trial:
         known = project.home / BUNDLES
         # Where nothing was ever run nothing is made before all is known to be right.
-        recorded = finish(preparation, known if known.exists() else Path(trial))
-        settings = outside.placed(
-            recorded.algorithm.config,
-            _settings(recorded.algorithm, request, file),
-            project.root,
-            outside.typed_at(request.overrides, request.directory or project.root),
-        )
+        asked = ask(preparation, request, known if known.exists() else Path(trial))
+        recorded, plan = asked.recorded, asked.plan
         names = (name for step in recorded.algorithm.steps for name in step.secrets)
         hidden = secrets.gather(names, project.root, environ, vault.reach(project, environ))
-        compiled = compile_recorded(recorded)
-        document = compiled.document if request.reuse else _without_reuse(compiled.document)
-        plan = make_plan(
-            document, {setting.name: setting.value for setting in settings}, images=bool(project.containers)
-        )
         host = machine.host(project.gpus)
         fits(plan, slots(preparation.directories, host))
         debugged = _debugged(plan, request.debug) if request.debug else ""
@@ -138,22 +143,20 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         built = _built(preparation, recorded)
         home = make_home(project)
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
-    tokens = {label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens}
+    diff = asked.repository.diff
     run = replace(
-        _run(recorded, request, settings),
-        ticket=ticket(repository.git.branch),
-        git=replace(repository.git, diff=home.blobs.put_bytes(repository.diff) if repository.diff else ""),
+        asked.run,
+        git=replace(asked.run.git, diff=home.blobs.put_bytes(diff) if diff else ""),
         host=host,
         environments=built,
-        spec=home.blobs.put_bytes(codec.dumps(document).encode()),
-        tokens=from_tasks(tokens, request.onward),
+        spec=home.blobs.put_bytes(codec.dumps(asked.document).encode()),
     )
     _keep(home, recorded)
     runs.create(home.store, run, plan.records())
     return Accepted(
         run=run,
         tasks=plan.records(),
-        notices=_notices(preparation, repository.note, recorded, plan, request),
+        notices=notices(preparation, asked, request),
         home=home,
         plan=plan,
         lease=hold(home, run.id, host.name),
@@ -167,6 +170,34 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         template=None if request.isolated else preparation.template,
         imports=preparation.imports,
     )
+
+
+def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere: bool = False) -> Asked:
+    """Record the algorithm, settle its config and compile; every problem of each of these at once. `elsewhere`: another
+    machine is to execute it, so a file that is named as file:// is one of its."""
+    project = preparation.project
+    file = configs.read(request.config) if request.config else None
+    repository = git.read(project.root, preparation.environ)
+    recorded = finish(preparation, bundles)
+    settings = outside.placed(
+        recorded.algorithm.config,
+        _settings(recorded.algorithm, request, file),
+        project.root,
+        outside.typed_at(request.overrides, request.directory or project.root),
+        elsewhere=elsewhere,
+    )
+    compiled = compile_recorded(recorded)
+    document = compiled.document if request.reuse else _without_reuse(compiled.document)
+    images = bool(project.containers) and not elsewhere
+    plan = make_plan(document, {setting.name: setting.value for setting in settings}, images=images)
+    tokens = {label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens}
+    run = replace(
+        _run(recorded, request, settings),
+        ticket=ticket(repository.git.branch),
+        git=repository.git,
+        tokens=from_tasks(tokens, request.onward),
+    )
+    return Asked(run=run, recorded=recorded, document=document, plan=plan, repository=repository)
 
 
 def _debugged(plan: Plan, step: str) -> str:
@@ -264,11 +295,10 @@ def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) ->
     )
 
 
-def _notices(
-    preparation: Preparation, repository: str, recorded: Recorded, plan: Plan, request: Request
-) -> tuple[str, ...]:
+def notices(preparation: Preparation, asked: Asked, request: Request) -> tuple[str, ...]:
     """What the user should know before the run begins."""
-    notices = [preparation.python.note, repository, *recorded.pinned.notes, *(str(note) for note in plan.notes)]
+    plan, said = asked.plan, asked.recorded.pinned.notes
+    notices = [preparation.python.note, asked.repository.note, *said, *(str(note) for note in plan.notes)]
     notices += [_asked_by_ci(plan)] if request.trigger == "ci" else []
     if request.debug and any(task.config.sensitive for task in plan.every_task):
         notices.append("this algorithm deals with what is sensitive: mind who sees this terminal")

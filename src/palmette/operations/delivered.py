@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Final
 
 from palmette.capture.bundle import opened, unpack
+from palmette.capture.closure import close
+from palmette.capture.sources import SourceTree
 from palmette.domain.run import Environment, Pin, Run
 from palmette.errors import CaptureError
 from palmette.ir.spec import ExecutorSpec, PipelineDocument
 from palmette.operations import environments
 from palmette.operations.home import Home
+from palmette.operations.originals import RUNTIME
 from palmette.operations.shelf import Shelf
 from palmette.runtime.delivery import BOOTSTRAP
 
@@ -109,6 +112,15 @@ def ready(held: Shelf, run: Run, document: PipelineDocument, python: Path) -> Ru
     )
 
 
+def imports(directory: Path, document: PipelineDocument) -> tuple[str, ...]:
+    """What the captured steps of a pipeline import, whose code is unpacked there: so that it is imported once."""
+    modules = {config.step.partition(":")[0] for config in document.platform.palmette.values() if config.step}
+    if not modules or not directory.is_dir():
+        return ()
+    taken = close(SourceTree(directory, (directory,)), sorted(modules))
+    return (*RUNTIME, *taken.third_party, *taken.third_party_maybe)
+
+
 def _made(held: Shelf, known: Environment, each: Delivered, python: Path) -> Environment:
     if known.executable and Path(known.executable).exists():
         held.keep(Path(known.executable))
@@ -118,6 +130,8 @@ def _made(held: Shelf, known: Environment, each: Delivered, python: Path) -> Env
     if not pins:
         return replace(known, executable=str(python))
     version = known.python or each.python or environments.base(python, held.environ).python
+    if environments.satisfies(python, pins, version, held.environ):
+        return replace(known, executable=str(python), pins=pins, python=version)
     built = environments.build(pins, version, held.environ, held=held)
     return replace(known, executable=str(built), pins=pins, python=version)
 

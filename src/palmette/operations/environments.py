@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from palmette.capture import uv
 from palmette.capture.groups import Groups
-from palmette.capture.installed import InterpreterFacts
+from palmette.capture.installed import InterpreterFacts, scan
 from palmette.capture.keeping import Keeping
 from palmette.domain.run import Environment, Pin
 from palmette.errors import EnvironmentFailed, InterpreterError, PalmetteError
@@ -137,6 +137,22 @@ def base(executable: Path, environ: Mapping[str, str]) -> InterpreterFacts:
     return InterpreterFacts(
         python=python, implementation=implementation, platform=platform, executable=real, site_packages=()
     )
+
+
+def satisfies(executable: Path, pins: Sequence[Pin], python: str, environ: Mapping[str, str]) -> bool:
+    """Whether an interpreter finds exactly the pinned distributions, whatever else it finds, and is of that minor
+    version. Of a pin that comes from no index nobody can say so by its version."""
+    sites = (
+        *executable.parent.parent.glob("lib*/python3*/site-packages"),
+        *executable.parent.parent.glob("lib*/python3*/dist-packages"),
+    )
+    if any(pin.url for pin in pins) or not sites:
+        return False
+    facts = replace(base(executable, environ), site_packages=sites)
+    if facts.python.split(".")[:2] != python.split(".")[:2]:
+        return False
+    found = scan(facts, Keeping(cache_directory(environ) / "installed"))
+    return all(pin.name in found and found[pin.name].version == pin.version for pin in pins)
 
 
 def find_python(version: str, environ: Mapping[str, str], root: Path | None = None) -> InterpreterFacts:

@@ -25,8 +25,8 @@ PROTOCOL: Final = "1"
 VALUES: Final = "application/vnd.palmette.values+json"
 #: One JSON value a line; an empty line says that the server is still there.
 LINES: Final = "application/x-ndjson"
-#: Parameters that are not sent: whoever executes the function has its own.
-OWN: Final = ("environ",)
+#: Parameters that are not sent: whoever executes the function has its own, and knows who asks.
+OWN: Final = ("environ", "caller")
 
 
 class Shape:

@@ -77,19 +77,24 @@ def typed_at(overrides: Iterable[str], directory: Path) -> dict[str, Path]:
 
 
 def placed(
-    fields: Sequence[Field], settings: Sequence[Setting], root: Path, typed: Mapping[str, Path]
+    fields: Sequence[Field],
+    settings: Sequence[Setting],
+    root: Path,
+    typed: Mapping[str, Path],
+    *,
+    elsewhere: bool = False,
 ) -> tuple[Setting, ...]:
     """The settings with the files that they name as paths below the project, else absolute; ConfigError for each that
     is not there.
 
     A path in the code, a preset or a config file begins at the project; one on the command line where that was typed:
-    `typed` says where by field.
+    `typed` says where by field. One that is named as file:// is left as it is if another machine (`elsewhere`) has it.
     """
     files = {field.name for field in fields if field.reading is Reading.FILE}
     problems: list[Problem] = []
     found = tuple(
         _placed(each, root, typed.get(each.name, root), problems)
-        if each.name in files and isinstance(each.value, str)
+        if each.name in files and isinstance(each.value, str) and not (elsewhere and "://" in each.value)
         else each
         for each in settings
     )

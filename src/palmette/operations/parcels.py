@@ -197,7 +197,7 @@ def accept(home: Home, run: str, parcel: str) -> Accepted:
     gone = [digest for digest in _needed(whole) if not home.blobs.claim(digest)] + missing(home, single)
     if gone:
         raise UsageError(f"the bytes of {gone[0]} are missing, and {len(gone) - 1} more", "Push it again.")
-    bundle = _unpacked(home, whole.run.bundle) if code else None
+    bundle = unpacked(home, whole.run.bundle) if code else None
     for key, digest in logs.items():
         _place(home, digest, home.directory / _log(run, *_split(key)))
     arrivals.accept(home.store, whole, bundle)
@@ -263,7 +263,7 @@ def _lasting(whole: Whole) -> Whole:
     return replace(whole, run=replace(run, schedule="", archived=None), collected=None, sweep=None)
 
 
-def _unpacked(home: Home, digest: str) -> BundleRecord:
+def unpacked(home: Home, digest: str) -> BundleRecord:
     """Put the run's code in its place; UsageError unless it is what its digest says."""
     manifest = _bytes(home, digest)
     try:

@@ -13,6 +13,8 @@ from palmette.store import metrics, tasks
 
 #: Among a run's tokens: the tasks, parted by commas, from which it executes anew what its origin made.
 FROM: Final = "palmette.from"
+#: Among a run's tokens: every step is a fresh process, wherever it is executed.
+ISOLATED: Final = "palmette.isolated"
 #: How runs come about that somebody asked for at a terminal: those may use again what does not say how long it stands.
 _ASKED_FOR: Final = ("cli", "rerun", "sweep")
 
@@ -44,6 +46,12 @@ def from_tasks(tokens: Mapping[str, str], onward: Sequence[str]) -> dict[str, st
     """A run's tokens as those of one that executes its origin's tasks anew from these on, if there are any."""
     kept = {name: token for name, token in tokens.items() if name != FROM}
     return {**kept, FROM: ",".join(onward)} if onward else kept
+
+
+def isolating(tokens: Mapping[str, str], *, isolated: bool) -> dict[str, str]:
+    """A run's tokens as those of one whose steps are fresh processes, if they are to be."""
+    kept = {name: token for name, token in tokens.items() if name != ISOLATED}
+    return {**kept, ISOLATED: "yes"} if isolated else kept
 
 
 def adopted(home: Home, origin: str, records: Iterable[TaskRecord]) -> dict[str, Reused]:

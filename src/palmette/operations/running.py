@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -31,6 +31,7 @@ from palmette.operations.policy import policy
 from palmette.operations.preparing import directories
 from palmette.operations.project import Project
 from palmette.operations.surroundings import base, lent
+from palmette.operations.uploads import Uploaded
 from palmette.operations.watching import Watch
 from palmette.store import leases, runs, tasks
 from palmette.store.ledger import RunLedger
@@ -74,7 +75,7 @@ def execute(
             slots=slots(accepted.directories, run.host or machine.host(accepted.project.gpus)),
             files=home.blobs,
             expressions=Deferred(),
-            importer=outside.importer(accepted.project.root, accepted.environ),
+            importer=Uploaded(home.blobs, outside.importer(accepted.project.root, accepted.environ)),
             where=_surroundings(accepted),
             vault=vault.of(home, accepted.environ, project=run.project, run=run.id),
             secrets=Secrets(values=accepted.secrets.values, versions=accepted.secrets.versions),
@@ -120,14 +121,19 @@ def _surroundings(accepted: Accepted) -> Surroundings:
 
 def tails(accepted: Accepted, detail: Detail, count: int) -> dict[str, list[str]]:
     """The last lines of the log of each failed task; one that may quote what is sensitive is only pointed to."""
-    sensitive = {task.executor for task in accepted.plan.every_task if task.config.sensitive}
+    sensitive = frozenset(task.executor for task in accepted.plan.every_task if task.config.sensitive)
+    return last_words(accepted.home, detail, sensitive, count)
+
+
+def last_words(home: Home, detail: Detail, sensitive: Collection[str], count: int) -> dict[str, list[str]]:
+    """The same of any run, by the labels of the executors that deal with what is sensitive."""
     failed = [task for task in detail.tasks if task.state is TaskState.FAILED]
     unquoted = ["(its log is not quoted, because it deals with what is sensitive)"]
     makers = [task.name for task in detail.tasks if any(one.sensitive for one in task.outputs.artifacts.values())]
     return {
         task.name: unquoted
         if task.executor in sensitive or _behind(task, makers)
-        else reading.last_lines(accepted.home, task, count)
+        else reading.last_lines(home, task, count)
         for task in failed
     }
 

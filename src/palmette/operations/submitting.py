@@ -96,8 +96,8 @@ def prepare(home: Home, submission: Submission) -> Prepared:
     id = submission.id or new_run_id()
     moment = Moment(run=id, now=now, scheduled=submission.scheduled, index=submission.index)
     given = {name: expand(value, moment) for name, value in submission.parameters.items()}
-    algorithm = _algorithm(document)
-    values = _values(document, algorithm, given)
+    algorithm = algorithm_of(document)
+    values = settle(document, algorithm, given)
     plan = make_plan(document, values, images=bool(home.containers))
     run = replace(
         _run(submission, experiment, id),
@@ -122,7 +122,7 @@ def require_startable(home: Home, submission: Submission) -> None:
     document, _, _ = _source(home, submission)
     moment = Moment(run=new_run_id(), now=time.time(), scheduled=time.time(), index=1)
     given = {name: expand(value, moment) for name, value in submission.parameters.items()}
-    make_plan(document, _values(document, _algorithm(document), given), images=bool(home.containers))
+    make_plan(document, settle(document, algorithm_of(document), given), images=bool(home.containers))
 
 
 def refused(home: Home, submission: Submission, reason: PalmetteError) -> Prepared:
@@ -199,7 +199,7 @@ def read(document: PipelineDocument | bytes | None) -> PipelineDocument:
     return document
 
 
-def _algorithm(document: PipelineDocument) -> Algorithm:
+def algorithm_of(document: PipelineDocument) -> Algorithm:
     """What a pipeline that Palmette compiled says of its algorithm; of another one nothing is known."""
     said: Any = document.platform.algorithm
     empty = Algorithm(name=document.pipeline.name, target="")
@@ -209,7 +209,7 @@ def _algorithm(document: PipelineDocument) -> Algorithm:
         return empty  # written by hand, or by a Palmette that says it otherwise; the pipeline itself is whole
 
 
-def _values(document: PipelineDocument, algorithm: Algorithm, given: Mapping[str, Json]) -> dict[str, Json]:
+def settle(document: PipelineDocument, algorithm: Algorithm, given: Mapping[str, Json]) -> dict[str, Json]:
     """The value of every parameter. ConfigError with all that is missing, unknown or not allowed."""
     problems = [problem for name, value in given.items() for problem in documents.unsayable(name, value)]
     values: dict[str, Json] = {}

@@ -32,6 +32,8 @@ class Verb:
     role: Role = Role.READ
     #: what the server executes in its place; gives None wherever the function itself would wait
     served: str = ""
+    #: whoever executes runs is told that there may be something new
+    wakes: bool = False
 
 
 VERBS: Final = (
@@ -62,6 +64,10 @@ VERBS: Final = (
     Verb(operation="reading.named", method="GET", path="/runs/{ref}/artifacts/{name}"),
     Verb(operation="offering.projects", method="GET", path="/projects"),
     Verb(operation="offering.names", method="GET", path="/names/{what}"),
+    Verb(operation="happening.events", method="GET", path="/runs/{ref}/events", served="happening.coming"),
+    Verb(operation="happening.tails", method="GET", path="/runs/{ref}/tails"),
+    Verb(operation="taking.lacking", method="POST", path="/runs/lacking", role=Role.RUN),
+    Verb(operation="taking.accept", method="POST", path="/runs", role=Role.RUN, wakes=True),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
 )

@@ -10,12 +10,13 @@ from sqlalchemy import Float, cast, delete, func, select, update
 from palmette.domain.listing import Page, Slice
 from palmette.domain.run import Run, TaskRecord
 from palmette.domain.states import RunState
-from palmette.store import experiments, listing, runs
+from palmette.store import experiments, listing, runs, sweeps
 from palmette.store.columns import plain
 from palmette.store.database import Store
 from palmette.store.listing import Element
 from palmette.store.schema import runs as table
 from palmette.store.schema import summaries
+from palmette.store.sweeps import SweepRecord
 
 FINAL: Final = tuple(state.value for state in RunState if state.final)
 
@@ -39,13 +40,16 @@ LISTED: Final = listing.Listed(
 )
 
 
-def accept(store: Store, run: Run, records: Sequence[TaskRecord]) -> bool:
-    """Accept a run into its experiment, unless that is in the archive or gone; whether it was accepted."""
+def accept(store: Store, run: Run, records: Sequence[TaskRecord], sweep: SweepRecord | None = None) -> bool:
+    """Accept a run into its experiment, unless that is in the archive or gone; whether it was accepted. The sweep that
+    it is a point of is kept with it, unless it is there."""
     with store.write() as connection:
         found = experiments.within(connection, run.experiment, lock=True)
         if found is None or found.archived is not None:
             return False
         runs.write(connection, run, records)
+        if sweep is not None:
+            sweeps.keep(connection, sweep)
         experiments.touch(connection, run.experiment, run.created)
     return True
 

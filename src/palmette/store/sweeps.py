@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from palmette.domain.values import Json
 from palmette.errors import NotFound
@@ -18,6 +18,7 @@ from palmette.store.statements import begins, insert_new
 #: The fewest characters of an id by which a sweep can be named.
 _SHORTEST: Final = 4
 _KEEP_PROJECT: Final = insert_new(projects)
+_KEEP: Final = insert_new(sweeps)
 _NEWEST: Final = (sweeps.c.created.desc(), sweeps.c.id.desc())
 
 
@@ -40,6 +41,11 @@ def create(store: Store, record: SweepRecord) -> None:
     with store.write() as connection:
         connection.execute(_KEEP_PROJECT, {"name": record.project, "created": created})
         connection.execute(insert(sweeps), {**row(record), "created": created})
+
+
+def keep(connection: Connection, record: SweepRecord) -> None:
+    """Remember a sweep of a known project, in the transaction that accepts a run of it; one that is there stays."""
+    connection.execute(_KEEP, row(record))
 
 
 def row(record: SweepRecord) -> dict[str, object]:

@@ -24,6 +24,7 @@ from palmette.operations import (
     canceling,
     collecting,
     comparing,
+    happening,
     importing,
     labelling,
     messages,
@@ -32,6 +33,7 @@ from palmette.operations import (
     reading,
     searching,
     sweeps,
+    taking,
 )
 from palmette.operations.home import Home
 from palmette.operations.messages import LINES, PROTOCOL, VALUES
@@ -47,6 +49,7 @@ _MODULES: Final = {
         canceling,
         collecting,
         comparing,
+        happening,
         importing,
         labelling,
         offering,
@@ -54,6 +57,7 @@ _MODULES: Final = {
         reading,
         searching,
         sweeps,
+        taking,
     )
 }
 _END: Final = object()
@@ -95,7 +99,10 @@ class Offered:
         if self.shape.streams:
             return ours(await self._stream(request, home, arguments))
         values = VALUES in request.headers.get("accept", "")
-        return ours(await in_thread(self._answer, home, arguments, values))
+        answer = ours(await in_thread(self._answer, home, arguments, values))
+        if self.verb.wakes:
+            asked.wake()
+        return answer
 
     def _answer(self, home: Home, arguments: Mapping[str, Any], values: bool) -> Response:
         found = self.operation(home, **arguments)
@@ -126,7 +133,8 @@ class Offered:
         if wrong:
             raise UsageError("the request cannot be understood", problems=wrong)
         loaded = {name: wire.load(takes[name], value) for name, value in given.items()}
-        return loaded | ({"environ": asked.environ} if self.shape.own else {})
+        own = {"environ": asked.environ, "caller": asked.caller.name}
+        return loaded | {name: own[name] for name in self.shape.own}
 
     async def _stream(self, request: Request, home: Home, arguments: Mapping[str, Any]) -> Response:
         executed = function(self.verb.served) if self.verb.served else self.operation

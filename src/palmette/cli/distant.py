@@ -1,0 +1,76 @@
+"""The verbs that execute, on a server: what is accepted there is shown as if it were executed here."""
+
+from __future__ import annotations
+
+import json
+from threading import Timer
+
+import click
+
+from palmette.cli.console import console
+from palmette.cli.run import TAIL, Ways, ended
+from palmette.cli.session import Session, print_json
+from palmette.domain.states import TaskState
+from palmette.operations import accepting, attending, handing, happening
+from palmette.operations.accepting import Request
+from palmette.operations.details import Detail
+from palmette.operations.interrupts import Interrupts
+from palmette.operations.preparing import Preparation
+from palmette.operations.remote import There
+from palmette.operations.taking import Taken
+from palmette.present.progress import RunProgress
+
+
+def place(session: Session) -> There:
+    """The server that is meant."""
+    found = session.there
+    assert found is not None
+    return found
+
+
+def run(session: Session, preparation: Preparation, request: Request, waiting: Timer, ways: Ways) -> None:
+    """Record the algorithm here, and let the server execute it."""
+    there = place(session)
+    with handing.ready(there, preparation, request, experiment=ways.experiment, say=note) as ready:
+        taken = handing.hand(there, ready)
+    waiting.cancel()
+    drive(there, taken, ways)
+
+
+def note(text: str) -> None:
+    """Tell the user something beside the run."""
+    click.echo(f"note: {text}", err=True)
+
+
+def drive(there: There, taken: Taken, ways: Ways) -> None:
+    """Show a run that was accepted until it is over, and leave with the exit code that its end has; or leave at
+    once."""
+    run = taken.run
+    if ways.announce:
+        click.echo(json.dumps({"accepted": run.id}))
+    if not ways.detach:
+        detail = drive_shown(there, taken)
+        ended(detail, lambda: _tails(there, detail), as_json=ways.as_json)
+        return
+    for each in taken.notices:
+        note(each)
+    if ways.as_json:
+        print_json({"run_id": run.id, "state": run.state.value.lower()})
+    else:
+        click.echo(run.id)
+        click.echo(f"{there.connection.server.called} has it; to watch it: palmette resume {run.id}", err=True)
+
+
+def drive_shown(there: There, taken: Taken) -> Detail:
+    """Show a run that a server drives; what is known of it in the end."""
+    for each in taken.notices:
+        note(each)
+    declared = [metric.name for metric in taken.run.metrics]
+    display = RunProgress(console(err=True), accepting.titled(taken.run), taken.tasks, declared=declared)
+    with Interrupts() as signals, display:
+        return attending.attend(there, taken, display.see, signals, note)
+
+
+def _tails(there: There, detail: Detail) -> dict[str, list[str]]:
+    failed = any(task.state is TaskState.FAILED for task in detail.tasks)
+    return dict(there(happening.tails, detail.run.id, TAIL)) if failed else {}
