@@ -14,7 +14,7 @@ _EPILOG = """A first run: palmette init && palmette run example
 
 \b
 Exit codes:
-  0  done                      69  a store, an interpreter or a server is no use
+  0  done                      69  a store, Python or server cannot be used
   1  the project's code        77  a server does not allow it
   2  wrong usage or config     130 interrupted
   3  the run did not succeed"""

@@ -19,7 +19,7 @@ def _chosen(ctx: click.Context, _: click.Parameter, given: str | None) -> None:
 
 def placed(verb: F) -> F:
     """A verb that works on a server, too."""
-    return _on("Look on this server")(verb)
+    return _on("Use this server")(verb)
 
 
 def executed(verb: F) -> F:

@@ -162,6 +162,8 @@ def _parsed(home: Home, text: str, now: float, known: Sequence[str]) -> q.Query:
 
 
 def _equal(name: str, value: str) -> q.Node:
+    if q.RUN_FIELDS.get(name) not in (Kind.TEXT, Kind.PREFIX, Kind.STATE):
+        raise UsageError(f"runs cannot be told apart by {name!r} so", "Write it into the query.")
     return q.Compare(q.Field(Group.RUN, name, q.RUN_FIELDS[name]), Operator.EQUAL, value)
 
 
