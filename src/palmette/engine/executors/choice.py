@@ -124,7 +124,7 @@ class Executors:
     `python` is the project's interpreter, for each attempt that names no other; an attempt's interpreter also stands
     in for a command's "python3". Without a `kit` and a directory for `templates` there is no template, and every
     attempt is a fresh process. `environment` is the driver's own, for templates that are started on the way; a
-    `template` of the project's that is reached already is taken over. Those of other interpreters first import
+    `template` of the project's that is reached already is taken over. Those that are reached here first import
     `imports`.
     """
 
@@ -228,7 +228,7 @@ class Executors:
                 stable.template = Template.reach(python, self._kit, self._templates, environment)
             except InterpreterError as error:
                 return f"the template does not start: {error.message}"
-            if python != self._python and self._imports and attempt.stock is None:
+            if self._imports and attempt.stock is None:
                 stable.imported.update(self._imports)
                 stable.template.begin_preload(self._imports)
         try:
