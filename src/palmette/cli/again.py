@@ -12,7 +12,8 @@ from palmette.cli.console import show
 from palmette.cli.lazy import operation
 from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
-from palmette.cli.run import drive, drive_shown
+from palmette.cli.place import executed
+from palmette.cli.run import Ways, drive, drive_shown, require_there
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.values import literal
 
@@ -36,6 +37,7 @@ from palmette.domain.values import literal
     "--tag", "tags", metavar="TAG", multiple=True, callback=proper_tags, help="Tag the new run; may be repeated."
 )
 @click.option("--note", metavar="TEXT", default="", help="Write a note on the new run.")
+@executed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @pass_session
 def rerun(
@@ -50,6 +52,7 @@ def rerun(
     isolated: bool,
     tags: tuple[str, ...],
     note: str,
+    detach: bool,
     as_json: bool,
 ) -> None:
     """Execute a run again, with other settings or from a step on.
@@ -62,9 +65,11 @@ def rerun(
       palmette rerun last C=0.1
       palmette rerun f3ka --from evaluate_model --current
       palmette rerun last --failed
+      palmette rerun f3ka --from evaluate_model --on team
     """
     if onward is not None and failed:
         raise click.UsageError("--from and --failed exclude each other")
+    require_there(session, detach=detach)
     rerunning = operation("rerunning")
     wanted = rerunning.Wanted(
         overrides=overrides,
@@ -78,6 +83,11 @@ def rerun(
         tags=tags,
         note=note,
     )
+    if session.server:
+        with patience() as waiting:
+            ways = Ways(as_json=as_json, detach=detach)
+            operation("distant").rerun(session, run, wanted, waiting, ways)
+        return
     with patience() as waiting, rerunning.again(session.project, session.environ, run, wanted) as accepted:
         waiting.cancel()
         drive(operation("running"), accepted, as_json=as_json)

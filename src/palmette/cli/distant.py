@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from threading import Timer
 
 import click
@@ -11,12 +12,13 @@ from palmette.cli.console import console
 from palmette.cli.run import TAIL, Ways, ended
 from palmette.cli.session import Session, print_json
 from palmette.domain.states import TaskState
-from palmette.operations import accepting, attending, handing, happening
+from palmette.operations import accepting, attending, handing, happening, preparing, redoing, rerunning
 from palmette.operations.accepting import Request
 from palmette.operations.details import Detail
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.preparing import Preparation
 from palmette.operations.remote import There
+from palmette.operations.rerunning import Wanted
 from palmette.operations.taking import Taken
 from palmette.present.progress import RunProgress
 
@@ -33,6 +35,40 @@ def run(session: Session, preparation: Preparation, request: Request, waiting: T
     there = place(session)
     with handing.ready(there, preparation, request, experiment=ways.experiment, say=note) as ready:
         taken = handing.hand(there, ready)
+    waiting.cancel()
+    drive(there, taken, ways)
+
+
+def rerun(session: Session, ref: str, wanted: Wanted, waiting: Timer, ways: Ways) -> None:
+    """Let the server execute a run of its again; with `current`, with the code that is here."""
+    there = place(session)
+    directory = wanted.directory or session.directory
+    if not wanted.current:
+        if wanted.overrides:
+            files = there(redoing.files, ref)
+            overrides = handing.uploaded(there, session.environ, directory, files, wanted.overrides)
+            wanted = replace(wanted, overrides=overrides)
+        asked = replace(wanted, directory=None)
+        taken = handing.surely(there, redoing.rerun, ref, asked, handing.new_run_id())
+        waiting.cancel()
+        drive(there, taken, ways)
+        return
+    prior = there(redoing.prior, ref, replace(wanted, directory=None))
+    request = rerunning.request_of(prior.run, wanted, prior.onward)
+    with (
+        preparing.begin(session.project, session.environ, prior.run.algorithm) as preparation,
+        handing.ready(there, preparation, request, say=note) as ready,
+    ):
+        taken = handing.hand(there, ready)
+    waiting.cancel()
+    dropped = rerunning.dropped_of(prior.run, taken.run)
+    drive(there, replace(taken, notices=(*dropped, *taken.notices)), ways)
+
+
+def resume(session: Session, ref: str, waiting: Timer, ways: Ways) -> None:
+    """Let the server go on with a run, or watch one that goes on."""
+    there = place(session)
+    taken = handing.surely(there, redoing.resume, ref)
     waiting.cancel()
     drive(there, taken, ways)
 

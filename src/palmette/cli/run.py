@@ -216,18 +216,26 @@ def _wish(*, seeds: int | None, trials: int | None, jobs: int | None, **sweep: A
 
 @click.command()
 @click.argument("run", default="last")
+@executed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object when the run is over.")
 @pass_session
-def resume(session: Session, run: str, as_json: bool) -> None:
+def resume(session: Session, run: str, as_json: bool, detach: bool) -> None:
     """Continue a run or a sweep that was interrupted.
 
     What was done is kept; what was running starts again. RUN is an id, its first four characters or more, `last`, or
-    an algorithm's name for its newest run; or the id of a sweep.
+    an algorithm's name for its newest run; or the id of a sweep. On a server a run that failed or was canceled goes on
+    where it was, and one that goes on is watched.
 
     \b
       palmette resume
       palmette resume f3ka
+      palmette resume f3ka --on team
     """
+    require_there(session, detach=detach)
+    if session.server:
+        with patience() as waiting:
+            operation("distant").resume(session, run, waiting, Ways(as_json=as_json, detach=detach))
+        return
     home = operation("home").known_home(session.project)
     if home and run != "last" and (sweep := operation("sweeps").find(home, run)):
         operation("sweep_verbs").resume(session, sweep, as_json=as_json)

@@ -16,6 +16,7 @@ from palmette.domain.run import (
     PointsLogged,
     RunChanged,
     TaskChanged,
+    TaskRecord,
     TasksPlanned,
 )
 from palmette.engine.world import Signals
@@ -43,6 +44,7 @@ def attend(
     """
     run = taken.run
     following = _Following(there, run.id, say, {task.name for task in taken.tasks})
+    following.pass_over(taken)
     thread = threading.Thread(target=following.follow, daemon=True)
     thread.start()
     asked = 0
@@ -88,6 +90,12 @@ class _Following:
     stopped: threading.Event = field(default_factory=threading.Event)
     _told: set[object] = field(default_factory=set)
     _read: dict[tuple[str, int], int] = field(default_factory=dict)
+
+    def pass_over(self, taken: Taken) -> None:
+        """What had happened when the run was accepted is no news."""
+        for task in taken.tasks:
+            for _, seen in happening.changed(TaskRecord(name=task.name), task):
+                self._unknown(seen)
 
     def follow(self) -> None:
         """Until the run is over, something cannot be mended, or nobody listens any more."""

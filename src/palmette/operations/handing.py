@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -28,7 +28,10 @@ from palmette.operations.policy import isolating
 from palmette.operations.preparing import Preparation
 from palmette.operations.remote import There
 from palmette.operations.taking import Handed, Taken
+from palmette.store.identity import new_run_id
 from palmette.store.sweeps import SweepRecord
+
+__all__ = ["Ready", "hand", "new_run_id", "ready", "send", "surely", "uploaded"]
 
 #: Seconds before something is said again that may have been heard, or not: it carries the id that it is known by.
 _PAUSES: Final = (0.2, 0.6, 1.5, 3.0)
@@ -172,3 +175,24 @@ class _Files:
                 stored = Path(file.name)
             self.load.add_file(stored, sha256, stored.stat().st_size)
         return uploads.address(digest, path.name)
+
+
+def uploaded(
+    there: There, environ: Mapping[str, str], directory: Path, names: Collection[str], overrides: Sequence[str]
+) -> tuple[str, ...]:
+    """The overrides with addresses on the server in place of files here; each file is sent, if it is not there."""
+    load = _Load()
+    with tempfile.TemporaryDirectory(prefix="palmette-") as temporary:
+        files = _Files(load, directory, outside.references(directory, environ), Path(temporary))
+
+        def placed(text: str) -> str:
+            name, _, value = text.partition("=")
+            path = value.strip().strip("\"'")
+            if name.strip() not in names or "://" in path or not (directory / path).exists():
+                return text
+            return f'{name}="{files.address(path)}"'
+
+        found = tuple(placed(text) for text in overrides)
+        if load.others:
+            send(there, "", load)
+    return found

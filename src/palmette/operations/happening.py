@@ -95,7 +95,7 @@ class _Looks:
     def changes(self, records: Sequence[TaskRecord]) -> Iterator[Seen]:
         """What is new in these, in the order in which it happened."""
         yield from _planned([record for record in records if record.name not in self.known])
-        found = [change for record in records for change in _changed(self._before(record), record)]
+        found = [change for record in records for change in changed(self._before(record), record)]
         yield from (seen for _, seen in sorted(found, key=lambda entry: entry[0]))
         for record in records:
             self.known[record.name] = record
@@ -133,7 +133,7 @@ def _planned(records: Sequence[TaskRecord]) -> Iterator[TasksPlanned]:
     yield from (TasksPlanned(tasks=tuple(group)) for group in groups.values())
 
 
-def _changed(before: TaskRecord, now: TaskRecord) -> Iterator[tuple[float, Seen]]:
+def changed(before: TaskRecord, now: TaskRecord) -> Iterator[tuple[float, Seen]]:
     """When a task took which state, and what became of its attempts."""
     known = {each.serial: each for each in before.attempts}
     for attempt in now.attempts:

@@ -55,18 +55,18 @@ def again(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted
     """A new run made from an earlier one, in the store and ready to be driven. What is wrong is told before anything
     is written."""
     original = originals.recall(open_home(project), ref)
-    onward = _onward(original, wanted)
+    onward = onward_of(original, wanted)
     if wanted.current:
         with begin(project, environ, original.run.algorithm) as preparation:
-            accepted = accepting.accept(preparation, _request(original.run, wanted, onward))
-            dropped = _dropped(original.run, accepted.run)
+            accepted = accepting.accept(preparation, request_of(original.run, wanted, onward))
+            dropped = dropped_of(original.run, accepted.run)
             yield replace(accepted, notices=(*dropped, *accepted.notices))
         return
     with reached(project, environ, original, originals.code(original)) as standing:
         yield _accept(standing, wanted, onward)
 
 
-def _onward(original: Original, wanted: Wanted) -> tuple[str, ...]:
+def onward_of(original: Original, wanted: Wanted) -> tuple[str, ...]:
     """The tasks from which everything is executed anew; NotFound and StoreError where that cannot be done."""
     if wanted.failed:
         # A group fails with what is in it; what succeeded beside that need not be executed again.
@@ -100,7 +100,7 @@ def _lost(original: Original, task: TaskRecord) -> list[str]:
     return gone(original.home, task) if task.state.good else []
 
 
-def _request(run: Run, wanted: Wanted, onward: tuple[str, ...]) -> Request:
+def request_of(run: Run, wanted: Wanted, onward: tuple[str, ...]) -> Request:
     return Request(
         preset=wanted.preset,
         overrides=wanted.overrides,
@@ -117,7 +117,7 @@ def _request(run: Run, wanted: Wanted, onward: tuple[str, ...]) -> Request:
     )
 
 
-def _dropped(before: Run, after: Run) -> tuple[str, ...]:
+def dropped_of(before: Run, after: Run) -> tuple[str, ...]:
     """What became of config fields since, where the code is another one."""
     old, new = (set(run.config) for run in (before, after))
     notes = []

@@ -68,6 +68,10 @@ VERBS: Final = (
     Verb(operation="happening.tails", method="GET", path="/runs/{ref}/tails"),
     Verb(operation="taking.lacking", method="POST", path="/runs/lacking", role=Role.RUN),
     Verb(operation="taking.accept", method="POST", path="/runs", role=Role.RUN, wakes=True),
+    Verb(operation="redoing.resume", method="POST", path="/runs/{ref}/resume", role=Role.RUN, wakes=True),
+    Verb(operation="redoing.rerun", method="POST", path="/runs/{ref}/rerun", role=Role.RUN, wakes=True),
+    Verb(operation="redoing.prior", method="POST", path="/runs/{ref}/prior"),
+    Verb(operation="redoing.files", method="GET", path="/runs/{ref}/files"),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
 )

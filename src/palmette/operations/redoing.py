@@ -1,0 +1,99 @@
+"""What a server does once more: a run under the same id, or a new one of the same code. Nothing of it is asked of the
+machine of whoever wants it, but for a file that is new."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from palmette.domain.graph import Reading
+from palmette.domain.hosting import SERVED
+from palmette.domain.run import Run
+from palmette.domain.states import RunState, became
+from palmette.errors import NotFound, UsageError
+from palmette.operations import experiments, originals, rerunning, retrying, submitting, taking
+from palmette.operations.home import Home
+from palmette.operations.originals import Original
+from palmette.operations.policy import from_tasks, isolating
+from palmette.operations.rerunning import Wanted
+from palmette.operations.running import document
+from palmette.operations.taking import Handed, Taken
+from palmette.store import runs, tasks
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prior:
+    """A run that another one is made from, with the code as it is by now."""
+
+    run: Run
+    #: the tasks from which everything is executed anew
+    onward: tuple[str, ...] = ()
+
+
+def resume(home: Home, ref: str) -> Taken:
+    """Let a server go on with a run that failed or was canceled, under its own id: what is good is kept. One that goes
+    on is answered as it is. UsageError for one that succeeded, or that servers do not drive."""
+    run = runs.get(home.store, ref, project=home.project)
+    if run.state in (RunState.FAILED, RunState.CANCELED):
+        run = retrying.retry(home, run.id)
+    elif run.state.final:
+        hint = f"Execute it again: palmette rerun {run.id}."
+        raise UsageError(f"run {run.id} is over: it {became(run.state)}", hint)
+    elif run.queue != SERVED:
+        hint = "Whoever began it goes on with it, on the machine where that was: palmette resume."
+        raise UsageError(f"run {run.id} is driven by no server", hint)
+    records = tasks.of_run(home.store, run.id)
+    done, size = (sum(one) for one in zip(*[(each.state.good, 1) for each in records if not each.group], strict=True))
+    return Taken(run=run, tasks=records, notices=(f"{done} of {size} steps are done already",) if done else ())
+
+
+def files(home: Home, ref: str) -> list[str]:
+    """The config fields of a run that name files."""
+    run = runs.get(home.store, ref, project=home.project)
+    fields = submitting.algorithm_of(document(home, run)).config if run.spec else ()
+    return [field.name for field in fields if field.reading is Reading.FILE]
+
+
+def prior(home: Home, ref: str, wanted: Wanted) -> Prior:
+    """The run, for one with the code of whoever asks; NotFound and StoreError if it cannot be taken up from there."""
+    original = originals.recall(home, ref)
+    return Prior(run=original.run, onward=rerunning.onward_of(original, wanted))
+
+
+def rerun(home: Home, ref: str, wanted: Wanted, id: str, *, environ: Mapping[str, str] = {}, caller: str = "") -> Taken:
+    """Accept a new run with this id of the code of an earlier one, with what is to be different. What is wrong is told
+    before anything is written."""
+    original = originals.recall(home, ref)
+    settings = originals.settings(
+        original.algorithm.config,
+        original.algorithm.presets,
+        original.run.settings,
+        run=original.run.id,
+        preset=wanted.preset,
+        overrides=wanted.overrides,
+    )
+    onward = rerunning.onward_of(original, wanted)
+    run = replace(
+        original.run,
+        id=id,
+        settings=settings,
+        preset=wanted.preset or original.run.preset,
+        trigger="rerun",
+        origin=original.run.id,
+        refresh=wanted.refresh,
+        tags=tuple(dict.fromkeys(wanted.tags)),
+        note=wanted.note,
+        sweep="",
+        tokens=isolating(from_tasks(original.run.tokens, onward), isolated=wanted.isolated),
+    )
+    handed = Handed(run=run, experiment=_experiment(home, original))
+    taken = taking.accept(home, handed, environ, caller)
+    return replace(taken, notices=(f"with the code of {original.run.id}", *taken.notices))
+
+
+def _experiment(home: Home, original: Original) -> str:
+    """The name of the experiment of the run, if that is still there."""
+    try:
+        return experiments.get(home, original.run.experiment).name if original.run.experiment else ""
+    except NotFound:
+        return ""
