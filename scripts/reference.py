@@ -29,10 +29,14 @@ from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Environment, Git, Host, Pin, Run, Setting, Source, TaskRecord
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.domain.values import Json
-from palmette.operations.details import Detail, Row
+from palmette.operations.details import Detail
+from palmette.operations.details import Row as Listed
 from palmette.operations.settings import SETTINGS
 from palmette.present import plain
 from palmette.present.words import TASK_WORDS
+from palmette.server.kfp import table as kfp
+from palmette.server.palmette import table as own
+from palmette.server.rows import Content, Row
 from palmette.store import schema
 
 REFERENCE: Final = Path(__file__).parent.parent / "docs" / "reference"
@@ -130,6 +134,7 @@ def pages() -> Mapping[str, str]:
         "python.md": _python,
         "testing.md": _testing,
         "json.md": _json,
+        "api.md": _api,
         "store.md": _store,
     }
     return {name: _MADE + "\n".join(maker()).rstrip() + "\n" for name, maker in makers.items()}
@@ -381,7 +386,7 @@ def _code(language: str, value: Json) -> Iterator[str]:
     yield f"```{language}\n{json.dumps(value, indent=2, ensure_ascii=False)}\n```"
 
 
-def _sample() -> tuple[Detail, Row]:
+def _sample() -> tuple[Detail, Listed]:
     """A run that has something in every field."""
     model = Artifact(
         type="system.Model",
@@ -443,9 +448,68 @@ def _sample() -> tuple[Detail, Row]:
         MetricPoint(name="loss", value=value, step=step, time=1767225600.1) for step, value in enumerate((0.9, 0.5))
     )
     metrics = {"auc": 0.9929, "loss": 0.5}
-    return Detail(run=run, tasks=(task,), metrics=metrics, curves={"loss": points}), Row(
+    return Detail(run=run, tasks=(task,), metrics=metrics, curves={"loss": points}), Listed(
         run=run, metrics=metrics, tasks=4, cached=1
     )
+
+
+#: The groups of routes in the order of the page; a group is a tag of the description.
+_SERVICES: Final = {
+    "HealthzService": "Whether it is there",
+    "AuthService": "Authorisation",
+    "ExperimentService": "Experiments",
+    "PipelineService": "Pipelines and versions",
+    "PipelineUploadService": "Uploads",
+    "RunService": "Runs",
+    "RecurringRunService": "Recurring runs",
+}
+
+
+def _api() -> Iterator[str]:
+    yield "# HTTP API\n"
+    yield (
+        "What [`palmette serve`](../how-to/serve.md) answers. `/openapi.json` describes every route for programs, with "
+        "the schemas of messages and errors. *Role* is the least that a [token](../how-to/tokens.md) must have where "
+        "one is demanded.\n"
+    )
+    yield "## Kubeflow Pipelines, v2beta1\n"
+    yield (
+        "As KFP's own server: field names with underscores, values that are zero or empty left out, 64-bit integers as "
+        "text, times in RFC 3339. Lists take `page_token`, `page_size` (20 unless said, 200 at most), `sort_by` "
+        '(`created_at desc`) and `filter` (`{"predicates": [{"operation": "EQUALS", "key": "name", '
+        '"string_value": "adds"}]}`). A run that was canceled is FAILED here, since KFP\'s client would wait for it '
+        "for ever. [Constructs](constructs.md) says what becomes of a pipeline.\n"
+    )
+    rows = sorted(kfp.ROWS, key=lambda row: list(_SERVICES).index(row.tag) if row.tag in _SERVICES else len(_SERVICES))
+    for tag in dict.fromkeys(row.tag for row in rows):
+        yield f"### {_SERVICES.get(tag, tag)}\n"
+        yield from _routes([row for row in rows if row.tag == tag])
+    yield "## Palmette\n"
+    yield (
+        "What KFP's API has no words for. Answers are what the verbs print with `--json` ([JSON](json.md)); an error "
+        "is "
+        '`{"error": {"type", "message", "hint", "problems": [{"where", "what", "hint"}]}}`. `project` in '
+        "the query names the project that is meant. From Python: "
+        "[`palmette.connect`](../how-to/team-server.md).\n"
+    )
+    yield from _routes(own.ROWS)
+
+
+def _routes(rows: Sequence[Row]) -> Iterator[str]:
+    table = []
+    for row in rows:
+        role = "–" if row.role is None else row.role.value
+        query = ", ".join(f"`{name}`" for name in row.query)
+        body = "" if row.body is None else _carried(row.body)
+        table.append((f"`{row.method} {row.path}`", role, row.summary.replace("|", "\\|"), query, body))
+    yield from _table(("route", "role", "what it does", "query", "body"), table)
+    yield ""
+
+
+def _carried(body: Content) -> str:
+    named = str(body.schema.get("$ref", "")).rpartition("/")[2]
+    fields = ", ".join(f"`{name}`" for name in body.schema.get("properties", {}))
+    return f"`{named}`" if named else fields or body.media
 
 
 def _store() -> Iterator[str]:
