@@ -43,7 +43,8 @@ class Sdk:
         return json.loads(self.run("kfp_reads.py", verb, *paths).splitlines()[-1])
 
 
-def _environment(version: str) -> Path:
+def environment(version: str) -> Path:
+    """The interpreter that has this SDK."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "palmette-tests"
     cache.mkdir(parents=True, exist_ok=True)
     wanted = " ".join(SDKS[version])
@@ -77,4 +78,4 @@ def _environment(version: str) -> Path:
 @pytest.fixture(scope="session")
 def sdk() -> Callable[[str], Sdk]:
     """An SDK by its version."""
-    return lambda version: Sdk(version=version, python=_environment(version))
+    return lambda version: Sdk(version=version, python=environment(version))

@@ -23,6 +23,8 @@ from palmette.ir.spec import (
 
 #: What the SDK puts before the names of inputs that it adds.
 CHANNEL: Final = "pipelinechannel--"
+#: …and within the names of loops' items.
+_ITEM: Final = "loop-item"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +92,7 @@ class Wiring:
             if entry.component_input_parameter in scope.parameters:
                 return scope.parameters[entry.component_input_parameter]
             # The SDK wires a loop's item to groups around the loop, too, where no item is. Nobody reads it there.
-            stray = entry.component_input_parameter.startswith("loop-item-param-")
+            stray = _ITEM in entry.component_input_parameter
             if not stray and entry.component_input_parameter not in scope.component.input_definitions.parameters:
                 self._broken(where, f"there is no input {entry.component_input_parameter!r} around it")
             return None

@@ -1,0 +1,104 @@
+"""A server, and someone who knows of it nothing but KFP's own client."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import kfp
+from benchmarks.soak.hosting import Hosting, Server
+from benchmarks.soak.victims import members
+
+#: what a container made that gives no value
+MADE = "made"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Left:
+    """What a server holds while nothing runs."""
+
+    processes: frozenset[str]
+    #: files, locks and sockets that its processes have open, by kind
+    open: int
+    #: beside the store and the caches
+    files: frozenset[str]
+    #: of runs, within the store
+    scratch: frozenset[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stranger:
+    """Hands in pipelines, and looks at what came out."""
+
+    hosting: Hosting
+    server: Server
+    client: Any
+
+    @classmethod
+    def at(cls, directory: Path, *options: str | Path) -> Stranger:
+        """Before a server of its own, with a context file of its own: nobody's real one is read or written."""
+        hosting = Hosting(directory=directory)
+        server = hosting.start(*(str(each) for each in options))
+        kept = kfp.Client._LOCAL_KFP_CONTEXT
+        kfp.Client._LOCAL_KFP_CONTEXT = str(directory / "context.json")
+        try:
+            return cls(hosting=hosting, server=server, client=kfp.Client(host=server.url))
+        finally:
+            kfp.Client._LOCAL_KFP_CONTEXT = kept
+
+    def place(self, name: str) -> Path:
+        """A directory for what tasks leave there."""
+        found = self.hosting.directory / "places" / name
+        found.mkdir(parents=True)
+        return found
+
+    def start(self, package: Path, **arguments: Any) -> str:
+        """Hand in a run of a compiled pipeline; its id."""
+        started = self.client.create_run_from_pipeline_package(str(package), arguments=arguments)
+        run: str = started.run_id
+        return run
+
+    def start_all(self, packages: Iterable[Path]) -> dict[str, str]:
+        """Hand in a run of each, with a place of its own; their ids by name."""
+        return {each.stem: self.start(each, place=str(self.place(each.stem))) for each in packages}
+
+    def ended(self, run: str) -> Any:
+        """The run once it is over."""
+        # The store is asked, not the server: to ask it ten times a second would cost more than the run.
+        self.hosting.ended([run])
+        return self.client.get_run(run)
+
+    def left(self) -> Left:
+        """What is there now, but templates, which go when they have been idle for long enough."""
+        # The server itself is found by its arguments, its worker by its directory.
+        processes = [one for one in members(self.hosting.directory) if "runtime/" not in one.command]
+        found = [path for name in ("temporary", "run") for path in (self.hosting.directory / name).rglob("*")]
+        runs = self.hosting.store / "runs"
+        return Left(
+            processes=frozenset(f"{one.pid} {one.command}" for one in processes),
+            open=sum(len(list(Path(f"/proc/{one.pid}/fd").iterdir())) for one in processes),
+            files=frozenset(str(path.relative_to(self.hosting.directory)) for path in found),
+            scratch=frozenset(str(path.relative_to(runs)) for path in runs.rglob("*") if path.is_dir()),
+        )
+
+    def idle(self) -> bool:
+        """Whether no template is left."""
+        return all("runtime/" not in one.command for one in members(self.hosting.directory))
+
+
+def told(run: Any, beginning: str = "t-") -> dict[str, Any]:
+    """What the client says of a run: its state, and by title what each task gave that was executed."""
+    tasks = [task for task in run.run_details.task_details if task.display_name.startswith(beginning)]
+    found = {task.display_name: _gave(task) for task in tasks if task.state != "SKIPPED"}
+    return {"state": run.state, "tasks": found}
+
+
+def _gave(task: Any) -> Any:
+    if task.state != "SUCCEEDED":
+        return "a failure" if task.state == "FAILED" else task.state
+    outputs: Mapping[str, Any] = task.outputs or {}
+    value = outputs.get("out") or outputs.get("Output")
+    return MADE if value is None else json.loads(value.artifact_ids[0])
