@@ -8,8 +8,9 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,14 +43,24 @@ class Cluster:
 
     binaries: Path
     socket: Path
+    #: `pg_ctl` with more arguments
+    control: Callable[..., None]
+
+    def stop(self) -> None:
+        """End it, and whatever it does for whomever."""
+        self.control("-m", "fast", "-w", "stop")
+
+    def start(self) -> None:
+        """Start it again."""
+        self.control("-w", "start")
 
     def url(self, name: str) -> str:
         return f"postgresql://tester@/{name}?host={self.socket}"
 
     def create(self, name: str, template: str = "template0") -> str:
         """Make a database, empty or a copy; its URL."""
-        command = [self.binaries / "createdb", "-h", self.socket, "-U", "tester", "-T", template, name]
-        subprocess.run(command, check=True, capture_output=True)
+        where = ("-h", self.socket, "-U", "tester")
+        subprocess.run([self.binaries / "createdb", *where, "-T", template, name], check=True, capture_output=True)
         return self.url(name)
 
 
@@ -86,9 +97,10 @@ def cluster() -> Iterator[Cluster]:
     try:
         control(binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "-N")
         options = f"-k {root} -c listen_addresses='' -c max_connections=100 -c shared_buffers=32MB -c fsync=off"
-        control(binaries / "pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "start")
+        server = partial(control, binaries / "pg_ctl", "-D", data, "-l", log, "-o", options)
+        server("-w", "start")
         try:
-            yield Cluster(binaries=binaries, socket=root)
+            yield Cluster(binaries=binaries, socket=root, control=server)
         finally:
             control(binaries / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from benchmarks.soak import pipelines, verdict
 from benchmarks.soak.hosting import Hosting, Server
-from benchmarks.soak.victims import Kind, Member, members
+from benchmarks.soak.victims import Kind, Member, alive, members
 
 #: How often each kind is chosen.
 CHOICE: Final = {
@@ -35,14 +35,16 @@ CHOICE: Final = {
 }
 #: What is killed for what a task did.
 _OF_TASKS: Final = frozenset({Kind.TASK, Kind.INIT, Kind.BELOW, Kind.SPARE})
-#: A shot falls within so many seconds after the last one, and so many of them only stop a driver for a while.
+#: A shot falls within so many seconds after something was done since the last one, which is waited for so long at most;
+#: so many of them only stop a driver for a while.
 SPREAD: Final = 1.0
+PATIENCE: Final = 10.0
 PAUSED: Final = 0.15
 LONGEST_PAUSE: Final = 3.0
 #: So many runs are open at once.
 OPEN: Final = 12
 #: Seconds between the ticks of the recurring runs, of which there are so many.
-INTERVAL: Final = 3
+INTERVAL: Final = 10
 RECURRING: Final = 2
 #: What the SDK adds to the names of equal components.
 _NUMBER: Final = re.compile(r"-\d+$")
@@ -128,9 +130,10 @@ class Siege:
             self.accepted[chance.choice([*self._living]).ask("POST", "/runs", body)["run_id"]] = (kind, number)
         except urllib.error.HTTPError as error:
             self.violations.append(f"{name} was refused: {error.code} {error.read()[:300]!r}")
-        except (OSError, HTTPException, ValueError):
-            self.unknown[name] = (kind, number)
-            time.sleep(0.05)
+        except (OSError, HTTPException, ValueError) as error:
+            if not isinstance(getattr(error, "reason", None), ConnectionRefusedError):
+                self.unknown[name] = (kind, number)
+            time.sleep(0.2)
 
     def _recurring(self, number: int) -> str:
         body = {
@@ -150,6 +153,10 @@ class Siege:
         self._living.append(self.hosting.start("--runs", "4"))
 
     def _fire(self) -> None:
+        # On a busy machine nothing would ever be done else.
+        ended, deadline = self._ended(), time.monotonic() + PATIENCE
+        while self._ended() == ended and time.monotonic() < deadline:
+            time.sleep(0.05)
         time.sleep(self._chance.random() * SPREAD)
         (kind,) = self._chance.choices([*CHOICE], [*CHOICE.values()])
         found = [one for one in members(self.hosting.directory) if one.kind is kind]
@@ -163,6 +170,11 @@ class Siege:
             victim.pause(self._chance.random() * LONGEST_PAUSE)
             return
         self._kill(victim)
+
+    def _ended(self) -> int:
+        """How many attempts are over."""
+        query = "SELECT (SELECT count(*) FROM attempts WHERE ended IS NOT NULL) AS ended"
+        return int(self.hosting.rows(query)[0]["ended"])
 
     def _kill(self, victim: Member) -> None:
         moment = self._moment()
@@ -218,7 +230,7 @@ class Siege:
         tasks = self.hosting.rows("SELECT * FROM tasks WHERE run = ?", run["id"])
         attempts = self.hosting.rows("SELECT * FROM attempts WHERE run = ? ORDER BY task, serial", run["id"])
         self.lost += sum(one["state"] == "LOST" for one in attempts)
-        if run["lease_pid"] and verdict.alive(run["lease_pid"], run["lease_start"]):
+        if run["lease_pid"] and alive(run["lease_pid"], run["lease_start"]):
             yield "it is over and its driver lives"
         done, tried = Counter[str](), Counter[str]()
         for task in tasks:

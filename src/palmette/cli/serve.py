@@ -99,6 +99,7 @@ def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_js
         serving.serve(life, bound, _sayer(url, where, database and opened.store.where, as_json=as_json))
     finally:
         opened.store.close()
+    serving.leave()
 
 
 def _containers(session: Session) -> str:

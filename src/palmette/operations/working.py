@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -30,6 +30,7 @@ from palmette.errors import LeaseLost, PalmetteError
 from palmette.operations import served
 from palmette.operations.containers import chosen
 from palmette.operations.home import Home, serve_home
+from palmette.operations.troubles import BROKEN, DONE, NOT_NOW, Troubles
 from palmette.operations.worker import Order
 from palmette.runtime.keeper import die_with
 from palmette.store import queue
@@ -39,18 +40,6 @@ from palmette.store.rehearsal import rehearse
 log: Final = logging.getLogger("palmette.worker")
 #: Seconds between looks at the queue when nobody says that there is something new.
 _LOOK: Final = 1.0
-#: How a driver's process ends: the run is over or was left; somebody else has it, or the store cannot be used.
-_DONE: Final = 0
-_NOT_NOW: Final = 75
-_BROKEN: Final = 70
-#: Seconds until the run of a driver that died is tried again, at first and at most.
-_FIRST: Final = 0.05
-_LONGEST: Final = 30.0
-#: A run that nobody tried for so long has no trouble here any more.
-_FORGOTTEN: Final = 600.0
-#: So often may a run's driver die, by an error of Palmette's or in all, before the run is given up: all runs end.
-_ERRORS: Final = 5
-_DEATHS: Final = 20
 _SIGNALS: Final = {signal.SIGTERM: Leaving.NOW, signal.SIGUSR1: Leaving.SOON}
 
 
@@ -59,19 +48,6 @@ class Wakes(Protocol):
 
     def wake(self) -> None:
         """There is something new."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Trouble:
-    """How a run's drivers ended that did not bring it to its end."""
-
-    #: so often in all; those that could not use the store count here alone
-    tries: int
-    deaths: int
-    #: of them, those that an error of Palmette's own ended
-    errors: int
-    #: when it may be tried again, by the monotonic clock
-    again: float
 
 
 class Foreman:
@@ -84,7 +60,7 @@ class Foreman:
         self._on = served.grounds(order.environ, Path(order.python) if order.python else None)
         #: a driver's process → its run
         self._drivers: dict[int, Waiting] = {}
-        self._troubles: dict[str, _Trouble] = {}
+        self._troubles = Troubles()
         self._leaving = Leaving.NOT
         self._heard = b""
         self._waker = _ends_of_children()
@@ -130,9 +106,7 @@ class Foreman:
         # The connections of a fork are not its own.
         self._home.store.close()
         now = time.monotonic()
-        waiting = tuple(
-            each for each in found.waiting if (trouble := self._troubles.get(each.id)) is None or trouble.again <= now
-        )
+        waiting = tuple(each for each in found.waiting if self._troubles.over(each.id, now))
         canceling = [each for each in waiting if each.canceling][: self._order.runs]
         others = tuple(each for each in waiting if not each.canceling)
         free = self._order.runs - len(self._drivers)
@@ -164,22 +138,9 @@ class Foreman:
                 self._note(run, os.waitstatus_to_exitcode(status))
 
     def _note(self, run: Waiting, code: int) -> None:
-        if code == _DONE:
-            self._troubles.pop(run.id, None)
-            return
-        now = time.monotonic()
-        # Those that others see to by now are forgotten.
-        self._troubles = {id: each for id, each in self._troubles.items() if each.again > now - _FORGOTTEN}
-        before = self._troubles.get(run.id, _Trouble(tries=0, deaths=0, errors=0, again=0.0))
         if code < 0:
             log.warning("the driver of run %s was killed (signal %d)", run.id, -code)
-        self._troubles[run.id] = _Trouble(
-            tries=before.tries + 1,
-            # A run is not to blame for a store that cannot be used, however long, nor for others that drive it.
-            deaths=before.deaths + (code != _NOT_NOW),
-            errors=before.errors + (code == _BROKEN),
-            again=now + min(_LONGEST, _FIRST * 2 ** min(before.tries, 16)),
-        )
+        self._troubles.note(run.id, code, time.monotonic())
 
     # Hearing
 
@@ -211,7 +172,7 @@ class Foreman:
 
     def _be_driver(self, run: Waiting) -> None:
         """Drive the run in this process, which is a fork, and end with it."""
-        code = _BROKEN
+        code = BROKEN
         try:
             code = self._drive(run)
         except BaseException:
@@ -224,20 +185,19 @@ class Foreman:
         die_with(self._pid)
         signals = _Signals()
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        trouble = self._troubles.get(run.id)
         # Without the connections of the worker, which has closed them, but with all that was put into words there.
         home = self._home
-        hopeless = trouble is not None and (trouble.errors >= _ERRORS or trouble.deaths >= _DEATHS)
+        hopeless = self._troubles.hopeless(run.id)
         try:
             served.drive(home, run.id, self._on, signals, hopeless=hopeless)
         except LeaseLost:
-            return _NOT_NOW
+            return NOT_NOW
         except PalmetteError as error:
             log.error("run %s waits: %s", run.id, error)
-            return _NOT_NOW
+            return NOT_NOW
         finally:
             home.store.close()
-        return _DONE
+        return DONE
 
 
 class _Signals(served.Quiet):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
+import os
 import signal
 import socket
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -30,6 +34,8 @@ _TEND: Final = 0.25
 _BEAT: Final = 10.0
 #: Seconds that answers get to be completed when the server stops, and the store to hear of it.
 _GRACE: Final = 5
+#: Seconds that threads get to end that have nothing to do any more.
+_SOON: Final = 1.0
 #: Seconds that a worker gets to leave its runs at once; what it does not manage, whoever comes next does.
 _AT_ONCE: Final = 20.0
 
@@ -95,6 +101,19 @@ def serve(serving: Serving, bound: socket.socket, say: Callable[[str], None]) ->
     `say` is told once it answers ("ready"), and what is waited for in the end.
     """
     asyncio.run(_Life(serving, bound, say).live())
+
+
+def leave() -> None:
+    """End the process although a request may still wait for a store that hangs: nothing of it is committed."""
+    others = [each for each in threading.enumerate() if each is not threading.main_thread() and not each.daemon]
+    deadline = time.monotonic() + _SOON
+    for each in others:
+        each.join(max(0.0, deadline - time.monotonic()))
+    if any(each.is_alive() for each in others):
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 class _Uvicorn(uvicorn.Server):
