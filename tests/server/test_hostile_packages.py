@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from tests.server.conftest import PIPELINE
 
 Upload = Callable[..., httpx.Response]
 
@@ -107,6 +108,9 @@ def test_an_archive_that_is_no_package_is_refused(
     assert any(word in answer.json()["error_details"] for word in words.split("|")), answer.text
 
 
+DEEP = '{"Concat": [' * 3000 + '"a"' + "]}" * 3000
+TWICE = ",".join(f'"{number}": 0' for number in range(60_000))
+
 LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
     f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
 )
@@ -122,6 +126,12 @@ LAUGHS = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("a: !!python/object/apply:os.system [id]", "not allowed"),
         ("a: &b [*b]", "stands for nothing"),
         ("\0", "not YAML"),
+        ('{"a": ' + "9" * 5000 + "}", "too large a number"),
+        ('{"a": 1e999}', "too large a number"),
+        ("a: 0x" + "f" * 5000, "is not a number"),
+        ("a: " + "1:" * 50_000 + "1", "is not a number"),
+        (f"{{{TWICE}, {TWICE}}}", "stands twice"),
+        (PIPELINE.replace('"echo hello"', json.dumps(DEEP)), "the structured placeholder is not JSON"),
         ("- a", "a mapping is expected"),
         ("x" * (33 * 1024 * 1024), "MiB"),
     ],
@@ -143,3 +153,12 @@ def test_a_refused_package_leaves_nothing_behind(upload: Upload, server: Any, ap
     assert upload(pipeline.replace("comp-add:", "other:"), **name).status_code == 400
     assert api.get(f"pipelines/names/{name['name']}").status_code == 404
     assert {path for path in server.home.directory.rglob("*") if "store.db" not in path.name} == before
+
+
+def test_of_a_great_many_mistakes_the_first_are_told_and_how_many_more_there_are(upload: Upload) -> None:
+    answer = upload("".join(f"b{number}: 1\n" for number in range(5000)), **named())
+    assert answer.status_code == 400
+    told = answer.json()["error_details"]
+    assert "b0: " in told
+    assert " more." in told + "."
+    assert len(told) < 20_000

@@ -53,3 +53,43 @@ def test_a_part_of_a_value_is_what_the_selector_names() -> None:
     assert cel.part('parseJson(string_value)["a"]', '{"a": "text"}') == "text"
     with pytest.raises(Unusable):
         cel.part('parseJson(string_value)["z"]', {"a": 1})
+
+
+L = f"[{','.join('1' * 300)}]"
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "(" * 2000 + "true" + ")" * 2000,
+        "!" * 200_000 + "true",
+        f"{L}.all(a, {L}.all(b, {L}.all(c, {L}.all(d, a == b))))",
+        "'a'.matches('(((a{100}){100}){100}){100}')",
+        f"{of('n')} == 1",
+    ],
+)
+def test_no_condition_takes_for_ever(expression: str) -> None:
+    with pytest.raises(Unusable):
+        Cel().holds(expression, {"n": 10**310})
+
+
+def test_a_pattern_that_others_try_in_every_way_is_tried_in_one() -> None:
+    assert not Cel().holds(f"{of('s')}.matches('(a+)+$')", {"s": "a" * 10_000 + "b"})
+
+
+@pytest.mark.parametrize(
+    ("selector", "value"),
+    [
+        ("parseJson(string_value)", "[1e999]"),
+        ("parseJson(string_value)", "NaN"),
+        ("parseJson(string_value)", "[" * 500 + "]" * 500),
+        ("parseJson(string_value)", '"\\ud800"'),
+        ("timestamp(string_value)", "2026-01-01T00:00:00Z"),
+        ("bytes(string_value)", "a"),
+        ("{1: string_value}", "a"),
+        ("0.0 / 0.0", ""),
+    ],
+)
+def test_a_part_that_no_json_can_say_is_no_value(selector: str, value: str) -> None:
+    with pytest.raises(Unusable):
+        Cel().part(selector, value)

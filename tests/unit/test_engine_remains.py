@@ -18,7 +18,8 @@ from palmette.engine.events import Tail
 from palmette.engine.inputs import Places
 from palmette.engine.outcome import Spoiled, collect, redact
 from palmette.engine.plan import PlannedTask
-from palmette.engine.remains import NotPlain, loads, opened
+from palmette.engine.remains import NotPlain, opened
+from palmette.ir.embedded import loads
 from palmette.ir.spec import ArtifactSpec, ArtifactTypeSchema, ComponentSpec, ContainerSpec, Definitions, ParameterSpec
 
 TASK = PlannedTask(

@@ -10,6 +10,7 @@ import pytest
 from palmette.ir import codec
 from palmette.ir.check import advise, check
 from palmette.ir.dialects import Dialect
+from palmette.ir.wiring import circles
 
 GOOD: dict[str, Any] = {
     "pipelineInfo": {"name": "good"},
@@ -252,3 +253,9 @@ def test_a_container_that_is_nearly_too_large_is_said() -> None:
     plain["deploymentSpec"]["executors"]["exec-fit"]["container"]["command"] = ["x" * 60_000, "y" * 60_000]
 
     assert [found.where for found in advise(codec.from_plain(plain))] == ["deploymentSpec.executors.exec-fit.container"]
+
+
+def test_a_chain_of_thousands_of_components_is_followed_to_its_end() -> None:
+    chain = {f"c{number}": [f"c{number + 1}"] for number in range(20_000)}
+    assert circles(chain) == []
+    assert circles({**chain, "c19999": ["c19998"]}) == [["c19998", "c19999"]]

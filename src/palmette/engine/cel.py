@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -13,6 +12,7 @@ from cel_expr_python import cel
 from palmette.domain.values import Json
 from palmette.engine.parameters import text
 from palmette.engine.ports import Unusable
+from palmette.ir.embedded import loads, require_usable
 
 #: What the runtime puts around its messages, and says nothing to a person.
 _NOISE: Final = re.compile(r"^(?:[A-Z_]+: )+|<input>:\d+:\d+: | expecting .*")
@@ -23,7 +23,11 @@ class Cel:
 
     def holds(self, expression: str, parameters: Mapping[str, Json]) -> bool:
         """Whether a condition over ``inputs.parameter_values`` is true."""
-        found = _evaluated(expression, {"inputs": {"parameter_values": _doubles(parameters)}})
+        try:
+            doubles = _doubles(parameters)
+        except OverflowError:
+            raise Unusable("a number that it is about is beyond all doubles") from None
+        found = _evaluated(expression, {"inputs": {"parameter_values": doubles}})
         if not isinstance(found, bool):
             raise Unusable(f"it is {text(found)}, which is neither true nor false")
         return found
@@ -35,7 +39,7 @@ class Cel:
 
 @cache
 def _environment() -> Any:
-    parse = cel.Overload("parse_json_string", cel.Type.DYN, [cel.Type.STRING], impl=json.loads)
+    parse = cel.Overload("parse_json_string", cel.Type.DYN, [cel.Type.STRING], impl=_parsed)
     return cel.NewEnv(
         variables={"inputs": cel.Type.DYN, "string_value": cel.Type.STRING},
         functions=[cel.FunctionDecl("parseJson", [parse])],
@@ -58,6 +62,15 @@ def _evaluated(expression: str, data: Mapping[str, Any]) -> Json:
     if found.type() == cel.Type.ERROR:
         raise Unusable(_first_line(str(found.value())))
     value: Json = found.plain_value()
+    try:
+        require_usable(value)
+    except ValueError as error:
+        raise Unusable(f"what it comes to cannot be used: {error}") from None
+    return value
+
+
+def _parsed(text: str) -> Json:
+    value: Json = loads(text)
     return value
 
 

@@ -19,6 +19,7 @@ from palmette.engine.ports import Unusable
 from palmette.engine.references import MARK, in_workspace, remote, shared
 from palmette.engine.sources import Artifacts, Source, origin
 from palmette.engine.values import Values
+from palmette.ir.embedded import loads
 from palmette.ir.spec import ContainerSpec, ParameterSpec
 
 _STRUCT: Final = re.compile(r"\s*\{\s*\"(?:Concat|IfPresent)\"")
@@ -279,7 +280,7 @@ class _Filling:
         for argument in arguments:
             if _STRUCT.match(argument):
                 try:
-                    struct = json.loads(argument)
+                    struct = loads(argument)
                 except ValueError:
                     struct = argument
                 yield from self._expanded(struct)

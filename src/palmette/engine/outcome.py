@@ -21,7 +21,8 @@ from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
 from palmette.engine.plan import PlannedTask
 from palmette.engine.ports import Bytes, Importer, Nowhere
-from palmette.engine.remains import NotPlain, loads, opened
+from palmette.engine.remains import NotPlain, opened
+from palmette.ir.embedded import loads
 from palmette.ir.spec import ParameterSpec, SystemParameter
 
 __all__ = ["Leaked", "Spoiled", "collect", "inherited", "masked", "metrics", "redact", "withdraw"]

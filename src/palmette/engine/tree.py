@@ -20,6 +20,7 @@ from palmette.engine.sources import Artifacts, Fixed, Held, Source, origin, outs
 from palmette.engine.values import Values
 from palmette.engine.vocabulary import Bypassed, Entered, Refused
 from palmette.errors import CompileError
+from palmette.ir.embedded import loads
 from palmette.ir.spec import ArtifactIterator
 
 _PARAMETER: Final = re.compile(r"inputs\.parameter_values\[(?P<quote>['\"])(?P<name>.*?)(?P=quote)\]")
@@ -117,9 +118,9 @@ class Tree:
             return [Held(artifact=artifact) for artifact in inputs.artifacts.get(loop.iterator.input_artifact, ())]
         name, items = loop.iterator.input_parameter, None
         try:
-            items = inputs.parameters.get(name) if name else json.loads(loop.iterator.raw)
+            items = inputs.parameters.get(name) if name else loads(loop.iterator.raw)
             # A list may have been passed on as text.
-            items = json.loads(items) if isinstance(items, str) else items
+            items = loads(items) if isinstance(items, str) else items
         except ValueError:
             items = None
         if not isinstance(items, (list, tuple)):

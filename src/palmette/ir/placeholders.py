@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any, Final
 
 from palmette.errors import Problem
 from palmette.ir.dialects import Dialect
+from palmette.ir.embedded import loads
 from palmette.ir.spec import ComponentSpec
 
 _TOKEN: Final = re.compile(r"\{\{\$(.*?)\}\}", re.DOTALL)
@@ -104,7 +104,7 @@ def _shown(inner: str) -> str:
 
 def _structure(text: str, names: Names, where: str, dialect: Dialect) -> Iterator[Problem]:
     try:
-        value = json.loads(text)
+        value = loads(text)
     except ValueError:
         yield Problem(where=where, what="the structured placeholder is not JSON")
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -12,6 +12,7 @@ import yaml
 
 from palmette.domain.values import Json
 from palmette.errors import SpecError
+from palmette.ir.embedded import real, whole
 
 #: bytes of a pipeline file; what KFP's own server takes
 MAX_SIZE: Final = 32 * 1024 * 1024
@@ -19,6 +20,10 @@ MAX_SIZE: Final = 32 * 1024 * 1024
 MAX_DEPTH: Final = 100
 #: values in a file, each alias counted as all it stands for
 MAX_VALUES: Final = 1_000_000
+
+#: Signs of a number in YAML, and what every number is below: more than that no double holds.
+_LONGEST_NUMBER: Final = 400
+_INFINITE: Final = 2**1024
 
 _Loader: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _PLAIN_TAGS: Final = {
@@ -53,8 +58,7 @@ def documents(text: str | bytes) -> list[Json]:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
         raise SpecError(f"{twice!r} stands twice in one mapping of the pipeline file")
     return found
 
@@ -65,9 +69,15 @@ def _no_constant(name: str) -> Any:
 
 def _from_json(text: str) -> Json:
     try:
-        value: Json = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value: Json = json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=real, parse_int=whole
+        )
     except RecursionError:
         raise _too_deep() from None
+    except json.JSONDecodeError:
+        raise
+    except ValueError as error:
+        raise SpecError(f"the pipeline file holds a number that none can be: {error}") from None
     _count(value)
     return value
 
@@ -245,12 +255,14 @@ class _Builder:
         kind = tag.rpartition(":")[2]
         if not tag.startswith("tag:yaml.org,2002:") or kind not in ("null", "bool", "int", "float"):
             raise self._fail(f"the tag {tag} is not allowed", event)
+        if len(event.value) > _LONGEST_NUMBER and kind in ("int", "float"):
+            raise self._fail(f"{event.value[:20]}… is not a number that a pipeline can hold", event)
         try:
             value: Json = getattr(self._loader, f"construct_yaml_{kind}")(node)
         except (ValueError, KeyError):
             raise self._fail(f"{event.value[:80]!r} is not a number that can be read", event) from None
-        if isinstance(value, float) and not math.isfinite(value):
-            raise self._fail(f"{event.value} is not a number that a pipeline can hold", event)
+        if isinstance(value, (int, float)) and not abs(value) < _INFINITE:
+            raise self._fail(f"{event.value[:40]} is not a number that a pipeline can hold", event)
         return value
 
     def _key_comes(self) -> bool:

@@ -59,22 +59,23 @@ def circles(needs: Mapping[str, list[str]]) -> list[list[str]]:
     found: list[list[str]] = []
     done: set[str] = set()
     for start in needs:
-        path: list[str] = []
         stack = [(start, iter(needs[start]))] if start not in done else []
-        path = [start] if stack else []
+        # A mapping, since a pipeline may nest, or a chain be, thousands of nodes long.
+        path = dict.fromkeys(node for node, _ in stack)
         while stack:
             node, rest = stack[-1]
             following = next((name for name in rest if name in needs and name not in done), None)
             if following is None:
                 done.add(node)
-                path.pop()
+                del path[node]
                 stack.pop()
             elif following in path:
-                circle = path[path.index(following) :]
+                nodes = list(path)
+                circle = nodes[nodes.index(following) :]
                 found.append(circle)
                 done.update(circle)
             else:
-                path.append(following)
+                path[following] = None
                 stack.append((following, iter(needs[following])))
     return found
 

@@ -18,6 +18,7 @@ from typing import Any, Final, TypeVar
 
 from palmette.domain.values import Json
 from palmette.errors import Problem, UsageError
+from palmette.ir.embedded import real, whole
 from palmette.kfpapi import kinds
 from palmette.kfpapi.kinds import Kind, spelled
 
@@ -42,7 +43,8 @@ class _Field:
 def parse(data: bytes, what: str = "the request") -> Json:
     """The JSON value of a text from anyone: bounded in depth and number; UsageError where it is none."""
     try:
-        value: Json = json.loads(data.decode("utf-8-sig"), parse_constant=_no_constant, parse_float=_finite)
+        text = data.decode("utf-8-sig")
+        value: Json = json.loads(text, parse_constant=_no_constant, parse_float=real, parse_int=whole)
     except UnicodeDecodeError as error:
         raise UsageError(f"{what} is not UTF-8 text: byte {error.start} is {error.reason}") from None
     except json.JSONDecodeError as error:
@@ -50,7 +52,7 @@ def parse(data: bytes, what: str = "the request") -> Json:
         raise UsageError(f"{what} is not JSON, {where}: {error.msg[:1].lower()}{error.msg[1:]}") from None
     except RecursionError:
         raise UsageError(f"{what} nests deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:
         raise UsageError(f"{what} holds a number that is none: {error}") from None
     _bounded(value, what)
     return value
@@ -58,13 +60,6 @@ def parse(data: bytes, what: str = "the request") -> Json:
 
 def _no_constant(name: str) -> Any:
     raise UsageError(f"{name} is no number in JSON")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        raise UsageError(f"the number {text[:40]} is too large")
-    return number
 
 
 def _bounded(value: Json, what: str) -> None:

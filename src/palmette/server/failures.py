@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from palmette.domain.values import Json
-from palmette.errors import PalmetteError
+from palmette.errors import PalmetteError, Problem
 from palmette.kfpapi import faults
 from palmette.kfpapi.faults import Fault
 from palmette.server.rows import Manner
@@ -20,6 +20,9 @@ from palmette.server.rows import Manner
 _LOG: Final = logging.getLogger("palmette.server")
 #: Where the routes that are Palmette's own stand.
 _OWN: Final = "/apis/palmette/"
+#: So many problems are told, each in so many signs: a file of a million mistakes is no answer of a hundred megabytes.
+_PROBLEMS: Final = 100
+_LONGEST: Final = 2000
 _WORDS: Final = {404: "there is nothing at this address", 405: "this cannot be asked with that method"}
 
 
@@ -29,13 +32,25 @@ def manner_of(path: str) -> Manner:
 
 
 def answer(error: PalmetteError, manner: Manner) -> Response:
-    """An error that was raised on purpose."""
+    """An error that was raised on purpose; of a great many problems the first, and how many more there are."""
+    error.problems = tuple(_few(error.problems))
     fault = faults.of_error(error)
     if manner is not Manner.OWN:
         return _said(fault, manner)
     problems = [{"where": each.where, "what": each.what, "hint": each.hint} for each in error.problems]
     said = {"type": type(error).__name__, "message": error.message, "hint": error.hint, "problems": problems}
     return JSONResponse({"error": said}, fault.status)
+
+
+def _few(problems: Sequence[Problem]) -> Iterator[Problem]:
+    for each in problems[:_PROBLEMS]:
+        yield Problem(where=_cut(each.where), what=_cut(each.what), hint=_cut(each.hint))
+    if len(problems) > _PROBLEMS:
+        yield Problem(where="", what=f"and {len(problems) - _PROBLEMS:,} more")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
 def refusal(status: int, message: str, manner: Manner, headers: Mapping[str, str] | None = None) -> Response:
