@@ -6,6 +6,8 @@ import json
 import os
 import random
 import re
+import signal
+import subprocess
 import threading
 import time
 import urllib.error
@@ -41,6 +43,9 @@ SPREAD: Final = 1.0
 PATIENCE: Final = 10.0
 PAUSED: Final = 0.15
 LONGEST_PAUSE: Final = 3.0
+#: So many servers are told to stop instead; they get so many seconds for that.
+STOPPED: Final = 0.3
+STOPPING: Final = 90.0
 #: So many runs are open at once.
 OPEN: Final = 12
 #: Seconds between the ticks of the recurring runs, of which there are so many.
@@ -150,7 +155,8 @@ class Siege:
     # The shots
 
     def _begin(self) -> None:
-        self._living.append(self.hosting.start("--runs", "4"))
+        how = self._chance.choice(("finish", "requeue"))
+        self._living.append(self.hosting.start("--runs", "4", "--on-stop", how))
 
     def _fire(self) -> None:
         # On a busy machine nothing would ever be done else.
@@ -166,6 +172,9 @@ class Siege:
         if kind is Kind.SERVER:
             self._burst.set()
             time.sleep(self._chance.random() / 4)
+            if self._chance.random() < STOPPED:
+                self._stop(victim)
+                return
         if kind is Kind.DRIVER and self._chance.random() < PAUSED:
             victim.pause(self._chance.random() * LONGEST_PAUSE)
             return
@@ -182,16 +191,29 @@ class Siege:
             return
         self.kills.append((victim.kind.value, moment))
         self.shots += victim.kind in _OF_TASKS
-        fallen = [one for one in self._living if one.process.pid == victim.pid]
-        for server in fallen:
+        for server in [one for one in self._living if one.process.pid == victim.pid]:
             server.process.wait()
-            self._living.remove(server)
-            if not self._living:
-                # What is handed in meanwhile comes to nobody.
-                self._living.append(server)
-            self._begin()
-            if server in self._living:
-                self._living.remove(server)
+            self._replace(server)
+
+    def _stop(self, victim: Member) -> None:
+        """Tell a server to stop, as a service manager would."""
+        moment = self._moment()
+        for server in [one for one in self._living if one.process.pid == victim.pid]:
+            server.process.send_signal(signal.SIGTERM)
+            self.kills.append(("server, told to stop", moment))
+            try:
+                if code := server.process.wait(STOPPING):
+                    self.violations.append(f"a server that was told to stop left with {code}")
+            except subprocess.TimeoutExpired:
+                self.violations.append(f"a server that was told to stop did not within {STOPPING:.0f} s")
+                server.process.kill()
+                server.process.wait()
+            self._replace(server)
+
+    def _replace(self, server: Server) -> None:
+        # What is handed in meanwhile comes to nobody, if there is no other.
+        self._begin()
+        self._living.remove(server)
 
     def _moment(self) -> str:
         found = Counter(
