@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import kfp
+import pytest
 from benchmarks.soak.hosting import Hosting, Server
 from benchmarks.soak.victims import members
 
@@ -38,9 +40,12 @@ class Stranger:
     client: Any
 
     @classmethod
-    def at(cls, directory: Path, *options: str | Path) -> Stranger:
+    def at(
+        cls, directory: Path, *options: str | Path, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> Stranger:
         """Before a server of its own, with a context file of its own: nobody's real one is read or written."""
         hosting = Hosting(directory=directory)
+        hosting.environment |= environment
         server = hosting.start(*(str(each) for each in options))
         kept = kfp.Client._LOCAL_KFP_CONTEXT
         kfp.Client._LOCAL_KFP_CONTEXT = str(directory / "context.json")
@@ -87,6 +92,14 @@ class Stranger:
     def idle(self) -> bool:
         """Whether no template is left."""
         return all("runtime/" not in one.command for one in members(self.hosting.directory))
+
+
+@pytest.fixture(scope="session")
+def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
+    """Someone before a server that all tests share."""
+    made = Stranger.at(tmp_path_factory.mktemp("strangers") / "hosting")
+    yield made
+    made.hosting.close()
 
 
 def told(run: Any, beginning: str = "t-") -> dict[str, Any]:

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance import kfp_blocks
-from tests.conformance.conftest import Sdk
 from tests.conformance.kfp_blocks import WRITABLE, Block
-from tests.conformance.stranger import Stranger, told
+from tests.conformance.stranger import Stranger, stranger, told
 
+__all__ = ["stranger"]  # the fixture
 pytestmark = pytest.mark.filterwarnings("ignore")
 HOLDING = [kind for kind in WRITABLE if kind.holds]
 LEAVES = [kind for kind in WRITABLE if not kind.holds]
-
-
-@pytest.fixture(scope="session")
-def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stranger]:
-    made = Stranger.at(tmp_path_factory.mktemp("strangers") / "hosting")
-    yield made
-    made.hosting.close()
 
 
 @pytest.mark.parametrize("outer", HOLDING, ids=lambda kind: kind.__name__)
@@ -64,20 +55,6 @@ def test_whatever_is_put_together_means_what_it_says(
     means = kfp_blocks.save(tmp_path, name, found)
     (run,) = stranger.start_all([tmp_path / f"{name}.yaml"]).values()
     assert told(stranger.ended(run)) == means
-
-
-@pytest.mark.parametrize("version", ["2.0", "2.5", "2.14"])
-def test_what_an_older_sdk_compiled_runs_with_that_sdk(sdk: Callable[[str], Sdk], tmp_path: Path, version: str) -> None:
-    older = sdk(version)
-    older.run("kfp_blocks.py", tmp_path, "6")
-    stranger = Stranger.at(tmp_path / "hosting", "--python", older.python)
-    try:
-        runs = stranger.start_all(sorted(tmp_path.glob("*.yaml")))
-        assert len(runs) == 6
-        for name, run in runs.items():
-            assert told(stranger.ended(run)) == json.loads((tmp_path / f"{name}.json").read_text()), name
-    finally:
-        stranger.hosting.close()
 
 
 def test_runs_leave_no_process_no_open_file_and_nothing_in_temporary_places(stranger: Stranger, tmp_path: Path) -> None:
