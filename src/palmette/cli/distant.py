@@ -8,19 +8,34 @@ from threading import Timer
 
 import click
 
+from palmette.cli import sweeps as verbs
 from palmette.cli.console import console
+from palmette.cli.lazy import operation
 from palmette.cli.run import TAIL, Ways, ended
 from palmette.cli.session import Session, print_json
 from palmette.domain.states import TaskState
-from palmette.operations import accepting, attending, handing, happening, preparing, redoing, rerunning
+from palmette.errors import NotFound, UsageError
+from palmette.operations import (
+    accepting,
+    attending,
+    handing,
+    happening,
+    preparing,
+    redoing,
+    rerunning,
+    sweeping_there,
+    sweeps,
+)
 from palmette.operations.accepting import Request
 from palmette.operations.details import Detail
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.preparing import Preparation
 from palmette.operations.remote import There
 from palmette.operations.rerunning import Wanted
+from palmette.operations.sweeps import Wish
 from palmette.operations.taking import Taken
 from palmette.present.progress import RunProgress
+from palmette.present.sweeps import outline
 
 
 def place(session: Session) -> There:
@@ -68,9 +83,57 @@ def rerun(session: Session, ref: str, wanted: Wanted, waiting: Timer, ways: Ways
 def resume(session: Session, ref: str, waiting: Timer, ways: Ways) -> None:
     """Let the server go on with a run, or watch one that goes on."""
     there = place(session)
-    taken = handing.surely(there, redoing.resume, ref)
+    try:
+        taken = handing.surely(there, redoing.resume, ref)
+    except NotFound:
+        if not any(found.id.startswith(ref) for found, _ in there(sweeps.known, 1000)):
+            raise
+        waiting.cancel()
+        resume_sweep(session, ref, ways)
+        return
     waiting.cancel()
     drive(there, taken, ways)
+
+
+def sweep(
+    session: Session, preparation: Preparation, request: Request, wish: Wish, ways: Ways, *, agreed: bool
+) -> None:
+    """Let the server execute the points of a sweep; with `detach`, all of them at once, unwatched."""
+    there = place(session)
+    drafted = sweeps.draft(preparation, request, request.overrides, wish)
+    drafted = sweeping_there.placed(there, drafted, preparation.project.root, session.environ)
+    found = drafted.sweep
+    if wish.trials and ways.detach:
+        raise UsageError("a search chooses its points here, so it cannot be left", "Leave --detach out.")
+    click.echo(outline(drafted, wish.jobs or min(8, found.size)), err=True)
+    verbs.require_agreed(found, agreed=agreed)
+    source = operation("tuning").Search.of(found) if wish.trials else None
+    first = source.suggest() if source else found.points[0]
+    wanted = sweeps.of_point(drafted, first, preparation.project.root)
+    with handing.ready(there, preparation, wanted, experiment=ways.experiment, say=note) as ready:
+        ground = sweeping_there.begin(there, ready, found)
+    for each in ground.first.notices if ground.first else ():
+        note(each)
+    if not ways.detach:
+        verbs.drive(ground, source or ground.grid(), as_json=ways.as_json)
+        return
+    for values in ground.grid().waiting:
+        ground.point(values)
+    if ways.as_json:
+        print_json({"sweep_id": found.id, "runs": found.size})
+    else:
+        click.echo(found.id)
+        click.echo(f"{there.connection.server.called} has it; to watch it: palmette resume {found.id}", err=True)
+
+
+def resume_sweep(session: Session, reference: str, ways: Ways) -> None:
+    """Go on with a sweep of the server's, or watch it."""
+    ground = sweeping_there.reopen(place(session), reference)
+    known = ground.known
+    source = operation("tuning").Search.of(ground.sweep, known) if ground.sweep.wish.trials else ground.grid()
+    done = sum(member.over for member in known)
+    note(f"{done} of {ground.sweep.size} runs are done already")
+    verbs.drive(ground, source, as_json=ways.as_json, over=done)
 
 
 def note(text: str) -> None:

@@ -150,13 +150,16 @@ def run(
             note=note,
             trigger=session.trigger,
         )
+        ways = Ways(as_json=as_json, detach=detach, announce=announce, experiment=experiment)
         if several:
             waiting.cancel()
             wish = _wish(**sweep)
+            if session.server and not dry_run:
+                operation("distant").sweep(session, preparation, request, wish, ways, agreed=yes)
+                return
             operation("sweep_verbs").begin(preparation, request, wish, dry=dry_run, agreed=yes, as_json=as_json)
             return
         if session.server:
-            ways = Ways(as_json=as_json, detach=detach, announce=announce, experiment=experiment)
             operation("distant").run(session, preparation, request, waiting, ways)
             return
         accepted = accepting.accept(preparation, request)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -41,17 +42,22 @@ def begin(
             click.echo(screens.outline(drafted, jobs), err=True)
         return
     click.echo(screens.outline(drafted, jobs), err=True)
-    if sweep.size > sweeps.MANY and not agreed:
-        raise UsageError(
-            f"{sweep.size:,} runs are more than {sweeps.MANY}",
-            "Look at them with --dry-run; then say --yes.",
-        )
+    require_agreed(sweep, agreed=agreed)
     source = operation("tuning").Search.of(sweep) if wish.trials else None
     first = source.suggest() if source else sweep.points[0]
     opened = sweeps.begin(preparation, drafted, first)
     for notice in opened.notices:
         click.echo(f"note: {notice}", err=True)
-    _drive(opened, source or sweeping.grid(opened), as_json=as_json)
+    drive(sweeping.Here(opened), source or sweeping.grid(opened), as_json=as_json)
+
+
+def require_agreed(sweep: sweeps.Sweep, *, agreed: bool) -> None:
+    """UsageError for a sweep so large that somebody should have said yes to it."""
+    if sweep.size > sweeps.MANY and not agreed:
+        raise UsageError(
+            f"{sweep.size:,} runs are more than {sweeps.MANY}",
+            "Look at them with --dry-run; then say --yes.",
+        )
 
 
 def resume(session: Session, sweep: sweeps.Sweep, *, as_json: bool) -> None:
@@ -61,20 +67,21 @@ def resume(session: Session, sweep: sweeps.Sweep, *, as_json: bool) -> None:
         source = operation("tuning").Search.of(sweep, known) if sweep.wish.trials else sweeping.grid(opened)
         done = sum(member.over for member in known)
         click.echo(f"note: {done} of {sweep.size} runs are done already", err=True)
-        _drive(opened, source, as_json=as_json, over=done)
+        drive(sweeping.Here(opened), source, as_json=as_json, over=done)
 
 
-def _drive(opened: sweeps.Opened, source: sweeping.Source, *, as_json: bool, over: int = 0) -> None:
+def drive(ground: sweeping.Ground[Any], source: sweeping.Source, *, as_json: bool, over: int = 0) -> None:
+    """Drive a sweep before the user's eyes; leave with the exit code that its end has."""
     err = console(err=True)
     if not err.is_terminal:
-        click.echo(f"{opened.sweep.algorithm} · sweep {opened.sweep.id}", err=True)
-    with screens.SweepProgress(err, opened.sweep, over) as display:
-        members = sweeping.drive(opened, source, display)
-    _tell(opened.sweep, members, as_json=as_json, every=False)
+        click.echo(f"{ground.sweep.algorithm} · sweep {ground.sweep.id}", err=True)
+    with screens.SweepProgress(err, ground.sweep, over) as display:
+        members = sweeping.drive(ground, source, display)
+    _tell(ground.sweep, members, as_json=as_json, every=False)
     states = {member.run.state for member in members}
     if RunState.FAILED in states:
         sys.exit(3)
-    if len({member.values for member in members if member.over}) < len(opened.sweep.points):
+    if len({member.values for member in members if member.over}) < len(ground.sweep.points):
         sys.exit(130)
 
 

@@ -10,8 +10,9 @@ from palmette.domain.graph import Reading
 from palmette.domain.hosting import SERVED
 from palmette.domain.run import Run
 from palmette.domain.states import RunState, became
+from palmette.domain.values import Json
 from palmette.errors import NotFound, UsageError
-from palmette.operations import experiments, originals, rerunning, retrying, submitting, taking
+from palmette.operations import experiments, originals, rerunning, retrying, submitting, sweeps, taking
 from palmette.operations.home import Home
 from palmette.operations.originals import Original
 from palmette.operations.policy import from_tasks, isolating
@@ -89,6 +90,28 @@ def rerun(home: Home, ref: str, wanted: Wanted, id: str, *, environ: Mapping[str
     handed = Handed(run=run, experiment=_experiment(home, original))
     taken = taking.accept(home, handed, environ, caller)
     return replace(taken, notices=(f"with the code of {original.run.id}", *taken.notices))
+
+
+def point(
+    home: Home,
+    sweep: str,
+    model: str,
+    id: str,
+    values: Mapping[str, Json],
+    *,
+    environ: Mapping[str, str] = {},
+    caller: str = "",
+) -> Taken:
+    """Accept the run with this id of a further point of a sweep: as the model, one of its runs, but for these
+    values."""
+    found, original = sweeps.get(home, sweep), originals.recall(home, model, over=False)
+    if original.run.sweep != found.id:
+        raise UsageError(f"run {original.run.id} is no run of the sweep {found.id}")
+    settings = sweeps.moved(original.run.settings, values)
+    # What reads the world was read again for the first point; the others have that.
+    run = replace(original.run, id=id, settings=settings, refresh=False)
+    handed = Handed(run=run, experiment=_experiment(home, original))
+    return taking.accept(home, handed, environ, caller)
 
 
 def _experiment(home: Home, original: Original) -> str:

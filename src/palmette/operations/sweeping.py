@@ -12,9 +12,9 @@ import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Generic, Protocol, TypeVar
 
-from palmette.domain.run import TaskChanged
+from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import PalmetteError
@@ -23,9 +23,9 @@ from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.project import Project
-from palmette.operations.sharing import Shared
+from palmette.operations.sharing import Reach, Shared
 from palmette.operations.sweeps import Member, Opened, Sweep, alone, members, point
-from palmette.operations.watching import Seen
+from palmette.operations.watching import Seen, Watch
 
 #: seconds after which somebody at the terminal is listened to, at the latest
 _PAUSE: Final = 0.1
@@ -33,10 +33,66 @@ _PAUSE: Final = 0.1
 Values = tuple[Json, ...]
 
 
+class Begun(Protocol):
+    """A point's run that was accepted."""
+
+    @property
+    def run(self) -> Run:
+        """As it was accepted."""
+        ...
+
+    @property
+    def tasks(self) -> tuple[TaskRecord, ...]:
+        """Its tasks, as they were then."""
+        ...
+
+
+B = TypeVar("B", bound=Begun)
+
+
+class Ground(Protocol[B]):
+    """Where the runs of a sweep are driven: by this process, or by a server."""
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep."""
+        ...
+
+    @property
+    def reach(self) -> Reach:
+        """What its points have in common."""
+        ...
+
+    @property
+    def jobs(self) -> int:
+        """How many runs go on at once."""
+        ...
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Keep others from driving the sweep from here."""
+        ...
+
+    def waiting(self) -> Sequence[tuple[Values, contextlib.AbstractContextManager[B]]]:
+        """The points whose runs are to be gone on with, or have only been accepted."""
+        ...
+
+    def point(self, values: Values) -> contextlib.AbstractContextManager[B]:
+        """Accept the run of a further point."""
+        ...
+
+    def drive(self, begun: B, watch: Watch, channel: Channel) -> Detail:
+        """See a run to its end."""
+        ...
+
+    def members(self) -> tuple[Member, ...]:
+        """All its runs."""
+        ...
+
+
 class Display(Protocol):
     """Whoever shows a sweep as it happens."""
 
-    def began(self, values: Values, accepted: Accepted) -> None:
+    def began(self, values: Values, accepted: Begun) -> None:
         """A point's run is driven now."""
 
     def seen(self, values: Values, seen: Seen) -> None:
@@ -117,20 +173,64 @@ class _Driven:
     future: Future[Detail | PalmetteError] = field(default_factory=Future)
 
 
-def drive(opened: Opened, source: Source, display: Display) -> tuple[Member, ...]:
+@dataclass(frozen=True)
+class Here:
+    """This process drives them."""
+
+    opened: Opened
+
+    @property
+    def sweep(self) -> Sweep:
+        """See `Ground`."""
+        return self.opened.sweep
+
+    @property
+    def reach(self) -> Reach:
+        """See `Ground`."""
+        return self.opened.reach
+
+    @property
+    def jobs(self) -> int:
+        """See `Ground`."""
+        return self.sweep.wish.jobs or usual(self.opened.project, self.sweep)
+
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """See `Ground`."""
+        return alone(self.opened)
+
+    def waiting(self) -> Sequence[tuple[Values, contextlib.AbstractContextManager[Accepted]]]:
+        """The run that was accepted with the sweep, and those that an earlier driver left."""
+        opened, first = self.opened, self.opened.first
+        found: list[tuple[Values, contextlib.AbstractContextManager[Accepted]]] = []
+        if first is not None:
+            found.append((self.sweep.at(first.run), contextlib.nullcontext(first)))
+        for member in opened.members:
+            if member.interrupted:
+                found.append((member.values, running.reopen(opened.project, opened.environ, member.run.id)))
+        return found
+
+    def point(self, values: Values) -> contextlib.AbstractContextManager[Accepted]:
+        """See `Ground`."""
+        return contextlib.nullcontext(point(self.opened, values))
+
+    def drive(self, begun: Accepted, watch: Watch, channel: Channel) -> Detail:
+        """See `Ground`."""
+        return running.drive(begun, watch, channel)
+
+    def members(self) -> tuple[Member, ...]:
+        """See `Ground`."""
+        return members(self.opened.home, self.sweep)
+
+
+def drive(ground: Ground[B], source: Source, display: Display) -> tuple[Member, ...]:
     """Drive the sweep until no point is left, or until somebody stops it; all its runs.
 
     A point that fails does not stop the others. Ctrl-C cancels the runs that are going on and begins no other; a
     second one does not wait for them.
     """
-    with alone(opened), Interrupts() as interrupts, ThreadPoolExecutor(jobs(opened)) as pool:
-        _Sweeping(opened, source, display, interrupts, pool).to_the_end()
-    return members(opened.home, opened.sweep)
-
-
-def jobs(opened: Opened) -> int:
-    """How many runs are driven at once."""
-    return opened.sweep.wish.jobs or usual(opened.project, opened.sweep)
+    with ground.alone(), Interrupts() as interrupts, ThreadPoolExecutor(ground.jobs) as pool:
+        _Sweeping(ground, source, display, interrupts, pool).to_the_end()
+    return ground.members()
 
 
 def usual(project: Project, sweep: Sweep) -> int:
@@ -139,13 +239,13 @@ def usual(project: Project, sweep: Sweep) -> int:
     return max(1, min(machine.host(project.gpus).cpus, sweep.size))
 
 
-class _Sweeping:
+class _Sweeping(Generic[B]):
     def __init__(
-        self, opened: Opened, source: Source, display: Display, interrupts: Interrupts, pool: ThreadPoolExecutor
+        self, ground: Ground[B], source: Source, display: Display, interrupts: Interrupts, pool: ThreadPoolExecutor
     ) -> None:
-        self._opened, self._source, self._display = opened, source, display
+        self._ground, self._source, self._display = ground, source, display
         self._interrupts, self._pool = interrupts, pool
-        self._most = jobs(opened)
+        self._most = ground.jobs
         self._driven: list[_Driven] = []
         self._notices: queue.Queue[tuple[_Driven, Seen]] = queue.Queue()
         self._asked = 0
@@ -154,7 +254,8 @@ class _Sweeping:
     def to_the_end(self) -> None:
         """Drive until nothing is left; whatever is raised, no run is driven afterwards."""
         try:
-            self._continue()
+            for values, begun in self._ground.waiting():
+                self._submit(values, begun)
             while self._begin() or self._driven:
                 self._listen()
                 self._finish()
@@ -163,16 +264,6 @@ class _Sweeping:
                 driven.channel.press()
                 driven.channel.press()
 
-    def _continue(self) -> None:
-        """The run that was accepted with the sweep, or those that an earlier driver left."""
-        if self._opened.first is not None:
-            first = self._opened.first
-            self._submit(self._opened.sweep.at(first.run), contextlib.nullcontext(first))
-        for member in self._opened.members:
-            if member.interrupted:
-                again = running.reopen(self._opened.project, self._opened.environ, member.run.id)
-                self._submit(member.values, again)
-
     def _begin(self) -> bool:
         """Begin what can be begun; whether anything was."""
         begun = False
@@ -180,26 +271,26 @@ class _Sweeping:
             values = self._source.next(self._held)
             if values is None:
                 break
-            self._submit(values, contextlib.nullcontext(point(self._opened, values)))
+            self._submit(values, self._ground.point(values))
             begun = True
         return begun
 
     def _held(self, values: Values) -> bool:
         """Whether another point is at a task that this one needs too."""
-        wanted = self._opened.reach.tasks(values)
+        wanted = self._ground.reach.tasks(values)
         return any(wanted & driven.busy for driven in self._driven)
 
-    def _submit(self, values: Values, accepting: contextlib.AbstractContextManager[Accepted]) -> None:
-        driven = _Driven(values=values, channel=Channel(), busy=set(self._opened.reach.tasks(values)))
+    def _submit(self, values: Values, accepting: contextlib.AbstractContextManager[B]) -> None:
+        driven = _Driven(values=values, channel=Channel(), busy=set(self._ground.reach.tasks(values)))
         self._driven.append(driven)
         driven.future = self._pool.submit(self._carry, driven, accepting)
 
-    def _carry(self, driven: _Driven, accepting: contextlib.AbstractContextManager[Accepted]) -> Detail | PalmetteError:
+    def _carry(self, driven: _Driven, accepting: contextlib.AbstractContextManager[B]) -> Detail | PalmetteError:
         """In a thread: drive one run to its end."""
         try:
             with accepting as accepted:
                 self._display.began(driven.values, accepted)
-                return running.drive(accepted, lambda seen: self._notices.put((driven, seen)), driven.channel)
+                return self._ground.drive(accepted, lambda seen: self._notices.put((driven, seen)), driven.channel)
         except PalmetteError as error:
             return error
 
@@ -219,7 +310,7 @@ class _Sweeping:
     def _see(self, driven: _Driven, seen: Seen) -> None:
         self._display.seen(driven.values, seen)
         if isinstance(seen, TaskChanged) and seen.state.final:
-            driven.busy.discard(self._opened.reach.named(seen.task, driven.values) or ("", b""))
+            driven.busy.discard(self._ground.reach.named(seen.task, driven.values) or ("", b""))
 
     def _finish(self) -> None:
         """Take leave of the runs that are over."""
@@ -234,7 +325,7 @@ class _Sweeping:
                 good = result.run.state is RunState.SUCCEEDED
             else:
                 self._display.crashed(driven.values, result)
-            self._stopped |= self._opened.sweep.wish.stop and not good
+            self._stopped |= self._ground.sweep.wish.stop and not good
 
 
 def grid(opened: Opened) -> Grid:

@@ -241,15 +241,10 @@ def _count(document: PipelineDocument, sweep: Sweep, *, reuse: bool) -> tuple[in
 
 def begin(preparation: Preparation, drafted: Drafted, first: Sequence[Json]) -> Opened:
     """Accept the sweep and the run of its first point: from then on both are in the store."""
-    sweep, request = drafted.sweep, drafted.request
-    point = dict(zip(sweep.names, first, strict=True))
-    for name in drafted.files & {*point}:
-        text = str(point[name])
-        point[name] = text if "://" in text else str(preparation.project.root / text)
-    given = tuple(f"{name}={_given(value)}" for name, value in point.items())
-    accepted = accept(preparation, replace(request, overrides=(*request.overrides, *given)))
+    sweep = drafted.sweep
+    accepted = accept(preparation, of_point(drafted, first, preparation.project.root))
     home = accepted.home
-    stored.create(home.store, _record(sweep))
+    stored.create(home.store, record(sweep))
     document = _document(home, accepted.run)
     return Opened(
         sweep=sweep,
@@ -267,6 +262,16 @@ def begin(preparation: Preparation, drafted: Drafted, first: Sequence[Json]) -> 
     )
 
 
+def of_point(drafted: Drafted, values: Sequence[Json], root: Path) -> Request:
+    """What is wanted of the run of a point."""
+    point = dict(zip(drafted.sweep.names, values, strict=True))
+    for name in drafted.files & {*point}:
+        text = str(point[name])
+        point[name] = text if "://" in text else str(root / text)
+    given = tuple(f"{name}={_given(value)}" for name, value in point.items())
+    return replace(drafted.request, overrides=(*drafted.request.overrides, *given))
+
+
 def _given(value: Json) -> str:
     return f'"{value}"' if isinstance(value, str) and '"' not in value else literal(value)
 
@@ -276,7 +281,8 @@ def _document(home: Home, run: Run) -> PipelineDocument:
         return codec.loads(file.read())
 
 
-def _record(sweep: Sweep) -> SweepRecord:
+def record(sweep: Sweep) -> SweepRecord:
+    """The sweep as the store knows it."""
     return SweepRecord(
         id=sweep.id,
         project=sweep.project,
@@ -295,7 +301,7 @@ def point(opened: Opened, values: Sequence[Json]) -> Accepted:
         model,
         id=new_run_id(),
         state=RunState.PENDING,
-        settings=tuple(_set(setting, given) for setting in model.settings),
+        settings=moved(model.settings, given),
         # What reads the world was read again for the first point; the others have that.
         refresh=False,
         created=time.time(),
@@ -324,10 +330,12 @@ def point(opened: Opened, values: Sequence[Json]) -> Accepted:
     )
 
 
-def _set(setting: Setting, given: Mapping[str, Json]) -> Setting:
-    if setting.name not in given:
-        return setting
-    return Setting(name=setting.name, value=given[setting.name], source=Source.OVERRIDE)
+def moved(settings: Sequence[Setting], given: Mapping[str, Json]) -> tuple[Setting, ...]:
+    """The settings with other values of these fields."""
+    return tuple(
+        Setting(name=each.name, value=given[each.name], source=Source.OVERRIDE) if each.name in given else each
+        for each in settings
+    )
 
 
 # Looking at them, and going on

@@ -70,6 +70,7 @@ VERBS: Final = (
     Verb(operation="taking.accept", method="POST", path="/runs", role=Role.RUN, wakes=True),
     Verb(operation="redoing.resume", method="POST", path="/runs/{ref}/resume", role=Role.RUN, wakes=True),
     Verb(operation="redoing.rerun", method="POST", path="/runs/{ref}/rerun", role=Role.RUN, wakes=True),
+    Verb(operation="redoing.point", method="POST", path="/sweeps/{sweep}/points", role=Role.RUN, wakes=True),
     Verb(operation="redoing.prior", method="POST", path="/runs/{ref}/prior"),
     Verb(operation="redoing.files", method="GET", path="/runs/{ref}/files"),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),

@@ -19,9 +19,9 @@ from palmette.domain.run import TaskChanged
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import PalmetteError
-from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail
 from palmette.operations.standings import Standing, columns, standings
+from palmette.operations.sweeping import Begun
 from palmette.operations.sweeps import Drafted, Member, Sweep, short
 from palmette.operations.watching import Seen
 from palmette.present import words
@@ -111,7 +111,7 @@ class SweepProgress:
         if self._console.is_terminal:
             self._live.stop()
 
-    def began(self, values: tuple[Json, ...], accepted: Accepted) -> None:
+    def began(self, values: tuple[Json, ...], accepted: Begun) -> None:
         """See the port."""
         title, tasks = self._sweep.title(values), accepted.tasks
         with self._lock:
