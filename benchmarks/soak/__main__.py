@@ -75,13 +75,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--server", action="store_true", help="shoot at servers under load, and print what it came to")
     parser.add_argument("--servers", type=int, default=1, help="so many of them on one store")
     parser.add_argument("--database", default="", help="URL of an empty PostgreSQL database; SQLite without")
+    parser.add_argument("--outage", default="", help="command that takes the database away, and gives it back")
     return parser.parse_args()
 
 
 def _besieged(given: argparse.Namespace, seed: int) -> int:
     place, began = Path(tempfile.mkdtemp(prefix="palmette-siege-", dir=given.directory)), time.monotonic()
     hosting = Hosting(directory=place / "hosting", database=given.database)
-    siege = Siege(hosting=hosting, servers=given.servers, seed=seed)
+    siege = Siege(hosting=hosting, servers=given.servers, seed=seed, outage=given.outage)
     try:
         siege.hold(given.kills)
     finally:

@@ -201,6 +201,14 @@ def _asked(url: str, query: str, values: Sequence[Any]) -> list[dict[str, Any]]:
     import psycopg
     from psycopg.rows import dict_row
 
-    with psycopg.connect(url, row_factory=dict_row) as connection, suppress(psycopg.ProgrammingError):
-        return connection.execute(query.replace("?", "%s"), values).fetchall()
-    return []
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            with psycopg.connect(url, row_factory=dict_row) as connection, suppress(psycopg.ProgrammingError):
+                return connection.execute(query.replace("?", "%s"), values).fetchall()
+            return []
+        except psycopg.OperationalError:
+            # It is started again, maybe.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)

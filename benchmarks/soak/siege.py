@@ -46,6 +46,8 @@ LONGEST_PAUSE: Final = 3.0
 #: So many servers are told to stop instead; they get so many seconds for that.
 STOPPED: Final = 0.3
 STOPPING: Final = 90.0
+#: So many shots are at the database, where there is a way to.
+OUTAGES: Final = 0.15
 #: So many runs are open at once.
 OPEN: Final = 12
 #: Seconds between the ticks of the recurring runs, of which there are so many.
@@ -69,6 +71,8 @@ class Siege:
     seed: int
     #: which pipelines are handed in
     kinds: tuple[str, ...] = tuple(pipelines.ENDS)
+    #: command that takes the database away for a while
+    outage: str = ""
     #: (victim, the state of what was open then)
     kills: list[tuple[str, str]] = field(default_factory=list)
     #: of each run that was accepted its pipeline and its number
@@ -134,7 +138,10 @@ class Siege:
         try:
             self.accepted[chance.choice([*self._living]).ask("POST", "/runs", body)["run_id"]] = (kind, number)
         except urllib.error.HTTPError as error:
-            self.violations.append(f"{name} was refused: {error.code} {error.read()[:300]!r}")
+            # The database may have kept it, and gone before it could say so.
+            self.unknown[name] = (kind, number)
+            if error.code != 503 or not self.outage:
+                self.violations.append(f"{name} was refused: {error.code} {error.read()[:300]!r}")
         except (OSError, HTTPException, ValueError) as error:
             if not isinstance(getattr(error, "reason", None), ConnectionRefusedError):
                 self.unknown[name] = (kind, number)
@@ -164,6 +171,10 @@ class Siege:
         while self._ended() == ended and time.monotonic() < deadline:
             time.sleep(0.05)
         time.sleep(self._chance.random() * SPREAD)
+        if self.outage and self._chance.random() < OUTAGES:
+            self.kills.append(("database", self._moment()))
+            subprocess.run(self.outage, shell=True, check=True)
+            return
         (kind,) = self._chance.choices([*CHOICE], [*CHOICE.values()])
         found = [one for one in members(self.hosting.directory) if one.kind is kind]
         if not found:

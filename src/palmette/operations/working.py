@@ -63,6 +63,8 @@ class Foreman:
         self._troubles = Troubles()
         self._leaving = Leaving.NOT
         self._heard = b""
+        #: why the queue cannot be looked after
+        self._said = ""
         self._waker = _ends_of_children()
 
     def work(self) -> None:
@@ -88,7 +90,14 @@ class Foreman:
         try:
             self._take()
         except PalmetteError as error:
-            log.error("the queue cannot be looked after: %s", error)
+            # Once, and not every second for as long as it lasts.
+            if str(error) != self._said:
+                self._said = str(error)
+                log.error("the queue cannot be looked after: %s", error)
+        else:
+            if self._said:
+                log.info("the queue is looked after again")
+            self._said = ""
         finally:
             self._home.store.close()
 
