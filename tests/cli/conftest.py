@@ -21,10 +21,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
+from tests.cli.warm import Warm
 
 from palmette.operations.home import serve_home
 from palmette.server.app import build
@@ -87,6 +88,8 @@ class Project:
     #: changes them is asked there alone
     server: str = ""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
+    #: what runs commands to their end without starting an interpreter for each
+    warm: ClassVar[Warm | None] = None
 
     def __call__(
         self,
@@ -116,10 +119,23 @@ class Project:
         cwd: Path | None,
         typed: str | None,
     ) -> Ended:
+        environ = self.environ | dict(environ or {})
+        if self.warm is not None and self.warm.serves(environ):
+            where = cwd or self.directory
+            ended = Ended(*self.warm.run(arguments, cwd=where, environ=environ, typed=typed, timeout=PATIENCE))
+        else:
+            ended = self.cold(*arguments, environ=environ, cwd=cwd, typed=typed)
+        assert ended.code == code, f"exit code {ended.code}\n{ended.out}\n{ended.err}"
+        return ended
+
+    def cold(
+        self, *arguments: str, environ: Mapping[str, str], cwd: Path | None = None, typed: str | None = None
+    ) -> Ended:
+        """Run the command to its end in an interpreter that is started for it."""
         done = subprocess.run(
             [PALMETTE, *arguments],
             cwd=cwd or self.directory,
-            env=self.environ | dict(environ or {}),
+            env=environ,
             input=typed,
             stdin=subprocess.DEVNULL if typed is None else None,
             capture_output=True,
@@ -127,7 +143,6 @@ class Project:
             timeout=PATIENCE,
             check=False,
         )
-        assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
         return Ended(done.returncode, done.stdout, done.stderr)
 
     def run(self, *arguments: str, code: int = 0, environ: Mapping[str, str] | None = None) -> Run:
@@ -261,6 +276,15 @@ def user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
         "GIT_COMMITTER_EMAIL": "ada@example.org",
     }
     end_templates(top / "run")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm(user: dict[str, str]) -> Iterator[None]:
+    """Let commands that are run to their end share an interpreter's start."""
+    Project.warm = Warm(PALMETTE, user)
+    yield
+    Project.warm.end()
+    Project.warm = None
 
 
 class Hub:
