@@ -15,7 +15,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import comparing, directories, history, limits, peers, searches, starting, stock, tasks, training
+from benchmarks import (
+    comparing,
+    directories,
+    history,
+    limits,
+    peers,
+    searches,
+    serving,
+    starting,
+    stock,
+    tasks,
+    training,
+)
 from benchmarks.measure import Row, table
 from benchmarks.peers import page
 from benchmarks.stage import CLINIC, Stage
@@ -83,6 +95,7 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "history": lambda: history.measure(directory / "history", quick=quick, long=given.long),
         "comparing": lambda: comparing.measure(quick=quick),
         "search": lambda: searches.measure(directory / "search", quick=quick),
+        "serving": lambda: serving.measure(directory / "serving", quick=quick),
     }
     if not given.alone:
         found["stock"] = lambda: stock.measure(directory / "stock", quick=quick)
