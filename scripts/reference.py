@@ -51,6 +51,7 @@ VARIABLES: Final = {
     "database (`postgresql://…`). It precedes the setting `home`.",
     "PALMETTE_ON": "The server whose runs are meant, by its name or its URL; `local` for this machine. It precedes the "
     "setting `on`, and `--on` precedes it.",
+    "PALMETTE_KEY": "The key that encrypts stored secrets, in place of the file `~/.config/palmette/key`.",
     "PALMETTE_TOKEN": "The token for a server that you are not logged in to with one of its own.",
     "PALMETTE_ISOLATION": "`subreaper`: steps get no pid namespace of their own, as on a system that grants none.",
     "PALMETTE_IDLE": "For tests: how many seconds the idle process of the project's Python stays. 45 without it.",
@@ -106,6 +107,21 @@ PRINTED: Final = {
     "logout": "an object: `forgotten`",
     "push": "an object: `run_id`, `server`, `known` (it was there already), and how many `files` and `bytes` were sent",
     "gc": "an object: what can be deleted, or was, by `kinds`, with `bytes`",
+    "serve": "an object once it answers: `url`, `home`, `database`",
+    "secret": "a list: `name`, `project`, its `keys` and their age; never a value",
+    "secret set": "an object: `name`, `project`, the `keys` that were set",
+    "secret delete": "an object: `name`, `project`, how many keys were `deleted`",
+    "secret rekey": "an object: how many `values` were encrypted anew",
+    "configmap": "a list: `name`, `project`, its `keys` and their age",
+    "configmap set": "an object: `name`, `project`, the `keys` that were set",
+    "configmap show": "one entry of that list, with its `values`; of a KEY its value alone",
+    "configmap delete": "an object: `name`, `project`, how many keys were `deleted`",
+    "volume": "a list: `name`, `project`, `path`, `size` …",
+    "volume create": "one entry of that list",
+    "volume delete": "an object: `name`, `project`",
+    "token": "a list: `name`, `role`, and when it was made, used, and expires",
+    "token create": "one entry of that list, with the `token`, this once",
+    "token revoke": "an object: `revoked`",
 }
 
 #: Variables that a step finds set, beside PATH, HOME, locale, proxies and certificates, and what it declared.
