@@ -12,7 +12,7 @@ from palmette.cli.console import show
 from palmette.cli.lazy import operation
 from palmette.cli.once import once, proper_tags
 from palmette.cli.patience import patience
-from palmette.cli.place import executed
+from palmette.cli.place import executed, executing
 from palmette.cli.run import Ways, drive, drive_shown, require_there
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.values import literal
@@ -148,6 +148,7 @@ def debug(session: Session, run: str, step: str, current: bool, stop: bool, port
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the certificate to this file: JSON for .json, else Markdown.",
 )
+@executing
 @click.option("--json", "as_json", is_flag=True, help="Print the certificate as one JSON object.")
 @pass_session
 def reproduce(
@@ -157,7 +158,8 @@ def reproduce(
 
     Code, settings and environment are those of RUN; no step is reused. What a step read from the outside world is taken
     over, unless --refetch is given. Outputs are compared byte for byte, metrics within the tolerance that they declare.
-    The exit code is 0 if the run was reproduced, 1 if not.
+    The exit code is 0 if the run was reproduced, 1 if not. A server rebuilds what it has: code from its store, the
+    environment from the run's pins.
 
     \b
       palmette reproduce f3ka
@@ -167,9 +169,13 @@ def reproduce(
     if output is not None:
         reproducing.require_place(output)
     wanted = reproducing.Wanted(recorded=environment and environment == "recorded", refetch=refetch)
-    with patience() as waiting, reproducing.rebuilt(session.project, session.environ, run, wanted) as rebuilt:
-        waiting.cancel()
-        made = reproducing.certify(rebuilt, drive_shown(running, rebuilt.accepted))
+    if session.server:
+        with patience() as waiting:
+            made = operation("distant").reproduce(session, run, waiting, environment=environment, refetch=refetch)
+    else:
+        with patience() as waiting, reproducing.rebuilt(session.project, session.environ, run, wanted) as rebuilt:
+            waiting.cancel()
+            made = reproducing.certify(rebuilt, drive_shown(running, rebuilt.accepted))
     if output is not None:
         written = json.dumps(certificate.plain(made), indent=2) + "\n"
         reproducing.write(output, written if output.suffix == ".json" else certificate.markdown(made))

@@ -31,6 +31,7 @@ from palmette.operations.details import Detail
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.preparing import Preparation
 from palmette.operations.remote import There
+from palmette.operations.reproducing import Certificate
 from palmette.operations.rerunning import Wanted
 from palmette.operations.sweeps import Wish
 from palmette.operations.taking import Taken
@@ -134,6 +135,18 @@ def resume_sweep(session: Session, reference: str, ways: Ways) -> None:
     done = sum(member.over for member in known)
     note(f"{done} of {ground.sweep.size} runs are done already")
     verbs.drive(ground, source, as_json=ways.as_json, over=done)
+
+
+def reproduce(session: Session, ref: str, waiting: Timer, *, environment: str | None, refetch: bool) -> Certificate:
+    """Let the server execute a run of its again, and compare what comes out."""
+    if environment == "current":
+        hint = "Leave --environment out: it is rebuilt from the run's pins."
+        raise UsageError("a server has no environment of the project's own", hint)
+    there = place(session)
+    taken = handing.surely(there, redoing.reproduce, ref, handing.new_run_id(), refetch=refetch)
+    waiting.cancel()
+    drive_shown(there, taken)
+    return there(redoing.certificate, taken.run.id)
 
 
 def note(text: str) -> None:

@@ -25,7 +25,12 @@ def placed(verb: F) -> F:
 def executed(verb: F) -> F:
     """A verb that executes, on a server, too."""
     detach = click.option("--detach", is_flag=True, help="On a server: return once the run is accepted there.")
-    return _on("Execute it on this server")(detach(verb))
+    return executing(detach(verb))
+
+
+def executing(verb: F) -> F:
+    """The same of one that cannot be left before its end."""
+    return _on("Execute it on this server")(verb)
 
 
 def _on(what: str) -> Callable[[F], F]:

@@ -116,16 +116,16 @@ def hand(there: There, ready: Ready, *, sweep: SweepRecord | None = None) -> Tak
     return replace(taken, notices=tuple(dict.fromkeys([*ready.notices, *taken.notices])))
 
 
-def surely(there: There, operation: Callable[..., T], *values: object) -> T:
+def surely(there: There, operation: Callable[..., T], *values: object, **named: object) -> T:
     """What the operation gives there, asked again where no answer came: it may be said twice."""
     for pause in _PAUSES:
         try:
-            return there(operation, *values)
+            return there(operation, *values, **named)
         except AccessDenied:
             raise
         except ServerError:
             time.sleep(pause)
-    return there(operation, *values)
+    return there(operation, *values, **named)
 
 
 def send(there: There, bundle: str, load: _Load, say: Callable[[str], None] = lambda _: None) -> None:

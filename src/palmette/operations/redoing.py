@@ -11,11 +11,24 @@ from palmette.domain.hosting import SERVED
 from palmette.domain.run import Run
 from palmette.domain.states import RunState, became
 from palmette.domain.values import Json
-from palmette.errors import NotFound, UsageError
-from palmette.operations import experiments, originals, rerunning, retrying, submitting, sweeps, taking
+from palmette.engine.planning import plan as make_plan
+from palmette.engine.reuse import reads_world
+from palmette.errors import NotFound, StoreError, UsageError
+from palmette.operations import (
+    experiments,
+    originals,
+    reading,
+    reproducing,
+    rerunning,
+    retrying,
+    submitting,
+    sweeps,
+    taking,
+)
+from palmette.operations.details import shown
 from palmette.operations.home import Home
 from palmette.operations.originals import Original
-from palmette.operations.policy import from_tasks, isolating
+from palmette.operations.policy import from_tasks, gone, isolating
 from palmette.operations.rerunning import Wanted
 from palmette.operations.running import document
 from palmette.operations.taking import Handed, Taken
@@ -112,6 +125,57 @@ def point(
     run = replace(original.run, id=id, settings=settings, refresh=False)
     handed = Handed(run=run, experiment=_experiment(home, original))
     return taking.accept(home, handed, environ, caller)
+
+
+def reproduce(
+    home: Home, ref: str, id: str, *, refetch: bool = False, environ: Mapping[str, str] = {}, caller: str = ""
+) -> Taken:
+    """Accept a run with this id that executes an earlier one again, reusing nothing: the same code, settings and pins.
+    StoreError where what it read from the outside world is gone, unless that is read again."""
+    original = originals.recall(home, ref)
+    lost = _lost_worlds(original)
+    if lost and not refetch:
+        raise StoreError(
+            f"what {', '.join(lost)} read from the outside world in run {original.run.id} is gone",
+            "Read it again: --refetch. What comes may be something else.",
+        )
+    run = replace(
+        original.run,
+        id=id,
+        trigger="reproduce",
+        origin=original.run.id,
+        refresh=refetch,
+        tags=(reproducing.TAG,),
+        note="",
+        sweep="",
+        tokens=from_tasks(original.run.tokens, ()),
+    )
+    taken = taking.accept(home, Handed(run=run, experiment=_experiment(home, original)), environ, caller)
+    return replace(taken, notices=(f"with the code of {original.run.id}", *taken.notices))
+
+
+def certificate(home: Home, ref: str) -> reproducing.Certificate:
+    """What came out of a run that executed another one again, beside what that one had; UsageError for any other."""
+    detail = reading.show(home, ref)
+    run = detail.run
+    if run.trigger != "reproduce" or not run.origin or not run.state.final:
+        hint = "Begin one: palmette reproduce RUN."
+        raise UsageError(f"run {run.id} is no reproduction that is over", hint)
+    original = originals.recall(home, run.origin)
+    lost = tuple(
+        f"the bytes of {shown(task)} ({', '.join(outputs)}) were collected; their digests are compared all the same"
+        for task in original.tasks
+        if (outputs := gone(home, task))
+    )
+    environment = "rebuilt from its pins" if run.environment.pins else "the server's own"
+    return reproducing.compared(original, detail, code="the store", environment=environment, gone=lost)
+
+
+def _lost_worlds(original: Original) -> list[str]:
+    plan = make_plan(original.document, original.run.config)
+    worlds = {task.name for task in plan.tasks if reads_world(task)}
+    known = (task for task in original.tasks if task.name in worlds and task.state.good)
+    return [shown(task) for task in known if gone(original.home, task)]
 
 
 def _experiment(home: Home, original: Original) -> str:

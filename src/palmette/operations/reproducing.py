@@ -306,7 +306,15 @@ def _changes(project: Project, environ: Mapping[str, str], original: Original, c
 
 def certify(rebuilt: Rebuilt, detail: Detail) -> Certificate:
     """Compare what came out with what the run had; Interrupted where it was canceled, for that says nothing of it."""
-    original, home = rebuilt.standing.original, rebuilt.standing.original.home
+    original, environment = rebuilt.standing.original, rebuilt.environment
+    return compared(original, detail, code=rebuilt.code, environment=environment, gone=rebuilt.gone)
+
+
+def compared(
+    original: Original, detail: Detail, *, code: str, environment: str, gone: tuple[str, ...] = ()
+) -> Certificate:
+    """The same of a run and one that executed it again, wherever that was."""
+    home = original.home
     if detail.run.state is RunState.CANCELED:
         raise Interrupted(
             f"run {detail.run.id} was canceled, so nothing is certified",
@@ -324,10 +332,10 @@ def certify(rebuilt: Rebuilt, detail: Detail) -> Certificate:
         repeated=detail.run,
         steps=tuple(_step(task, now.get(task.name), near=near) for task in original.tasks if task.executor),
         metrics=measured,
-        code=rebuilt.code,
-        environment=rebuilt.environment,
+        code=code,
+        environment=environment,
         host=detail.run.host,
-        gone=rebuilt.gone,
+        gone=gone,
     )
 
 

@@ -71,6 +71,8 @@ VERBS: Final = (
     Verb(operation="redoing.resume", method="POST", path="/runs/{ref}/resume", role=Role.RUN, wakes=True),
     Verb(operation="redoing.rerun", method="POST", path="/runs/{ref}/rerun", role=Role.RUN, wakes=True),
     Verb(operation="redoing.point", method="POST", path="/sweeps/{sweep}/points", role=Role.RUN, wakes=True),
+    Verb(operation="redoing.reproduce", method="POST", path="/runs/{ref}/reproduce", role=Role.RUN, wakes=True),
+    Verb(operation="redoing.certificate", method="GET", path="/runs/{ref}/certificate"),
     Verb(operation="redoing.prior", method="POST", path="/runs/{ref}/prior"),
     Verb(operation="redoing.files", method="GET", path="/runs/{ref}/files"),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
