@@ -13,12 +13,13 @@ import pytest
 from palmette.blobs import Blobs
 from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ParameterType
+from palmette.engine import events
 from palmette.engine.attempt import tidy
 from palmette.engine.events import Tail
 from palmette.engine.inputs import Places
 from palmette.engine.outcome import Spoiled, collect, redact
 from palmette.engine.plan import PlannedTask
-from palmette.engine.remains import NotPlain, opened
+from palmette.engine.remains import NotPlain, opened, shorten, within
 from palmette.ir.embedded import loads
 from palmette.ir.spec import ArtifactSpec, ArtifactTypeSchema, ComponentSpec, ContainerSpec, Definitions, ParameterSpec
 
@@ -206,4 +207,40 @@ def test_no_name_that_the_task_has_taken_is_in_the_way_of_hiding_a_secret(places
 def test_a_link_is_no_event_file(places: Places, other: Path) -> None:
     (other / "data").write_text('{"metric": "a", "value": 1}\n')
     (places.directory / "events.jsonl").symlink_to(other / "data")
-    assert not Tail(path=places.directory / "events.jsonl", task="t").rest().points
+    assert not [batch.points for batch in Tail(path=places.directory / "events.jsonl", task="t").rest() if batch.points]
+
+
+def test_of_more_points_than_anybody_looks_at_the_first_are_kept_and_no_more_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "MOST", 1000)
+    log = tmp_path / "events.jsonl"
+    log.write_text('{"metric": "loss", "value": 1}\n' * 200_000)
+    tail = Tail(path=log, task="t")
+    assert sum(len(batch.points) for batch in tail.rest()) == 1000
+    assert tail.full
+    assert tail.position < log.stat().st_size
+
+
+@pytest.mark.parametrize("told", [{"metric": "x" * 501, "value": 1}, {"metric": "", "value": 1}])
+def test_what_is_no_name_names_no_metric(tmp_path: Path, told: dict[str, object]) -> None:
+    (tmp_path / "e").write_text(json.dumps(told) + "\n")
+    assert [batch.points for batch in Tail(path=tmp_path / "e", task="t").rest()] == [()]
+
+
+def test_of_a_log_without_end_the_beginning_and_the_end_stay_and_it_says_what_is_missing(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("ab") as writer:
+        writer.write(b"begin" + b"x" * 1000 + b"end")
+        writer.flush()
+        assert not shorten(log, most=2000, beginning=5, end=3)
+        assert shorten(log, most=1000, beginning=5, end=3)
+        writer.write(b" and on")
+    assert log.read_text() == "begin\npalmette: 1,000 bytes of this log were left out here: it had 1,008\nend and on"
+
+
+def test_whoever_reads_a_log_that_was_shortened_goes_on_behind_its_beginning(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"0123456789")
+    with opened(log) as file:
+        assert [within(file, position) for position in (0, 4, 10, 11)] == [0, 4, 10, 10]

@@ -126,6 +126,8 @@ def prepare(
         bring(artifact, path, files, importer)
     filled = fill(task, inputs, places, job)
     (places.directory / "input.json").write_text(filled.input, encoding="utf-8")
+    if any("\0" in text for text in (*filled.command, *filled.args, *filled.env.values())):
+        raise UnusableInput("a NUL would stand in its command line or in its environment, where none can")
     lent = Lent(task, inputs, vault)
     lent.check()
     confidential = secret_values(task, secrets) | lent.variables(secret=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +15,10 @@ from palmette.engine.remains import opened
 
 #: Bytes read at once; a longer line is no event.
 _BATCH: Final = 1 << 20
+#: So many points of an attempt are kept; more are a mistake, and writing them would hold up its run.
+MOST: Final = 500_000
+#: Signs of a metric's name.
+_NAME: Final = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +42,14 @@ class Tail:
     position: int = 0
     #: lines that were no events
     ignored: int = 0
+    #: points so far
+    points: int = 0
     _skipping: bool = field(default=False, repr=False)
 
     def read(self) -> Batch:
         """The events since the last call, up to a mebibyte of them."""
+        if self.full:
+            return Batch()
         try:
             if self.path.stat().st_size <= self.position:
                 return Batch()
@@ -63,14 +72,18 @@ class Tail:
         self.position += end
         return self._batch(lines, more=len(block) == _BATCH)
 
-    def rest(self) -> Batch:
-        """All that is left, once nobody writes any more."""
-        batches = [self.read()]
-        while batches[-1].more:
-            batches.append(self.read())
-        newest = [batch.progress for batch in batches if batch.progress is not None]
-        points = tuple(point for batch in batches for point in batch.points)
-        return Batch(points=points, progress=newest[-1] if newest else None)
+    @property
+    def full(self) -> bool:
+        """Whether it told of so many points that no more are taken."""
+        return self.points > MOST
+
+    def rest(self) -> Iterator[Batch]:
+        """All that is left, once nobody writes any more, part by part."""
+        batch = self.read()
+        yield batch
+        while batch.more and not self.full:
+            batch = self.read()
+            yield batch
 
     def _batch(self, lines: list[bytes], *, more: bool) -> Batch:
         points: list[MetricPoint] = []
@@ -79,7 +92,9 @@ class Tail:
             event = _parsed(line, self.task)
             match event:
                 case MetricPoint():
-                    points.append(event)
+                    self.points += 1
+                    if not self.full:
+                        points.append(event)
                 case Progress():
                     progress = event
                 case None:
@@ -107,9 +122,9 @@ def _point(event: dict[str, Any]) -> MetricPoint | None:
     value = math.nan if event["value"] is None else _number(event["value"])
     step, time = event.get("step"), _number(event.get("time"))
     whole = step is None or (isinstance(step, int) and not isinstance(step, bool) and abs(step) < 2**63)
-    if value is None or not whole or not event["metric"]:
+    if value is None or not whole or not 0 < len(event["metric"]) <= _NAME:
         return None
-    return MetricPoint(name=event["metric"], value=value, step=step, time=time or 0.0)
+    return MetricPoint(name=event["metric"], value=value, step=step, time=time if time and math.isfinite(time) else 0.0)
 
 
 def _number(value: object) -> float | None:

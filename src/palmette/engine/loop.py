@@ -16,7 +16,7 @@ from typing import Final, assert_never
 from palmette.domain.hosting import Leaving
 from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import AttemptState, RunState, TaskState
-from palmette.engine import outcome
+from palmette.engine import events, outcome, remains
 from palmette.engine.attempt import directory, failure, prepare, remove, tidy, workspace
 from palmette.engine.events import Tail
 from palmette.engine.inputs import Job, Places, UnusableInput
@@ -371,6 +371,7 @@ class _Drive:
         """The attempt is over: read the last of what it said, hide what nobody may see, give back its slots."""
         del self._live[id]
         self._heard(live, last=True)
+        remains.shorten(live.launch.log)
         outcome.redact(live.places.directory / "log", live.launch.confidential.values())
         if live.launch.volumes:
             self._lookups.extend(self._deferred)
@@ -423,12 +424,20 @@ class _Drive:
         """Read what running attempts say of themselves."""
         for live in self._live.values():
             self._heard(live)
+            remains.shorten(live.launch.log)
 
     def _heard(self, live: _Live, *, last: bool = False) -> None:
-        batch = live.tail.rest() if last else live.tail.read()
-        self._journal.note_points(live.task.name, live.serial, batch.points, live.tail.position)
-        if batch.progress is not None:
-            self._world.watch(batch.progress)
+        full = live.tail.full
+        for batch in live.tail.rest() if last else [live.tail.read()]:
+            self._journal.note_points(live.task.name, live.serial, batch.points, live.tail.position)
+            if batch.more:
+                # Which renews the lease, too.
+                self._journal.write()
+            if batch.progress is not None:
+                self._world.watch(batch.progress)
+        if live.tail.full and not full:
+            said = f"more than {events.MOST:,} points of metrics were logged; the rest is not kept"
+            remains.note(live.launch.log, said)
 
     # Leaving
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from palmette.domain.run import TaskRecord
 from palmette.domain.values import Json
-from palmette.engine.remains import opened
+from palmette.engine.remains import opened, within
 from palmette.errors import CorruptBlob, NotFound, UsageError
 from palmette.ir import codec
 from palmette.operations import outside
@@ -105,7 +105,7 @@ class Log:
             return b""
         try:
             with opened(self._path) as file:
-                file.seek(self._position)
+                self._position = within(file, self._position)
                 data = file.read(_PIECE)
         except FileNotFoundError:
             return b""

@@ -6,15 +6,17 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Final
 
 from palmette.domain.artifact import Artifact
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Run, TaskRecord
 from palmette.domain.values import Json, literal
-from palmette.engine.remains import opened
+from palmette.engine.remains import opened, within
 from palmette.errors import NotFound, UsageError
 from palmette.operations import outside
 from palmette.operations.details import Detail, alike, shown, telling
@@ -24,6 +26,8 @@ from palmette.store import runs as stored_runs
 
 #: seconds between two looks at a log that is followed
 _PAUSE = 0.15
+#: bytes of a log that are read at once, and the most of its end that is looked at
+_PIECE: Final = 1 << 20
 
 
 def show(home: Home, ref: str) -> Detail:
@@ -170,18 +174,34 @@ class _Tail:
     def lines(self, *, last: bool) -> Iterator[str]:
         """The whole lines that came; with `last` also one without an end. A progress bar's rewritten line counts
         once, as it stood in the end."""
+        while new := self._piece():
+            *whole, self._rest = (self._rest + new).split(b"\n")
+            if len(self._rest) >= _PIECE:
+                # No line is so long; it comes in parts.
+                whole, self._rest = [*whole, self._rest], b""
+            yield from map(_line, whole)
+        if last and self._rest:
+            yield _line(self._rest)
+            self._rest = b""
+
+    def _piece(self) -> bytes:
         try:
             with opened(self._path) as file:
-                file.seek(self._position)
-                new = file.read()
+                self._position = within(file, self._position)
+                new = file.read(_PIECE)
         except FileNotFoundError:
-            return
+            return b""
         self._position += len(new)
-        *whole, self._rest = (self._rest + new).split(b"\n")
-        if last and self._rest:
-            whole, self._rest = [*whole, self._rest], b""
-        for line in whole:
-            yield line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
+        return new
+
+    def skip(self) -> None:
+        """Pass over all but what may be looked at as the end."""
+        with suppress(FileNotFoundError), opened(self._path) as file:
+            self._position = max(0, file.seek(0, os.SEEK_END) - _PIECE)
+
+
+def _line(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip("\r").rpartition("\r")[2]
 
 
 def last_lines(home: Home, task: TaskRecord, count: int) -> list[str]:
@@ -189,6 +209,7 @@ def last_lines(home: Home, task: TaskRecord, count: int) -> list[str]:
     if not task.attempts:
         return []
     tail = _Tail(home.directory / task.attempts[-1].directory / "log")
+    tail.skip()
     return list(tail.lines(last=True))[-count:]
 
 

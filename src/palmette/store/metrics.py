@@ -15,7 +15,7 @@ from sqlalchemy import BindParameter, Connection, Row, and_, bindparam, select, 
 
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import PointsLogged
-from palmette.store.columns import integer, number, real
+from palmette.store.columns import integer, number, plain, real
 from palmette.store.database import Store
 from palmette.store.schema import points, readings, summaries
 from palmette.store.statements import insert_new, upsert, upsert_as
@@ -162,7 +162,7 @@ def write(connection: Connection, run: str, logged: PointsLogged) -> None:
     rows = [
         {
             **key,
-            "name": point.name,
+            "name": plain(point.name),
             "position": logged.position,
             "ordinal": ordinal,
             "step": integer(point.step),
@@ -174,7 +174,7 @@ def write(connection: Connection, run: str, logged: PointsLogged) -> None:
     connection.execute(_WRITE, rows)
     by_name: dict[str, list[MetricPoint]] = {}
     for point in logged.points:
-        by_name.setdefault(point.name, []).append(point)
+        by_name.setdefault(plain(point.name), []).append(point)
     connection.execute(_SUMMARISE, [{**key, **_short(name, found)} for name, found in by_name.items()])
 
 
