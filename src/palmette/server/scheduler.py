@@ -38,7 +38,7 @@ class Scheduler:
                 # Answers are not kept waiting by a look at the store.
                 made = await to_thread.run_sync(schedules.tick, self._home, time.time(), abandon_on_cancel=True)
             except PalmetteError as error:
-                log.error("recurring runs wait: %s", error)
+                log.error("recurring runs wait: %s", error.message)
                 pause = _TROUBLE
             except Exception:
                 # This is the loop that reports it; without it no recurring run would ever run again.

@@ -21,19 +21,23 @@ from anyio import move_on_after, to_thread
 from starlette.types import ASGIApp
 
 from palmette.domain.hosting import Leaving
-from palmette.errors import UsageError
+from palmette.errors import StoreError, UsageError
 from palmette.operations.presence import Presence
 from palmette.operations.worker import Worker
 from palmette.server.opening import Opening
 from palmette.server.protocol import PROTOCOL
 
-__all__ = ["Leaving", "Serving", "address", "bind", "serve"]
+__all__ = ["Leaving", "Serving", "address", "bind", "leave", "serve"]
+
+log: Final = logging.getLogger("palmette.server")
 
 #: Seconds between looks at the worker, and between signs of life in the store.
 _TEND: Final = 0.25
 _BEAT: Final = 10.0
 #: Seconds that answers get to be completed when the server stops, and the store to hear of it.
 _GRACE: Final = 5
+#: Seconds that a store that cannot be used is left alone.
+_TROUBLE: Final = 5.0
 #: Seconds that threads get to end that have nothing to do any more.
 _SOON: Final = 1.0
 #: Seconds that a worker gets to leave its runs at once; what it does not manage, whoever comes next does.
@@ -175,9 +179,16 @@ class _Life:
     async def _tick(self, loading: asyncio.Task[None]) -> None:
         """Look after recurring runs, once all is loaded."""
         await asyncio.wait([loading])
-        if self._serving.scheduler is not None and not loading.exception():
-            scheduler = await to_thread.run_sync(self._serving.scheduler)
-            await scheduler.live()
+        if self._serving.scheduler is None or loading.exception():
+            return
+        scheduler: Lives | None = None
+        while scheduler is None:
+            try:
+                scheduler = await to_thread.run_sync(self._serving.scheduler, abandon_on_cancel=True)
+            except StoreError as error:
+                log.error("recurring runs wait: %s", error.message)
+                await asyncio.sleep(_TROUBLE)
+        await scheduler.live()
 
     async def _tend(self, answering: asyncio.Task[None], others: Iterable[asyncio.Task[None]]) -> None:
         """Keep the worker alive until the end is asked for, or something cannot be."""
