@@ -166,6 +166,9 @@ class Siege:
         self._living.append(self.hosting.start("--runs", "4", "--on-stop", how))
 
     def _fire(self) -> None:
+        for server in [one for one in self._living if one.process.poll() is not None]:
+            self.violations.append(f"a server left by itself, with {server.process.returncode}")
+            self._replace(server)
         # On a busy machine nothing would ever be done else.
         ended, deadline = self._ended(), time.monotonic() + PATIENCE
         while self._ended() == ended and time.monotonic() < deadline:
