@@ -85,7 +85,7 @@ def rerun(
     )
     if session.server:
         with patience() as waiting:
-            ways = Ways(as_json=as_json, detach=detach)
+            ways = Ways(as_json=as_json, detach=detach, on=session.on)
             operation("distant").rerun(session, run, wanted, waiting, ways)
         return
     with patience() as waiting, rerunning.again(session.project, session.environ, run, wanted) as accepted:

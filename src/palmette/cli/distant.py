@@ -124,7 +124,9 @@ def sweep(
         print_json({"sweep_id": found.id, "runs": found.size})
     else:
         click.echo(found.id)
-        click.echo(f"{there.connection.server.called} has it; to watch it: palmette resume {found.id}", err=True)
+        click.echo(
+            f"{there.connection.server.called} has it; to watch it: palmette resume {found.id}{_on(ways)}", err=True
+        )
 
 
 def resume_sweep(session: Session, reference: str, ways: Ways) -> None:
@@ -162,7 +164,7 @@ def drive(there: There, taken: Taken, ways: Ways) -> None:
         click.echo(json.dumps({"accepted": run.id}))
     if not ways.detach:
         detail = drive_shown(there, taken)
-        ended(detail, lambda: _tails(there, detail), as_json=ways.as_json)
+        ended(detail, lambda: _tails(there, detail), as_json=ways.as_json, on=ways.on)
         return
     for each in taken.notices:
         note(each)
@@ -170,7 +172,9 @@ def drive(there: There, taken: Taken, ways: Ways) -> None:
         print_json({"run_id": run.id, "state": run.state.value.lower()})
     else:
         click.echo(run.id)
-        click.echo(f"{there.connection.server.called} has it; to watch it: palmette resume {run.id}", err=True)
+        click.echo(
+            f"{there.connection.server.called} has it; to watch it: palmette resume {run.id}{_on(ways)}", err=True
+        )
 
 
 def drive_shown(there: There, taken: Taken) -> Detail:
@@ -181,6 +185,10 @@ def drive_shown(there: There, taken: Taken) -> Detail:
     display = RunProgress(console(err=True), accepting.titled(taken.run), taken.tasks, declared=declared)
     with Interrupts() as signals, display:
         return attending.attend(there, taken, display.see, signals, note)
+
+
+def _on(ways: Ways) -> str:
+    return f" --on {ways.on}" if ways.on else ""
 
 
 def _tails(there: There, detail: Detail) -> dict[str, list[str]]:

@@ -36,6 +36,8 @@ class Ways:
     announce: bool = False
     #: the name of what it is filed under
     experiment: str = ""
+    #: the server, if it was named for this run and is not the usual one
+    on: str = ""
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -150,7 +152,7 @@ def run(
             note=note,
             trigger=session.trigger,
         )
-        ways = Ways(as_json=as_json, detach=detach, announce=announce, experiment=experiment)
+        ways = Ways(as_json=as_json, detach=detach, announce=announce, experiment=experiment, on=session.on)
         if several:
             waiting.cancel()
             wish = _wish(**sweep)
@@ -237,7 +239,7 @@ def resume(session: Session, run: str, as_json: bool, detach: bool) -> None:
     require_there(session, detach=detach)
     if session.server:
         with patience() as waiting:
-            operation("distant").resume(session, run, waiting, Ways(as_json=as_json, detach=detach))
+            operation("distant").resume(session, run, waiting, Ways(as_json=as_json, detach=detach, on=session.on))
         return
     home = operation("home").known_home(session.project)
     if home and run != "last" and (sweep := operation("sweeps").find(home, run)):
@@ -291,12 +293,12 @@ def drive(running: Any, accepted: Any, *, as_json: bool) -> None:
     ended(detail, lambda: running.tails(accepted, detail, TAIL), as_json=as_json)
 
 
-def ended(detail: Any, tails: Callable[[], Any], *, as_json: bool) -> None:
+def ended(detail: Any, tails: Callable[[], Any], *, as_json: bool, on: str = "") -> None:
     """Show how a run ended, with the last lines of what failed; leave with the exit code that its end has."""
     if as_json:
         print_json(operation("plain").detail(detail))
     else:
-        operation("console").show(operation("outcome").outcome(detail, tails()), err=True)
+        operation("console").show(operation("outcome").outcome(detail, tails(), on), err=True)
     if detail.run.state is RunState.CANCELED:
         sys.exit(130)
     if detail.run.state is not RunState.SUCCEEDED:

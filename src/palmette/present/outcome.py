@@ -17,12 +17,13 @@ from palmette.present.layout import hanging
 _MOST: Final = 4
 
 
-def outcome(detail: Detail, tails: Mapping[str, Sequence[str]]) -> RenderableType:
-    """The end of a run: numbers and what to do next, or which step failed, with the last lines of its log."""
-    return Group(*_lines(detail, tails))
+def outcome(detail: Detail, tails: Mapping[str, Sequence[str]], on: str = "") -> RenderableType:
+    """The end of a run: numbers and what to do next, or which step failed, with the last lines of its log. `on` is the
+    server that was named for it."""
+    return Group(*_lines(detail, tails, f"{detail.run.id} --on {on}" if on else detail.run.id))
 
 
-def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[RenderableType]:
+def _lines(detail: Detail, tails: Mapping[str, Sequence[str]], name: str) -> Iterable[RenderableType]:
     run = detail.run
     took = words.seconds((run.ended or run.created) - (run.started or run.created))
     reused = sum(task.state is TaskState.CACHED for task in detail.tasks)
@@ -35,7 +36,7 @@ def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[Rende
         yield Text(f"\n{shown(task)}: {task.message}", style="red")
         yield from (hanging("  │", line) for line in tails.get(task.name, ()))
     if len(failed) > _MOST:
-        yield Text(f"\n{len(failed) - _MOST} more steps failed: palmette show {run.id}", style="red")
+        yield Text(f"\n{len(failed) - _MOST} more steps failed: palmette show {name}", style="red")
     numbers = _numbers(detail)
     if numbers:
         yield Text(f"  {numbers}")
@@ -43,9 +44,9 @@ def _lines(detail: Detail, tails: Mapping[str, Sequence[str]]) -> Iterable[Rende
     if missing and run.state is RunState.SUCCEEDED:
         yield Text(f"  declared, but logged by no step: {', '.join(missing)}", style="yellow")
     if run.state is RunState.SUCCEEDED:
-        yield Text(f"  palmette show {run.id} · palmette diff {run.id}", style="dim")
+        yield Text(f"  palmette show {name} · palmette diff {name}", style="dim")
     elif run.state is RunState.FAILED:
-        yield Text(f"  palmette logs {run.id} · palmette show {run.id}", style="dim")
+        yield Text(f"  palmette logs {name} · palmette show {name}", style="dim")
 
 
 def _numbers(detail: Detail) -> str:
