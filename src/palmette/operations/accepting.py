@@ -15,7 +15,7 @@ from palmette.capture.bundle import adopt
 from palmette.domain.config import settle
 from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm, Fresh, Retry
-from palmette.domain.run import Environment, Host, Lease, Run, Setting, Source, TaskRecord
+from palmette.domain.run import Environment, Git, Host, Lease, Run, Setting, Source, TaskRecord
 from palmette.domain.ticket import ticket
 from palmette.domain.values import literal
 from palmette.engine.executors.template import Template
@@ -134,8 +134,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         # Where nothing was ever run nothing is made before all is known to be right.
         asked = ask(preparation, request, known if known.exists() else Path(trial))
         recorded, plan = asked.recorded, asked.plan
-        names = (name for step in recorded.algorithm.steps for name in step.secrets)
-        hidden = secrets.gather(names, project.root, environ, vault.reach(project, environ))
+        hidden = _hidden(preparation, recorded)
         host = machine.host(project.gpus)
         fits(plan, slots(preparation.directories, host))
         debugged = _debugged(plan, request.debug) if request.debug else ""
@@ -143,10 +142,9 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         built = _built(preparation, recorded)
         home = make_home(project)
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
-    diff = asked.repository.diff
     run = replace(
         asked.run,
-        git=replace(asked.run.git, diff=home.blobs.put_bytes(diff) if diff else ""),
+        git=_git(home, asked.repository),
         host=host,
         environments=built,
         spec=home.blobs.put_bytes(codec.dumps(asked.document).encode()),
@@ -170,6 +168,18 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         template=None if request.isolated else preparation.template,
         imports=preparation.imports,
     )
+
+
+def _hidden(preparation: Preparation, recorded: Recorded) -> secrets.Secrets:
+    project, environ = preparation.project, preparation.environ
+    names = (name for step in recorded.algorithm.steps for name in step.secrets)
+    return secrets.gather(names, project.root, environ, vault.reach(project, environ))
+
+
+def _git(home: Home, repository: git.Repository) -> Git:
+    """The state of the repository, its uncommitted changes kept."""
+    diff = repository.diff
+    return replace(repository.git, diff=home.blobs.put_bytes(diff) if diff else "")
 
 
 def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere: bool = False) -> Asked:
