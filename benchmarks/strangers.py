@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from tests.conformance.conftest import SDKS, Sdk, environment
-from tests.conformance.stranger import Left, Stranger, told
+from tests.conformance.stranger import Left, Stranger, told, why
 
 #: pipelines that are different; what comes after them comes again
 _DIFFERENT = 40
@@ -50,10 +50,11 @@ def measure(stranger: Stranger, packages: Path, runs: int) -> int:
         if number == _WARM:
             before, begun = settled(stranger), time.monotonic()
         package = next(names)
-        seen = told(stranger.ended(stranger.start(package, place=str(stranger.place(str(number))))))
+        ended = stranger.ended(stranger.start(package, place=str(stranger.place(str(number)))))
+        seen = told(ended)
         if seen != json.loads(package.with_suffix(".json").read_text()):
             wrong += 1
-            print(f"{package.stem}: {seen}", file=sys.stderr)
+            print(f"{package.stem}: {seen}\n{why(ended)}", file=sys.stderr)
     assert before is not None
     assert begun is not None
     seconds, after = time.monotonic() - begun, settled(stranger)

@@ -33,7 +33,11 @@ class Sdk:
     def run(self, script: str, *arguments: str | Path) -> str:
         """Run a script of this directory; its standard output."""
         done = subprocess.run(
-            [self.python, "-W", "ignore", HERE / script, *arguments], capture_output=True, text=True, check=False
+            [self.python, "-W", "ignore", HERE / script, *arguments],
+            env={**os.environ, "PYTHONPATH": str(HERE.parents[1])},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr[-4000:]
         return done.stdout

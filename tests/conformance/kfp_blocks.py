@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN002, ANN201, ANN202, PTH123, RUF012, UP006, UP035, UP045
+# ruff: noqa: ANN001, ANN002, ANN201, ANN202, RUF012, UP006, UP035, UP045
 """Pipelines that are put together of blocks, and what each of their tasks must give; run by an interpreter with `kfp`.
 
     python kfp_blocks.py DIRECTORY COUNT
@@ -16,104 +16,19 @@ import random
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, Optional, Sequence, Tuple
 
-import kfp
 from kfp import compiler, dsl
+from tests.conformance import kfp_pieces as pieces
+from tests.conformance.kfp_pieces import ITEMS, VERSION, add, add_item, broken, data, numbers, text, total, weigh
 
-VERSION = tuple(int(part) for part in kfp.__version__.split(".")[:2])
 #: in the place of a value: the task was executed, and failed
 FAILED = "a failure"
 #: what is not there, since what would have made it failed or was skipped
 GONE = object()
-PYTHON = "python:3.11"
 FIVE = Path(__file__).with_name("kfp_five.txt")
-WRITE = 'mkdir -p "$(dirname "$1")"; printf %s {} > "$1"'
 #: Older SDKs have no other word for it.
 If = getattr(dsl, "If", None) or dsl.Condition
-
-
-def shell(script, *args):
-    return dsl.ContainerSpec(image="i", command=["sh", "-c", script], args=list(args))
-
-
-@dsl.container_component
-def add(x: int, k: int, out: dsl.OutputPath(int)):
-    return shell(WRITE.format("$(($0 + $2))"), x, out, k)
-
-
-@dsl.container_component
-def add_text(x: int, k: str, out: dsl.OutputPath(int)):
-    return shell(WRITE.format("$(($0 + $2))"), x, out, k)
-
-
-#: Older SDKs take the items of constant lists for texts.
-TYPED = VERSION >= (2, 14)
-ITEMS = (2, 1) if TYPED else ("2", "1")
-add_item = add if TYPED else add_text
-
-
-@dsl.container_component
-def text(x: str, out: dsl.OutputPath(str)):
-    return shell(WRITE.format('"$0"'), x, out)
-
-
-@dsl.container_component
-def numbers(x: str, out: dsl.OutputPath(List[int])):
-    return shell(WRITE.format('"$0"'), x, out)
-
-
-@dsl.container_component
-def total(xs: list, out: dsl.OutputPath(int)):
-    return shell(WRITE.format('$(($(printf %s "$0" | tr -d "[] " | tr , +) + 0))'), xs, out)
-
-
-@dsl.container_component
-def perhaps(x: int, out: dsl.OutputPath(int), k: Optional[int] = None):
-    given = dsl.IfPresentPlaceholder(input_name="k", then=[k], else_=["10"])
-    return shell(WRITE.format("$(($0 + $2))"), x, out, given)
-
-
-@dsl.container_component
-def shaky(place: str, x: int, out: dsl.OutputPath(int)):
-    return shell('mkdir "$0-$2" 2> /dev/null && exit 3; ' + WRITE.format('"$2"'), place, out, x)
-
-
-@dsl.container_component
-def broken(x: int, out: dsl.OutputPath(int)):
-    return shell("exit 1", x, out)
-
-
-@dsl.container_component
-def data(x: int, made: dsl.Output[dsl.Dataset]):
-    return shell(WRITE.format('"$0"'), x, made.path)
-
-
-@dsl.container_component
-def weigh(x: int, given: dsl.Input[dsl.Dataset], out: dsl.OutputPath(int)):
-    return shell(WRITE.format('$(($0 + $(cat "$2")))'), x, out, given.path)
-
-
-@dsl.component(base_image=PYTHON)
-def plus(x: int) -> int:
-    return x + 1
-
-
-@dsl.component(base_image=PYTHON)
-def tolerant(x: int = 7) -> int:
-    return x
-
-
-@dsl.component(base_image=PYTHON)
-def told(status: dsl.PipelineTaskFinalStatus) -> str:
-    return status.state
-
-
-if VERSION >= (2, 5):
-
-    @dsl.component(base_image=PYTHON)
-    def weigh_all(given: dsl.Input[List[dsl.Dataset]]) -> int:
-        return sum(int(open(each.path).read()) for each in given)
 
 
 @dataclass
@@ -198,7 +113,7 @@ class Add(Block):
 
 class Python(Block):
     def write(self, x, place):
-        return self.title(plus(x=x)).output
+        return self.title(pieces.plus(x=x)).output
 
     def mean(self, x, scene):
         return scene.task(self.name, lambda: x + 1, x)
@@ -235,7 +150,7 @@ class Imported(Block):
 
 class Retried(Block):
     def write(self, x, place):
-        task = shaky(place=f"{place}/{self.name}", x=x).set_retry(1, backoff_duration="0s")
+        task = pieces.shaky(place=f"{place}/{self.name}", x=x).set_retry(1, backoff_duration="0s")
         return self.title(task).outputs["out"]
 
     def mean(self, x, scene):
@@ -257,8 +172,8 @@ class Cached(Block):
 
 class Optionals(Block):
     def write(self, x, place):
-        absent = self.title(perhaps(x=x), "-absent")
-        return self.title(perhaps(x=absent.outputs["out"], k=1)).outputs["out"]
+        absent = self.title(pieces.perhaps(x=x), "-absent")
+        return self.title(pieces.perhaps(x=absent.outputs["out"], k=1)).outputs["out"]
 
     def mean(self, x, scene):
         absent = scene.task(self.name + "-absent", lambda: x + 10, x)
@@ -292,7 +207,7 @@ class Gathered(Block):
         with dsl.ParallelFor(list(reversed(ITEMS))) as item:
             more = self.title(add_item(x=x, k=item), "-more")
             made = self.title(data(x=more.outputs["out"]), "-made")
-        return self.title(weigh_all(given=dsl.Collected(made.outputs["made"]))).output
+        return self.title(pieces.weigh_all(given=dsl.Collected(made.outputs["made"]))).output
 
     def mean(self, x, scene):
         for place in range(2):
@@ -319,7 +234,7 @@ class Ignored(Block):
 
     def write(self, x, place):
         gone = self.title(broken(x=x), "-broken")
-        return self.title(tolerant(x=gone.outputs["out"])).ignore_upstream_failure().output
+        return self.title(pieces.tolerant(x=gone.outputs["out"])).ignore_upstream_failure().output
 
     def mean(self, x, scene):
         scene.task(self.name + "-broken", lambda: FAILED, x)
@@ -451,7 +366,7 @@ class Nested(Holding):
 
     def build(self):
         def inner(x: int, place: str, k: Optional[int] = None) -> int:
-            first = self.title(perhaps(x=x, k=k), "-first")
+            first = self.title(pieces.perhaps(x=x, k=k), "-first")
             return self.write_inner(first.outputs["out"], place)
 
         return inner
@@ -477,7 +392,7 @@ class NestedRetried(Nested):
 
     def build(self):
         def inner(x: int, place: str) -> int:
-            first = self.title(shaky(place=f"{place}/{self.name}", x=x), "-first")
+            first = self.title(pieces.shaky(place=f"{place}/{self.name}", x=x), "-first")
             return self.write_inner(first.outputs["out"], place)
 
         return inner
@@ -496,7 +411,7 @@ class Guarded(Holding):
         super().ready()
 
         def inner(x: int, place: str):
-            with dsl.ExitHandler(self.title(told(), "-told"), name=f"guard-{self.name.lower()}"):
+            with dsl.ExitHandler(self.title(pieces.told(), "-told"), name=f"guard-{self.name.lower()}"):
                 self.write_inner(x, place)
 
         self.made = dsl.pipeline(name=f"guarded-{self.name.lower()}")(inner)

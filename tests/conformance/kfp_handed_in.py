@@ -4,7 +4,7 @@
 # No `from __future__ import annotations` here: the SDK reads annotations as objects.
 
 from kfp import dsl
-from tests.conformance.kfp_blocks import PYTHON, WRITE, shell, text
+from tests.conformance.kfp_pieces import PYTHON, WRITE, shell, text
 
 
 @dsl.component(base_image=PYTHON)

@@ -109,6 +109,12 @@ def told(run: Any, beginning: str = "t-") -> dict[str, Any]:
     return {"state": run.state, "tasks": found}
 
 
+def why(run: Any) -> str:
+    """What the tasks that failed say."""
+    failed = [task for task in run.run_details.task_details if task.error]
+    return "\n".join(f"{task.display_name}: {task.error.message}" for task in failed)
+
+
 def _gave(task: Any) -> Any:
     if task.state != "SUCCEEDED":
         return "a failure" if task.state == "FAILED" else task.state

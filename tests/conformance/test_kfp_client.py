@@ -17,7 +17,7 @@ import pytest
 from kfp import compiler
 from tests.conformance import kfp_handed_in
 from tests.conformance.conftest import Sdk
-from tests.conformance.stranger import Stranger, stranger, told
+from tests.conformance.stranger import Stranger, stranger, told, why
 from tests.conformance.test_kfp_environments import KFP, wheel
 
 __all__ = ["stranger"]  # the fixture
@@ -311,6 +311,7 @@ def test_an_older_sdk_compiles_hands_in_and_waits(sdk: Callable[[str], Sdk], tmp
         assert len(said) == 6
         for name, (run, state) in said.items():
             means = json.loads((tmp_path / f"{name}.json").read_text())
-            assert (name, state, told(made.ended(run))) == (name, means["state"], means)
+            ended = made.ended(run)
+            assert (name, state, told(ended)) == (name, means["state"], means), why(ended)
     finally:
         made.hosting.close()

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conformance import kfp_blocks
 from tests.conformance.kfp_blocks import WRITABLE, Block
-from tests.conformance.stranger import Stranger, stranger, told
+from tests.conformance.stranger import Stranger, stranger, told, why
 
 __all__ = ["stranger"]  # the fixture
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -25,7 +25,8 @@ def test_every_construct_within_this_one_means_what_it_says(
     name = f"around-{outer.__name__.lower()}"
     means = kfp_blocks.save(tmp_path, name, [kfp_blocks.around(outer)])
     (run,) = stranger.start_all([tmp_path / f"{name}.yaml"]).values()
-    assert told(stranger.ended(run)) == means
+    ended = stranger.ended(run)
+    assert told(ended) == means, why(ended)
 
 
 def blocks(depth: int) -> st.SearchStrategy[tuple[Block, ...]]:
@@ -54,7 +55,8 @@ def test_whatever_is_put_together_means_what_it_says(
     name = f"composed-{next(NUMBERS)}"
     means = kfp_blocks.save(tmp_path, name, found)
     (run,) = stranger.start_all([tmp_path / f"{name}.yaml"]).values()
-    assert told(stranger.ended(run)) == means
+    ended = stranger.ended(run)
+    assert told(ended) == means, why(ended)
 
 
 def test_runs_leave_no_process_no_open_file_and_nothing_in_temporary_places(stranger: Stranger, tmp_path: Path) -> None:

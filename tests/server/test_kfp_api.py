@@ -276,8 +276,10 @@ def test_the_kfp_command_works(
     from kfp.cli.cli import cli
 
     monkeypatch.setenv("KF_PIPELINES_ENDPOINT", server.url)
+    called: set[tuple[str, ...]] = set()
 
     def kfp(*words: str) -> Any:
+        called.add(words[:2])
         done = CliRunner().invoke(
             cli, ["--endpoint", server.url, "--output", "json", *words], obj={}, input="y\n", catch_exceptions=False
         )
@@ -311,10 +313,15 @@ def test_the_kfp_command_works(
     assert kfp("recurring-run", "get", recurring)["status"] == "ENABLED"
     kfp("recurring-run", "delete", recurring)
     kfp("run", "delete", run)
+    (first,) = kfp("pipeline", "list-versions", pipeline)[1:]
     kfp("pipeline", "delete-version", pipeline, version)
+    kfp("pipeline", "delete-version", pipeline, first["pipeline_version_id"])
+    kfp("pipeline", "delete", pipeline)
     kfp("experiment", "archive", "--experiment-id", experiment)
     kfp("experiment", "unarchive", "--experiment-id", experiment)
     kfp("experiment", "delete", experiment)
+    groups = {name: cli.commands[name].commands for name in ("run", "recurring-run", "pipeline", "experiment")}
+    assert called == {(name, verb) for name, verbs in groups.items() for verb in verbs}
 
 
 # What a server that executes makes of it.
