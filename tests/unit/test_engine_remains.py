@@ -13,12 +13,14 @@ import pytest
 from palmette.blobs import Blobs
 from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ParameterType
+from palmette.domain.metric import MetricPoint
 from palmette.engine import events
 from palmette.engine.attempt import tidy
-from palmette.engine.events import Tail
+from palmette.engine.events import Batch, Tail
 from palmette.engine.inputs import Places
-from palmette.engine.outcome import Spoiled, collect, redact
+from palmette.engine.outcome import Spoiled, collect, redact, unnamed
 from palmette.engine.plan import PlannedTask
+from palmette.engine.ports import Progress
 from palmette.engine.remains import NotPlain, opened, shorten, within
 from palmette.ir.embedded import loads
 from palmette.ir.spec import ArtifactSpec, ArtifactTypeSchema, ComponentSpec, ContainerSpec, Definitions, ParameterSpec
@@ -244,3 +246,11 @@ def test_whoever_reads_a_log_that_was_shortened_goes_on_behind_its_beginning(tmp
     log.write_bytes(b"0123456789")
     with opened(log) as file:
         assert [within(file, position) for position in (0, 4, 10, 11)] == [0, 4, 10, 10]
+
+
+def test_what_a_step_tells_of_itself_names_no_secret() -> None:
+    points = (MetricPoint(name="of the-secret", value=1.0, time=1.0), MetricPoint(name="loss", value=2.0, time=1.0))
+    progress = Progress(task="t", done=1.0, text="the-secret")
+    told = unnamed(Batch(points=points, progress=progress), ["the-secret"])
+    assert [point.name for point in told.points] == ["of ***", "loss"]
+    assert told.progress == Progress(task="t", done=1.0, text="***")

@@ -372,7 +372,8 @@ class _Drive:
         del self._live[id]
         self._heard(live, last=True)
         remains.shorten(live.launch.log)
-        outcome.redact(live.places.directory / "log", live.launch.confidential.values())
+        for name in ("log", "events.jsonl"):
+            outcome.redact(live.places.directory / name, live.launch.confidential.values())
         if live.launch.volumes:
             self._lookups.extend(self._deferred)
             self._deferred.clear()
@@ -429,12 +430,13 @@ class _Drive:
     def _heard(self, live: _Live, *, last: bool = False) -> None:
         full = live.tail.full
         for batch in live.tail.rest() if last else [live.tail.read()]:
-            self._journal.note_points(live.task.name, live.serial, batch.points, live.tail.position)
-            if batch.more:
+            told = outcome.unnamed(batch, live.launch.confidential.values())
+            self._journal.note_points(live.task.name, live.serial, told.points, live.tail.position)
+            if told.more:
                 # Which renews the lease, too.
                 self._journal.write()
-            if batch.progress is not None:
-                self._world.watch(batch.progress)
+            if told.progress is not None:
+                self._world.watch(told.progress)
         if live.tail.full and not full:
             said = f"more than {events.MOST:,} points of metrics were logged; the rest is not kept"
             remains.note(live.launch.log, said)

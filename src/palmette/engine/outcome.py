@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,6 +16,7 @@ from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Reused
 from palmette.domain.values import Json
 from palmette.engine.attempt import tidy
+from palmette.engine.events import Batch
 from palmette.engine.findings import Spoiled, left_behind, require_rooms, taken
 from palmette.engine.inputs import Places
 from palmette.engine.parameters import fits, plain
@@ -25,7 +26,7 @@ from palmette.engine.remains import NotPlain, opened
 from palmette.ir.embedded import loads
 from palmette.ir.spec import ParameterSpec, SystemParameter
 
-__all__ = ["Leaked", "Spoiled", "collect", "inherited", "masked", "metrics", "redact", "withdraw"]
+__all__ = ["Leaked", "Spoiled", "collect", "inherited", "masked", "metrics", "redact", "unnamed", "withdraw"]
 
 #: A larger description is a mistake of the step's: values go into artifacts.
 _LARGEST: Final = 32 << 20
@@ -209,6 +210,15 @@ def masked(text: str, values: Iterable[str]) -> str:
     for needle in sorted({part for value in values for part in _lines(value)}, key=len, reverse=True):
         text = text.replace(needle.decode(), _MASK.decode())
     return text
+
+
+def unnamed(batch: Batch, values: Collection[str]) -> Batch:
+    """What was told, with these values hidden in the names of metrics and in what is said of the progress."""
+    if not values or not (batch.points or batch.progress):
+        return batch
+    points = tuple(replace(point, name=masked(point.name, values)) for point in batch.points)
+    progress = batch.progress and replace(batch.progress, text=masked(batch.progress.text, values))
+    return replace(batch, points=points, progress=progress)
 
 
 def _lines(value: str) -> list[bytes]:

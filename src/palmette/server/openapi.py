@@ -72,6 +72,7 @@ _FAILURES: Final = {
     "404": "there is no such thing",
     "409": "the name is taken, or somebody else is at it",
     "413": "the request is too large",
+    "414": "the address is too long",
     "429": "too many requests at once",
     "503": "the store cannot be read or written now",
 }
