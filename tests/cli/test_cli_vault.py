@@ -106,17 +106,27 @@ def test_nothing_is_kept_yet_is_said_and_makes_nothing(empty: Project) -> None:
 MISTAKES = {
     "configmap set settings REGION": "REGION has no value",
     "configmap set Settings a/b=1": "'a/b' is no name that a cluster would take",
+    "volume create ../data": "cannot be the name of a volume\n",
     "volume create data --path nowhere": "there is no directory",
+    "volume create data --size big": "'big' is no size",
+    "secret set db password=-": "no value was given for password",
     "token create a/b": "cannot be the name of a token",
     "token create ci --expires soon": "no time for which a token could be valid",
     "token revoke ci": "there is no token ci",
 }
 
 
+def test_what_is_refused_makes_no_store(empty: Project) -> None:
+    for typed_in in MISTAKES:
+        if "revoke" not in typed_in:
+            empty(*typed_in.split(), typed="", code=2)
+    assert not any(empty.directory.iterdir())
+
+
 def test_a_mistake_is_said_with_what_to_do(empty: Project) -> None:
     empty("configmap", "set", "other", "A=1")
     for typed_in, said in MISTAKES.items():
-        error = empty(*typed_in.split(), code=2).err
+        error = empty(*typed_in.split(), typed="", code=2).err
         assert said in error
         assert len(error.splitlines()) > 1
 

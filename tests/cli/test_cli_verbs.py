@@ -74,6 +74,8 @@ WIDE = '''
 RUN = ("rerun", "debug", "resume", "cancel", "reproduce", "show", "logs", "artifacts", "diff", "why", "tag", "note")
 #: what such a verb needs behind the run
 MORE = {"debug": ["fit"], "tag": ["a"], "note": ["a"]}
+#: what needs no project: a server and what it keeps, and what this user knows of servers
+PROJECTLESS = ("init", "completion", "serve", "token", "secret", "configmap", "volume", "login", "logout")
 #: verbs that take the terminal, or whose output is a program
 TALKING = ("palmette debug", "palmette completion")
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -171,7 +173,7 @@ def test_an_unknown_run_is_one_line_and_a_hint(wide: Project, verb: str) -> None
     assert ended.err == "error: there is no run 'zzzz'\nAlgorithms with runs: wide. `palmette runs` lists them.\n"
 
 
-@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in ("init", "completion")])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb not in PROJECTLESS])
 def test_outside_of_a_project_every_verb_says_so_and_leaves_nothing(empty: Project, verb: str) -> None:
     table = empty.directory.parent / "old.csv"
     table.write_text("id,state\na,done\n")
@@ -180,6 +182,11 @@ def test_outside_of_a_project_every_verb_says_so_and_leaves_nothing(empty: Proje
     ended = empty(verb, *more, code=2)
     assert (ended.out, ended.err.splitlines()[1:]) == ("", ["`palmette init` makes a project."])
     assert not any(empty.directory.iterdir())
+
+
+def test_where_a_server_was_started_without_a_project_its_runs_are_asked_of_it(empty: Project) -> None:
+    (empty.directory / ".palmette").mkdir()
+    assert "palmette login URL, then --on NAME" in empty("runs", code=2).err
 
 
 def test_where_nothing_was_run_lists_are_empty_and_the_rest_says_what_to_do(tiny: Project) -> None:

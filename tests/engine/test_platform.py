@@ -222,7 +222,11 @@ def test_what_is_not_there_fails_the_task_with_all_of_it_unless_it_is_optional(b
         secretAsVolume=[{**named(secretName="gone"), "mountPath": "/s"}],
         pvcMount=[{"constant": "lost", "mountPath": "/v"}],
     )
-    assert message == "the secret gone is not there; the config map none is not there; there is no volume lost"
+    assert message.split("; ") == [
+        "the secret gone is not there (palmette secret set gone …)",
+        "the config map none is not there (palmette configmap set none …)",
+        "there is no volume lost (palmette volume create lost)",
+    ]
     said = bench.says(
         'echo "${K-unset}"; ls -d /s 2>/dev/null || echo none',
         configMapAsEnv=[{**named(configMapName="none"), "keyToEnv": keys, "optional": True}],

@@ -77,6 +77,7 @@ def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_js
     where, database = homes.served(session.directory, session.environ, home)
     opened = homes.serve_home(where, database or None, containers=_containers(session))
     operation("tokens").require(opened, [host])
+    guarded = bool(operation("tokens").listed(opened))
     url = serving.address(bound)
     presence = operation("presence").enter(opened, url)
     worker = None if options["no_worker"] else _worker(session, where, database, options)
@@ -96,7 +97,8 @@ def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_js
 
     life = serving.Serving(make=make, presence=presence, worker=worker, scheduler=scheduler, leaving=leaving)
     try:
-        serving.serve(life, bound, _sayer(url, where, database and opened.store.where, as_json=as_json))
+        say = _sayer(url, where, database and opened.store.where, guarded=guarded, as_json=as_json)
+        serving.serve(life, bound, say)
     finally:
         opened.store.close()
     serving.leave()
@@ -124,7 +126,7 @@ def _worker(session: Session, home: Path, database: str, options: dict[str, Any]
     return workers.Worker(order)
 
 
-def _sayer(url: str, home: Path, database: str, *, as_json: bool) -> Callable[[str], None]:
+def _sayer(url: str, home: Path, database: str, *, guarded: bool, as_json: bool) -> Callable[[str], None]:
     """Tells whoever started the server how it is."""
 
     def say(what: str) -> None:
@@ -137,7 +139,8 @@ def _sayer(url: str, home: Path, database: str, *, as_json: bool) -> Callable[[s
             click.echo(f"  home     {home}", err=True)
             if database:
                 click.echo(f"  database {database}", err=True)
-            click.echo(f"  try      kfp --endpoint {url} experiment list", err=True)
+            token = " --existing-token TOKEN" if guarded else ""
+            click.echo(f"  try      kfp --endpoint {url}{token} experiment list", err=True)
             click.echo("Ctrl-C stops it.", err=True)
 
     return say

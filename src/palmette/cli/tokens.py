@@ -43,7 +43,9 @@ def token(ctx: click.Context, as_json: bool) -> None:
     show_default=True,
     help="What its bearer may do.",
 )
-@click.option("--expires", default="90d", show_default=True, help="For how long it is valid: 90d, 12h, never.")
+@click.option(
+    "--expires", metavar="TIME", default="90d", show_default=True, help="For how long it is valid: 90d, 12h, never."
+)
 @home_option
 @json_option
 @pass_session
@@ -57,7 +59,9 @@ def create_token(session: Session, name: str, role: str, expires: str, directory
       palmette token create ci --role run --expires 90d
       palmette token create ada --role admin > token.txt
     """
-    made = tokens.create(hosted.home(session, directory), name, Role(role), lifetime=tokens.lifetime(expires))
+    lifetime = tokens.lifetime(expires)
+    tokens.nameable(name)
+    made = tokens.create(hosted.home(session, directory), name, Role(role), lifetime=lifetime)
     if as_json:
         print_json(keeping.token(made.token) | {"token": made.secret})
         return
@@ -92,7 +96,7 @@ def list_tokens(session: Session, directory: Path | None = None, as_json: bool =
 @json_option
 @pass_session
 def revoke_token(session: Session, name: str, directory: Path | None, as_json: bool) -> None:
-    """Let a token be nobody's, at once.
+    """Make a token invalid, at once.
 
     \b
       palmette token revoke ci

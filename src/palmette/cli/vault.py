@@ -67,6 +67,7 @@ def set_secret(
     given = {**_environment(env_file), **hosted.values(keys, hosted.ask)}
     if not given:
         raise UsageError("no key is given", f"Write palmette secret set {name} KEY.")
+    secrets.require(name, given)
     secrets.keep(hosted.home(session, directory), name, given, session.environ, project=project)
     if as_json:
         print_json({"name": name, "project": project, "keys": sorted(given)})
@@ -185,6 +186,7 @@ def set_configmap(
       palmette configmap set settings REGION=eu app.yaml=@app.yaml
     """
     given = hosted.values(keys, None)
+    configmaps.require(name, given)
     configmaps.keep(hosted.home(session, directory), name, given, project=project)
     if as_json:
         print_json({"name": name, "project": project, "keys": sorted(given)})
@@ -286,7 +288,7 @@ def volume(ctx: click.Context, as_json: bool) -> None:
 @volume.command("create")
 @click.argument("name")
 @click.option("--path", type=click.Path(path_type=Path), help="A directory that is there, which it then is.")
-@click.option("--size", default="", help="As a cluster would be asked: 5Gi. It is noted, not enforced.")
+@click.option("--size", metavar="SIZE", default="", help="As a cluster would be asked: 5Gi. It is noted, not enforced.")
 @project_option
 @home_option
 @json_option
@@ -302,9 +304,11 @@ def create_volume(
       palmette volume create models
       palmette volume create images --path /data/images
     """
-    home = hosted.home(session, directory)
     given = str(session.directory / path) if path else ""
-    made = volumes.create(home, volumes.Volume(project=project, name=name, size=size, path=given, created=time.time()))
+    asked = volumes.Volume(project=project, name=name, size=size, path=given, created=time.time())
+    volumes.require(asked)
+    home = hosted.home(session, directory)
+    made = volumes.create(home, asked)
     if as_json:
         print_json(keeping.volume(made, volumes.directory(home, made)))
     else:

@@ -50,7 +50,8 @@ class _Held:
         """What it lacks."""
         if self.values is None:
             if not self.optional:
-                yield f"{self} is not there"
+                verb = "secret set" if self.secret else "configmap set"
+                yield f"{self} is not there (palmette {verb} {self.holder} …)"
             return
         for entry in () if self.optional else self.keys:
             if entry.key not in self.values:
@@ -105,7 +106,8 @@ class Lent:
     def check(self) -> None:
         """UnusableInput with all that is not there, and must be."""
         missing = [what for held in self._held for what in held.wanting()]
-        missing += [f"there is no volume {volume.name}" for volume in self._volumes if volume.directory is None]
+        lost = [volume.name for volume in self._volumes if volume.directory is None]
+        missing += [f"there is no volume {name} (palmette volume create {name})" for name in lost]
         if missing:
             raise UnusableInput("; ".join(dict.fromkeys(missing)))
 

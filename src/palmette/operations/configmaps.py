@@ -28,9 +28,14 @@ class ConfigMap:
     updated: float
 
 
+def require(name: str, values: Mapping[str, str]) -> None:
+    """UsageError if this cannot be a config map, before there is a store to keep it in."""
+    naming.require("config map", name, values)
+
+
 def keep(home: Home, name: str, values: Mapping[str, str], *, project: str = "") -> None:
     """Set these keys of a config map; its other keys stay. UsageError with every key that cannot be one."""
-    naming.require("config map", name, values)
+    require(name, values)
     before = {entry.key: entry.value for entry in configmaps.of(home.store, project, name)}
     if sum(len(value.encode("utf-8", "surrogatepass")) for value in {**before, **values}.values()) > LARGEST:
         raise UsageError(f"the config map {name} is too large", "A cluster's config map holds 1 MiB; use a volume.")

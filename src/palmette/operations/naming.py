@@ -16,7 +16,8 @@ _LONGEST: Final = 253
 def require(kind: str, name: str, keys: Iterable[str] = ()) -> None:
     """UsageError with every name that cannot be one; `kind` is what has the name: "secret", "volume"."""
     if problems := tuple(_problems(kind, name, keys)):
-        raise UsageError(f"this cannot be the name of a {kind}, or of a key", problems=problems)
+        wrong = [f"of a {each}" for each in (kind, "key") if each in {problem.where for problem in problems}]
+        raise UsageError(f"this cannot be the name {', or '.join(wrong)}", problems=problems)
 
 
 def _problems(kind: str, name: str, keys: Iterable[str]) -> Iterator[Problem]:

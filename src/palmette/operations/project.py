@@ -97,7 +97,11 @@ def find(directory: Path, environ: Mapping[str, str]) -> Project:
             f"{nearest} has no [tool.palmette] and its modules hold no @algorithm",
             "`palmette init` makes a project of it.",
         )
-    raise ProjectError(f"no pyproject.toml in {start} or above it", "`palmette init` makes a project.")
+    hint = "`palmette init` makes a project."
+    if (start / ".palmette").is_dir():
+        # A server was started here: the API needs no project, and its runs are asked for at the server.
+        hint += " Or ask the server of this home: palmette login URL, then --on NAME."
+    raise ProjectError(f"no pyproject.toml in {start} or above it", hint)
 
 
 def around(directory: Path, environ: Mapping[str, str]) -> Project | None:

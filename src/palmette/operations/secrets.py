@@ -109,17 +109,22 @@ class Kept:
     keys: Mapping[str, float]
 
 
-def keep(home: Home, name: str, values: Mapping[str, str], environ: Mapping[str, str], *, project: str = "") -> None:
-    """Set these keys of a secret, encrypted with the user's key; its other keys stay. A value that is there already
-    keeps its version. UsageError with every key that cannot be one."""
+def require(name: str, values: Mapping[str, str]) -> None:
+    """UsageError if this cannot be a secret, before there is a store to keep it in."""
     naming.require("secret", name, values)
-    keys.apart(environ, home.directory)
-    before = {entry.key: entry for entry in stored.of(home.store, project, name)}
-    own = keys.own(environ)
     if empty := [key for key, value in values.items() if not value]:
         raise UsageError(f"no value was given for {', '.join(empty)}", "Give one, or delete the key.")
     if sum(len(value.encode("utf-8", "surrogatepass")) for value in values.values()) > LARGEST:
         raise UsageError(f"the secret {name} is too large", "A cluster's secret holds 1 MiB; a file may be larger.")
+
+
+def keep(home: Home, name: str, values: Mapping[str, str], environ: Mapping[str, str], *, project: str = "") -> None:
+    """Set these keys of a secret, encrypted with the user's key; its other keys stay. A value that is there already
+    keeps its version. UsageError with every key that cannot be one."""
+    require(name, values)
+    keys.apart(environ, home.directory)
+    before = {entry.key: entry for entry in stored.of(home.store, project, name)}
+    own = keys.own(environ)
     entries = []
     for key, value in values.items():
         sealed = sealing().seal(own, (project, name, key), value)

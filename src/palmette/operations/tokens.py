@@ -51,11 +51,16 @@ class Recognised:
     guarded: bool
 
 
-def create(home: Home, name: str, role: Role, *, lifetime: float | None, now: float | None = None) -> Made:
-    """Make a token that is valid for so many seconds, None for ever; AlreadyThere if there is one of that name."""
+def nameable(name: str) -> None:
+    """UsageError if this cannot be the name of a token, before there is a store to keep it in."""
     if not _NAME.fullmatch(name):
         hint = "Use up to 63 letters, digits, and _ . @ - after the first one."
         raise UsageError(f"{name[:80]!r} cannot be the name of a token", hint)
+
+
+def create(home: Home, name: str, role: Role, *, lifetime: float | None, now: float | None = None) -> Made:
+    """Make a token that is valid for so many seconds, None for ever; AlreadyThere if there is one of that name."""
+    nameable(name)
     moment = time.time() if now is None else now
     secret = PREFIX + random.token_urlsafe(_BYTES)
     expires = None if lifetime is None else moment + lifetime

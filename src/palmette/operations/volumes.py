@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from palmette.engine.attempt import remove
+from palmette.engine.quantities import quantity
 from palmette.errors import NotFound, StoreError, UsageError
 from palmette.operations import naming
 from palmette.operations.home import Home
@@ -23,13 +24,22 @@ VOLUMES: Final = "volumes"
 _GONE: Final = ".gone-"
 
 
+def require(asked: Volume) -> None:
+    """UsageError if this cannot be a volume, before there is a store to note it in."""
+    naming.require("volume", asked.name)
+    if asked.path and not Path(asked.path).is_dir():
+        raise UsageError(f"there is no directory {asked.path}", "Make it first, or leave --path out.")
+    try:
+        quantity(asked.size or "0")
+    except ValueError:
+        raise UsageError(f"{asked.size!r} is no size", "Write it like 500Mi, 5Gi or 1Ti.") from None
+
+
 def create(home: Home, asked: Volume) -> Volume:
     """Make a volume, private to this user, or take the directory that it names; UsageError if there is one of that
     name, or the directory cannot be one."""
-    naming.require("volume", asked.name)
+    require(asked)
     given = Path(asked.path) if asked.path else None
-    if given is not None and not given.is_dir():
-        raise UsageError(f"there is no directory {given}", "Make it first, or leave --path out.")
     if given is not None and given.resolve().is_relative_to(home.directory.resolve()):
         raise UsageError(f"{given} lies in the home, which keeps its own order", "Leave --path out.")
     volume = replace(asked, path=str(given.resolve()) if given else _place(asked))
