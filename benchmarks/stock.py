@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import json
 import os
 import signal
@@ -10,13 +12,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import kfp
+
 from benchmarks.measure import Row, within
 from benchmarks.peers import environments
+from benchmarks.soak.hosting import Hosting
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.operations import served, submitting
@@ -27,6 +32,8 @@ PIPELINES: Final = HERE / "stock_pipelines.py"
 #: What kfp.local is given: with pip in front of each, a loop of 1,000 would take it twenty minutes. The cost of a task
 #: does not depend on how many there are.
 LOCAL: Final = {"four": 4, "chain": 8, "loop": 8}
+#: what is measured
+NAMES: Final = ("four", "chain", "loop", "thousand")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,28 +55,37 @@ class Took:
 
 def measure(directory: Path, *, quick: bool) -> list[Row]:
     """Four steps, a chain of 50, loops of 100 and of 1,000, executed anew and found done before; in both tools what is
-    measured begins when everything is imported and ends with the run."""
+    measured begins when everything is imported and ends with the run. Ours twice: driven as a server's driver does, and
+    through `palmette serve` and the official client."""
     directory.mkdir(parents=True)
     pipelines = directory / "pipelines"
     pipelines.mkdir()
     subprocess.run([sys.executable, "-W", "ignore", PIPELINES, "compile", pipelines], check=True)
-    with _drives(directory) as drive:
-        drive(pipelines / "four.yaml", {"warm": True})
-        ours = {name: _ours(drive, pipelines, name, quick=quick) for name in ("four", "chain", "loop", "thousand")}
+    found = {}
+    for through, drives in {"": _drives, ", through the server": _serves}.items():
+        with drives(directory) as drive:
+            drive(pipelines / "four.yaml", {"warm": True})
+            found[through] = {name: _ours(drive, pipelines, name, quick=quick) for name in NAMES}
     local = {name: _local(directory, name, count) for name, count in LOCAL.items()}
     theirs = {**local, "thousand": local["loop"]}
-    return [row for name, took in ours.items() for row in _rows(name, took, theirs[name])]
+    return [
+        row
+        for through, ours in found.items()
+        for name, took in ours.items()
+        for row in _rows(name, through, took, theirs[name])
+    ]
 
 
-def _rows(name: str, took: Took, theirs: Took) -> Iterator[Row]:
+def _rows(name: str, through: str, took: Took, theirs: Took) -> Iterator[Row]:
     if name == "four":
-        yield Row(what="four stock steps", measured=took.cold, against="kfp.local", limit=theirs.cold)
-        yield Row(what="four stock steps, cached", measured=took.cached, against="kfp.local", limit=theirs.cached)
+        what = f"four stock steps{through}"
+        yield Row(what=what, measured=took.cold, against="kfp.local", limit=theirs.cold)
+        yield Row(what=f"{what}, cached", measured=took.cached, against="kfp.local", limit=theirs.cached)
         return
-    what = {"chain": "a chain of 50", "loop": "a loop of 100", "thousand": "a loop of 1,000"}[name]
-    against = f"kfp.local, of {theirs.tasks}"
-    yield within(f"a stock task of {what}", took.each, 0.030, "30 ms", against=against, limit=theirs.each)
-    yield Row(what=f"the same, cached, of {what}", measured=took.each_cached, against=against, limit=theirs.each_cached)
+    length = {"chain": "a chain of 50", "loop": "a loop of 100", "thousand": "a loop of 1,000"}[name]
+    what, against = f"a stock task of {length}{through}", f"kfp.local, of {theirs.tasks}"
+    yield within(what, took.each, 0.030, "30 ms", against=against, limit=theirs.each)
+    yield Row(what=f"{what}, cached", measured=took.each_cached, against=against, limit=theirs.each_cached)
 
 
 def _ours(drive: Callable[..., float], pipelines: Path, name: str, *, quick: bool) -> Took:
@@ -88,33 +104,61 @@ def _drives(directory: Path) -> Iterator[Callable[[Path, Mapping[str, Json]], fl
     runtime = directory / "run"
     runtime.mkdir(mode=0o700)
     environ = {**os.environ, "XDG_RUNTIME_DIR": str(runtime), "XDG_CACHE_HOME": str(directory / "cache")}
-    home, number = serve_home(directory / "home"), [0]
+    home = serve_home(directory / "home")
     on = served.grounds(environ, Path(sys.executable))
 
-    def drive(file: Path, given: Mapping[str, Json]) -> float:
-        text, number[0] = file.read_text(), number[0] + 1
-        if given.get("anew") or given.get("warm"):
-            # Another source is another fingerprint.
-            text = text.replace("def following", f"# {number[0]}\\n\\ndef following").replace(
-                "def first", f"# {number[0]}\\n\\ndef first"
-            )
-            latest[file] = text
-        text = latest.get(file, text)
-        parameters = {name: value for name, value in given.items() if name == "count"}
-        begun = time.perf_counter()
-        state = _driven(home, on, submitting.Submission(document=text.encode(), parameters=parameters))
-        if state is not RunState.SUCCEEDED:
-            raise SystemExit(f"{file.name} {state}")
-        return time.perf_counter() - begun
+    def drive(document: str, parameters: Mapping[str, Json]) -> str:
+        return _driven(home, on, submitting.Submission(document=document.encode(), parameters=parameters))
 
-    latest: dict[Path, str] = {}
     try:
-        yield drive
+        yield _timed(drive)
     finally:
         for entry in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):
                 if f"\0--socket\0{runtime}/".encode() in entry.read_bytes():
                     os.kill(int(entry.parent.name), signal.SIGKILL)
+
+
+@contextmanager
+def _serves(directory: Path) -> Iterator[Callable[[Path, Mapping[str, Json]], float]]:
+    """A server, and how the official client hands a run to it and waits; the seconds that it takes."""
+    place = Hosting(directory=directory / "served")
+    package = directory / "package.yaml"
+    try:
+        client = kfp.Client(host=place.start().url)
+
+        def drive(document: str, parameters: Mapping[str, Json]) -> str:
+            package.write_text(document, encoding="utf-8")
+            # It prints where the run can be looked at.
+            with redirect_stdout(io.StringIO()):
+                run = client.create_run_from_pipeline_package(str(package), arguments=dict(parameters))
+            # It looks every five seconds otherwise; and each look takes time from the run.
+            ended = client.wait_for_run_completion(run.run_id, timeout=600, sleep_duration=0.05)
+            return str(ended.state)
+
+        yield _timed(drive)
+    finally:
+        place.close()
+
+
+def _timed(drive: Callable[[str, Mapping[str, Json]], str]) -> Callable[[Path, Mapping[str, Json]], float]:
+    """Times how a file is driven: as it was the last time, or with code that is new ("anew", "warm")."""
+    number, latest = itertools.count(), {}
+
+    def timed(file: Path, given: Mapping[str, Json]) -> float:
+        if given.get("anew") or given.get("warm") or file not in latest:
+            # Another source is another fingerprint.
+            mark = f"# {next(number)}\\n\\ndef "
+            text = file.read_text(encoding="utf-8")
+            latest[file] = text.replace("def following", f"{mark}following").replace("def first", f"{mark}first")
+        parameters = {name: value for name, value in given.items() if name == "count"}
+        begun = time.perf_counter()
+        state = drive(latest[file], parameters)
+        if state != RunState.SUCCEEDED:
+            raise SystemExit(f"{file.name} {state}")
+        return time.perf_counter() - begun
+
+    return timed
 
 
 def _driven(home: Home, on: served.Grounds, submission: submitting.Submission) -> RunState:
