@@ -92,8 +92,10 @@ def page(connection: Connection, listed: Listed, wanted: Slice, *within: Element
     if problems or order is None:
         raise QueryError("this list cannot be made", problems=problems)
     found = select(listed.table).where(*conditions)
+    sliced = _sliced(found, listed, wanted, _comparable(order, dialect), dialect)
     total = connection.execute(select(func.count()).select_from(listed.table).where(*conditions)).scalar_one()
-    rows = connection.execute(_sliced(found, listed, wanted, _comparable(order, dialect), dialect)).all()
+    # Nothing among many is as long a search as anything: once is enough.
+    rows = connection.execute(sliced).all() if total else ()
     more = len(rows) > wanted.size
     return Page(
         items=tuple(rows[: wanted.size]),
