@@ -7,7 +7,14 @@ import os
 import sqlite3
 
 import pytest
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+    StatementError,
+)
 
 from palmette.errors import StoreError
 from palmette.store import failures
@@ -88,7 +95,7 @@ def test_what_sqlite_complains_of_is_said_with_what_to_do(name: str, said: str) 
         ("25006", "read-only"),
         ("42501", "refuses this user"),
         ("28P01", "refuses this user"),
-        ("3D000", "does not answer"),
+        ("3D000", "there is no database"),
         ("08006", "does not answer"),
         ("57P01", "does not answer"),
         ("55P03", "locked"),
@@ -118,6 +125,11 @@ def test_every_code_of_sqlite_is_an_error_of_ours(name: str) -> None:
 )
 def test_the_unforeseen_is_quoted(error: Exception) -> None:
     assert "reports" in complain(error).message
+
+
+def test_a_statement_and_its_values_are_never_quoted() -> None:
+    error = StatementError("bad", "SELECT secret", {"value": "hunter2"}, ValueError("a value is required"))
+    assert complain(error).message == "the store HERE reports: a value is required"
 
 
 @pytest.mark.parametrize("error", [ArgumentError("bad"), NoSuchModuleError("bad")])

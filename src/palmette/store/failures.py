@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError, StatementError
 
 from palmette.errors import StoreError, StoreUnreachable
 
@@ -105,7 +105,8 @@ def translated(where: str) -> Iterator[None]:
 
 def of_database(error: SQLAlchemyError | sqlite3.Error, where: str) -> StoreError:
     """A database's error as one of ours; total, the unforeseen is quoted."""
-    original = error.orig if isinstance(error, DBAPIError) else error
+    # Never the statement: its parameters are the users' values.
+    original = error.orig if isinstance(error, StatementError) and error.orig is not None else error
     said = str(original).strip() or type(error).__name__
     if isinstance(error, ArgumentError | NoSuchModuleError):
         return StoreError(f"{where} is not a store: {error}", "Give a directory, or postgresql://USER@HOST/DATABASE.")
