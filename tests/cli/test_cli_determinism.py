@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pytest
 
 if TYPE_CHECKING:
     from conftest import Project
+
+Findings: TypeAlias = "dict[str, dict[str, Any]]"
 
 FAULTS = """
     import os
@@ -91,10 +94,19 @@ def faults(bare: Project) -> Project:
     return bare
 
 
-def found(project: Project, *arguments: str, code: int = 1) -> dict[str, Any]:
+def found(project: Project, *arguments: str, code: int = 1) -> Findings:
     """The findings of the only algorithm, by step."""
     (tested,) = project.json("check", "--determinism", *arguments, code=code)
     return {finding["step"]: finding for finding in tested["steps"]}
+
+
+@pytest.fixture(scope="module")
+def tested(tmp_path_factory: pytest.TempPathFactory, user: dict[str, str], project_type: type[Project]) -> Findings:
+    """The findings of all of its steps: none is named, so that one call finds them."""
+    project = project_type(tmp_path_factory.mktemp("faults"), dict(user))
+    project.write("pyproject.toml", f'[tool.palmette]\nalgorithms = ["algorithms"]\npython = "{sys.executable}"\n')
+    project.write("algorithms/faults.py", FAULTS.replace("{year}", str(datetime.now(UTC).year)))
+    return found(project)
 
 
 @pytest.mark.parametrize(
@@ -108,18 +120,18 @@ def found(project: Project, *arguments: str, code: int = 1) -> dict[str, Any]:
         ("counted", "race", "→"),
     ],
 )
-def test_a_planted_fault_is_found_and_named(faults: Project, step: str, cause: str, said: str) -> None:
-    finding = found(faults, "faults", step)[step]
+def test_a_planted_fault_is_found_and_named(tested: Findings, step: str, cause: str, said: str) -> None:
+    finding = tested[step]
     assert (finding["verdict"], finding["causes"]) == ("differs", [cause])
     assert said in finding["outputs"]["output"][0]
 
 
-def test_two_faults_of_one_step_are_both_named(faults: Project) -> None:
-    assert found(faults, "random_and_ordered")["random_and_ordered"]["causes"] == ["unseeded", "hash order"]
+def test_two_faults_of_one_step_are_both_named(tested: Findings) -> None:
+    assert tested["random_and_ordered"]["causes"] == ["unseeded", "hash order"]
 
 
-def test_a_step_that_fails_at_another_time_is_found(faults: Project) -> None:
-    finding = found(faults, "late")["late"]
+def test_a_step_that_fails_at_another_time_is_found(tested: Findings) -> None:
+    finding = tested["late"]
     assert (finding["verdict"], finding["causes"]) == ("differs", ["clock"])
     assert "the licence has expired" in finding["message"]
 
@@ -133,10 +145,8 @@ def test_what_is_sound_passes_and_the_toy_preset_makes_the_inputs(faults: Projec
     assert found(faults, "sound", "--times", "4", code=0)["sound"]["executions"] == 4
 
 
-def test_what_reads_the_world_is_executed_only_when_it_is_named(faults: Project) -> None:
-    faults.run("faults")
-    finding = found(faults)["load"]
-    assert (finding["verdict"], finding["executions"]) == ("reads the world", 0)
+def test_what_reads_the_world_is_executed_only_when_it_is_named(tested: Findings, faults: Project) -> None:
+    assert (tested["load"]["verdict"], tested["load"]["executions"]) == ("reads the world", 0)
     finding = found(faults, "load", code=0)["load"]
     assert (finding["verdict"], finding["reads_world"]) == ("same", True)
 
