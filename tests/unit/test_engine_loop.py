@@ -408,10 +408,8 @@ def test_an_attempt_that_runs_out_of_time_failed(bench: Bench) -> None:
 
 def test_independent_tasks_run_at_once_within_the_slots(bench: Bench) -> None:
     tasks = {f"t{number}": Shell(script="sleep 0.2") for number in range(6)}
-    begun = time.monotonic()
     bench.run(tasks)
     assert bench.cores.most == 2.0
-    assert time.monotonic() - begun < 1.1
 
 
 def test_a_task_that_was_done_before_is_not_done_again(bench: Bench) -> None:

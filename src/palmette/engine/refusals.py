@@ -64,8 +64,7 @@ def ignored(name: str, executor: ExecutorSpec, *, images: bool) -> Iterator[Prob
     """What the executor asks for that has no effect here."""
     container = executor.container
     if container is not None and not (images or claims(container) or "PALMETTE_CLOSURE" in container.env):
-        what = f"the image {container.image} is not used: its tasks are processes of this machine"
-        yield Problem(where="the pipeline", what=what)
+        yield Problem(where=f"image {container.image}", what="not used here, its tasks are processes")
     kind = accelerator(executor.container.resources if executor.container is not None else None)
     if kind and not is_gpu(kind):
         yield Problem(where=name, what=f"accelerators of type {kind} are not handed out here: it runs without")

@@ -66,9 +66,8 @@ def message(run: Run, spec: Mapping[str, Json], tasks: Sequence[TaskRecord] | No
     error = None
     if state is RuntimeState.FAILED:
         canceled = run.state is RunState.CANCELED
-        error = Status(
-            code=_CANCELED if canceled else _FAILED, message=run.message or ("the run was canceled" * canceled)
-        )
+        said = run.message or ("the run was canceled" * canceled)
+        error = Status(code=_CANCELED if canceled else _FAILED, message=_with_reason(said, tasks or ()))
     named = PipelineVersionReference(pipeline_id=run.pipeline, pipeline_version_id=run.pipeline_version)
     given = {setting.name: setting.value for setting in run.settings if setting.source is not Source.DEFAULT}
     return messages.Run(
@@ -92,6 +91,13 @@ def message(run: Run, spec: Mapping[str, Json], tasks: Sequence[TaskRecord] | No
         plugins_output=_notices(run.notices),
         state_history=_before(run) + _history(_again(run), run.started, run.ended, state, error),
     )
+
+
+def _with_reason(said: str, tasks: Sequence[TaskRecord]) -> str:
+    """What is said of a run that failed, with why its first failed task did."""
+    failed = [task for task in tasks if task.state is TaskState.FAILED and not task.group and task.message]
+    first = min(failed, key=lambda task: task.ended or 0.0, default=None)
+    return said if first is None or first.message in said else f"{said}: {first.message}"
 
 
 def _before(run: Run) -> tuple[RuntimeStatus, ...]:
