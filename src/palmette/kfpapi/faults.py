@@ -25,7 +25,21 @@ class Fault:
 
 _DETAIL: Final = "type.googleapis.com/google.rpc.Status"
 #: gRPC's code for a status of HTTP that no error class stands for
-_CODES: Final = {400: 3, 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 409: 10, 413: 3, 414: 3, 415: 3, 429: 8, 431: 3, 503: 14}
+_CODES: Final = {
+    400: 3,
+    401: 16,
+    403: 7,
+    404: 5,
+    405: 12,
+    408: 4,
+    409: 10,
+    413: 3,
+    414: 3,
+    415: 3,
+    429: 8,
+    431: 3,
+    503: 14,
+}
 
 
 def of_error(error: PalmetteError) -> Fault:
