@@ -35,6 +35,17 @@ def test_a_sweep_is_found_by_its_name_its_beginning_and_as_the_last(store: Store
     assert sweeps.find(store, "none", project="clinic") is None
 
 
+def test_without_a_project_the_sweeps_of_all_are_found(store: Store) -> None:
+    for number, project in enumerate(("clinic", "ward"), 1):
+        id = f"{project}00000000"
+        sweeps.create(store, SweepRecord(id=id, project=project, algorithm="a", plan=None, created=float(number)))
+
+    assert [each.project for each in sweeps.page(store, project="", limit=9)] == ["ward", "clinic"]
+    assert [each.project for each in sweeps.page(store, project="clinic", limit=9)] == ["clinic"]
+    last, named = sweeps.find(store, "last", project=""), sweeps.find(store, "clin", project="")
+    assert (last and last.project, named and named.project) == ("ward", "clinic")
+
+
 def test_the_earlier_execution_of_a_task_is_the_newest_good_one(store: Store, accept: Accept, drive: Drive) -> None:
     good = executed(store, accept, drive, TaskState.SUCCEEDED, 1.0)
     bad = executed(store, accept, drive, TaskState.FAILED, 2.0)

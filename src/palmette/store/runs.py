@@ -188,6 +188,9 @@ def _resolve(connection: Connection, reference: str, project: str) -> Row[Any]:
         matches = list(connection.execute(prefixed.order_by(*_NEWEST).limit(11)).all())
     if len(matches) == 1:
         return matches[0]
+    if not matches and (elsewhere := connection.execute(select(runs.c.project).where(runs.c.id == reference)).scalar()):
+        hint = "Ask in a directory of that project, or outside of any."
+        raise NotFound(f"run {reference} is one of the project {elsewhere!r}", hint)
     raise _ambiguous(reference, matches) if matches else _unknown(connection, reference, within)
 
 

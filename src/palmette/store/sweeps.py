@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, Select, insert, select
 
 from palmette.domain.values import Json
 from palmette.errors import NotFound
@@ -62,8 +62,8 @@ def row(record: SweepRecord) -> dict[str, object]:
 
 def find(store: Store, reference: str, *, project: str) -> SweepRecord | None:
     """The sweep that a reference names: an id, the beginning of one (4 characters or more), or "last" for the newest;
-    None if there is none. NotFound if it may be several."""
-    query = select(sweeps).where(sweeps.c.project == project).order_by(*_NEWEST).limit(11)
+    None if there is none. NotFound if it may be several. No project means all of them."""
+    query = _within(project).limit(11)
     with store.read() as connection:
         if reference == "last":
             rows = connection.execute(query.limit(1)).all()
@@ -78,10 +78,15 @@ def find(store: Store, reference: str, *, project: str) -> SweepRecord | None:
 
 
 def page(store: Store, *, project: str, limit: int) -> tuple[SweepRecord, ...]:
-    """Up to `limit` sweeps of a project, newest first."""
-    query = select(sweeps).where(sweeps.c.project == project).order_by(*_NEWEST).limit(limit)
+    """Up to `limit` sweeps of a project, or of all if none is named, newest first."""
+    query = _within(project).limit(limit)
     with store.read() as connection:
         return tuple(_record(row) for row in connection.execute(query))
+
+
+def _within(project: str) -> Select[Any]:
+    query = select(sweeps).order_by(*_NEWEST)
+    return query.where(sweeps.c.project == project) if project else query
 
 
 def _record(row: Row[Any]) -> SweepRecord:
