@@ -223,10 +223,14 @@ def test_a_sweep_that_was_left_is_taken_up(away: Project) -> None:
     done = away("resume", sweep)
     assert "runs are done already" in done.err
     assert {each["state"] for each in away.json("sweep", sweep)["runs"]} == {"succeeded"}
+    named = away("sweep", sweep, "--on", away.environ["PALMETTE_ON"])
+    assert f"palmette sweep {sweep} --on {away.environ['PALMETTE_ON']}" in named.out
 
 
 def test_a_run_is_reproduced_there(away: Project) -> None:
     run = away.run("far")["run_id"]
     made = away.json("reproduce", run)
     assert made["reproduced"] is True
+    assert made["again"]["host"] == made["run"]["host"]
+    assert made["run"]["host"]["cpus"] > 0
     assert "no environment of the project's own" in away("reproduce", run, "--environment", "current", code=2).err

@@ -173,6 +173,9 @@ class TestRuns:
         accept(id="mine00000000", created=1.0)
         accept(id="other0000000", created=2.0, project="other")
         assert runs.get(store, "last", project="clinic").id == "mine00000000"
+        with pytest.raises(NotFound, match="run other0000000 is one of the project 'other'"):
+            runs.get(store, "other0000000", project="clinic")
+        assert runs.get(store, "other0000000").project == "other"
 
     def test_the_previous_run_is_of_the_same_algorithm(self, store: Store, accept: Accept) -> None:
         first = accept(created=1.0)
@@ -501,6 +504,13 @@ class TestLeases:
         assert runs.get(store, run.id).lease == lease
         with pytest.raises(LeaseLost, match="process 1 on here"):
             leases.take(store, run.id, "here", self.ME, alive=lambda _process: True)
+
+    def test_the_machine_of_whoever_drives_a_run_next_is_recorded(self, store: Store, run: Run) -> None:
+        leases.take(store, run.id, "here", self.ME, alive=lambda _process: True)
+        assert runs.get(store, run.id).host == run.host
+        machine = Host(name="there", boot="elsewhere", cpus=4, memory=1 << 30)
+        leases.take(store, run.id, "here", self.ME, alive=lambda _process: False, machine=machine)
+        assert runs.get(store, run.id).host == machine
 
     def test_the_lease_of_a_dead_process_on_this_host_is_free_at_once(self, store: Store, run: Run) -> None:
         leases.take(store, run.id, "here", self.ME, alive=lambda _process: True)

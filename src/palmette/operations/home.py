@@ -11,7 +11,7 @@ from typing import Final
 
 from palmette.blobs import Blobs
 from palmette.domain.hosting import SERVED
-from palmette.domain.run import Lease, Process, Run
+from palmette.domain.run import Host, Lease, Process, Run
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError
 from palmette.operations.project import Project, around, place
@@ -147,7 +147,8 @@ def undriven(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bo
     return run.lease is None or (run.lease.process.boot == processes.boot() and not alive(run.lease.process))
 
 
-def hold(home: Home, run: str, host: str) -> Lease:
-    """Take the right to drive the run for this process; LeaseLost if somebody who lives has it."""
+def hold(home: Home, run: str, host: str, machine: Host | None = None) -> Lease:
+    """Take the right to drive the run for this process; LeaseLost if somebody who lives has it. A `machine` is recorded
+    as where the run is executed."""
     me = processes.process_of(os.getpid())
-    return leases.take(home.store, run, host, me, alive=processes.alive)
+    return leases.take(home.store, run, host, me, alive=processes.alive, machine=machine)

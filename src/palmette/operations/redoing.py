@@ -167,7 +167,8 @@ def certificate(home: Home, ref: str) -> reproducing.Certificate:
         for task in original.tasks
         if (outputs := gone(home, task))
     )
-    environment = "rebuilt from its pins" if run.environment.pins else "the server's own"
+    # A server executes with exactly what is pinned, whether it had that or built it.
+    environment = "as recorded" if run.environment.pins else "the server's own"
     return reproducing.compared(original, detail, code="the store", environment=environment, gone=lost)
 
 

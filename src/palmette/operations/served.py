@@ -79,7 +79,7 @@ def drive(home: Home, id: str, on: Grounds, signals: Quiet, *, hopeless: bool = 
     What makes it impossible is the end of the run, with the reason; so are drivers that die of it (`hopeless`).
     LeaseLost if somebody else drives it, StoreError if the store cannot be used: then it waits for another driver.
     """
-    lease = hold(home, id, on.host.name)
+    lease = hold(home, id, on.host.name, on.host)
     try:
         run = runs.get(home.store, id)
         records = running.settle_lost(home, run, lease)

@@ -13,8 +13,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, Select, Update, and_, bindparam, literal_column, select, update
 
-from palmette.domain.run import Lease, Process
+from palmette.domain import wire
+from palmette.domain.run import Host, Lease, Process
 from palmette.errors import LeaseLost, NotFound
+from palmette.store.columns import encode
 from palmette.store.database import Store
 from palmette.store.schema import runs
 
@@ -32,8 +34,17 @@ class Holder:
     silent: float
 
 
-def take(store: Store, run: str, host: str, process: Process, *, alive: Callable[[Process], bool]) -> Lease:
-    """Become the driver of a run, under a new epoch; LeaseLost if someone else is.
+def take(
+    store: Store,
+    run: str,
+    host: str,
+    process: Process,
+    *,
+    alive: Callable[[Process], bool],
+    machine: Host | None = None,
+) -> Lease:
+    """Become the driver of a run, under a new epoch; LeaseLost if someone else is. A `machine` is recorded as where the
+    run is executed.
 
     A holder on this host, in this boot, drives as long as `alive` says that its process lives; any other as long as
     it was heard of within `SILENCE` seconds.
@@ -54,6 +65,7 @@ def take(store: Store, run: str, host: str, process: Process, *, alive: Callable
                 lease_pid=process.pid,
                 lease_start=process.start,
                 lease_renewed=literal_column(store.clock),
+                **({} if machine is None else {"host_name": machine.name, "host": encode(wire.dump(machine))}),
             )
         )
     return lease
