@@ -21,7 +21,7 @@ import pytest
 
 import palmette
 from palmette.blobs import Blobs
-from palmette.client.connection import Server
+from palmette.client.connection import Connection, Server
 from palmette.domain.hosting import Role
 from palmette.domain.run import Run, Setting
 from palmette.domain.states import RunState
@@ -133,7 +133,7 @@ def test_a_token_is_demanded_kept_and_never_shown(made: Project, strict: tuple[s
     assert "as read, with the role read" in done.err
     assert made.json("runs", "--on", "team") == []
     told = made("push", "last", "--on", "team", code=77).err
-    assert "does not allow it" in told
+    assert "does not allow it: the token has the role read, and this needs one with the role run" in told
     for shown in (done.out + done.err, made("login", "--list").out, told):
         assert reader not in shown
     in_ci = {"PALMETTE_TOKEN": token(Role.RUN)}
@@ -154,6 +154,13 @@ class _Other(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         moved = self.path.startswith("/moved")
+        if self.path.endswith("/logs?follow=true"):
+            # It is stopped in the middle of an answer.
+            self.send_response(200)
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.wfile.write(b'9\r\n{"line":')
+            return
         body = b"<html>hello"
         self.send_response(302 if moved else 200)
         self.send_header("Location", "https://elsewhere.example.org/")
@@ -187,6 +194,13 @@ def test_whatever_is_no_server_of_palmettes_is_one_clear_error(other: str) -> No
     for url, words in told.items():
         with pytest.raises(ServerError, match=words):
             palmette.connect(url)
+
+
+def test_an_answer_that_breaks_off_is_not_blamed_on_the_address(other: str) -> None:
+    connection = Connection(Server(url=other))
+    with pytest.raises(ServerError, match="closed the connection in the middle of its answer") as caught:
+        list(connection.stream("/runs/last/logs", (("follow", "true"),), accept="text/plain"))
+    assert "Try again" in caught.value.hint
 
 
 # What is sent to it
@@ -328,7 +342,7 @@ def test_a_run_of_nobody_is_canceled_there_and_projects_are_apart(made: Project,
     store.close()
     assert [row["run_id"] for row in made.json("runs", "--on", team)] == ["run000000000"]
     assert len(made.json("runs", "--all-projects", "--on", team)) == 2
-    assert "there is no run" in made("cancel", "run000000001", "--on", team, code=2).err
+    assert "is one of the project 'other'" in made("cancel", "run000000001", "--on", team, code=2).err
     assert made.json("cancel", "last", "--on", team)["state"] == "canceled"
     assert "is over" in made("cancel", "last", "--on", team, code=2).err
 

@@ -353,6 +353,14 @@ def test_nothing_that_is_asked_for_makes_a_second_line_or_moves_the_cursor(
         assert confidential not in written
 
 
+def test_an_answer_that_ends_because_the_server_stops_is_no_failure(home: Home, log: io.StringIO) -> None:
+    uvicorn = logging.getLogger("uvicorn.error")
+    uvicorn.error("Exception in ASGI application", exc_info=asyncio.CancelledError("graceful shutdown exceeded"))
+    assert log.getvalue() == ""
+    uvicorn.error("Exception in ASGI application", exc_info=ValueError("of ours"))
+    assert "of ours" in log.getvalue()
+
+
 def test_what_failed_is_one_line_of_the_request_and_one_of_the_failure_at_the_most(
     home: Home, log: io.StringIO
 ) -> None:

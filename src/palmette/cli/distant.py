@@ -116,7 +116,7 @@ def sweep(
     for each in ground.first.notices if ground.first else ():
         note(each)
     if not ways.detach:
-        verbs.drive(ground, source or ground.grid(), as_json=ways.as_json)
+        verbs.drive(ground, source or ground.grid(), as_json=ways.as_json, on=ways.on)
         return
     for values in ground.grid().waiting:
         ground.point(values)
@@ -136,7 +136,7 @@ def resume_sweep(session: Session, reference: str, ways: Ways) -> None:
     source = operation("tuning").Search.of(ground.sweep, known) if ground.sweep.wish.trials else ground.grid()
     done = sum(member.over for member in known)
     note(f"{done} of {ground.sweep.size} runs are done already")
-    verbs.drive(ground, source, as_json=ways.as_json, over=done)
+    verbs.drive(ground, source, as_json=ways.as_json, over=done, on=ways.on)
 
 
 def reproduce(session: Session, ref: str, waiting: Timer, *, environment: str | None, refetch: bool) -> Certificate:

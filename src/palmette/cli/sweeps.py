@@ -70,14 +70,14 @@ def resume(session: Session, sweep: sweeps.Sweep, *, as_json: bool) -> None:
         drive(sweeping.Here(opened), source, as_json=as_json, over=done)
 
 
-def drive(ground: sweeping.Ground[Any], source: sweeping.Source, *, as_json: bool, over: int = 0) -> None:
+def drive(ground: sweeping.Ground[Any], source: sweeping.Source, *, as_json: bool, over: int = 0, on: str = "") -> None:
     """Drive a sweep before the user's eyes; leave with the exit code that its end has."""
     err = console(err=True)
     if not err.is_terminal:
         click.echo(f"{ground.sweep.algorithm} · sweep {ground.sweep.id}", err=True)
     with screens.SweepProgress(err, ground.sweep, over) as display:
         members = sweeping.drive(ground, source, display)
-    _tell(ground.sweep, members, as_json=as_json, every=False)
+    _tell(ground.sweep, members, as_json=as_json, every=False, on=on)
     states = {member.run.state for member in members}
     if RunState.FAILED in states:
         sys.exit(3)
@@ -85,11 +85,11 @@ def drive(ground: sweeping.Ground[Any], source: sweeping.Source, *, as_json: boo
         sys.exit(130)
 
 
-def _tell(sweep: sweeps.Sweep, members: Sequence[sweeps.Member], *, as_json: bool, every: bool) -> None:
+def _tell(sweep: sweeps.Sweep, members: Sequence[sweeps.Member], *, as_json: bool, every: bool, on: str) -> None:
     if as_json:
         print_json(screens.plain(sweep, members))
     else:
-        show(screens.outcome(sweep, members, every=every))
+        show(screens.outcome(sweep, members, every=every, on=on))
 
 
 @click.command()
@@ -109,7 +109,7 @@ def sweep(session: Session, sweep: str, every: bool, as_json: bool) -> None:
       palmette sweep
     """
     found, members = session.place(sweeps.look, sweep)
-    _tell(found, members, as_json=as_json, every=every)
+    _tell(found, members, as_json=as_json, every=every, on=session.on)
 
 
 @click.command("sweeps")

@@ -24,6 +24,7 @@ PATIENCE: Final = 30.0
 _PAUSES: Final = (0.2, 0.6, 1.5)
 _BUSY: Final = (502, 503, 504)
 _AGAIN: Final = ("GET", "PUT", "DELETE", "HEAD")
+_STOPPED: Final = "It may have been stopped. Try again."
 _PART: Final = 1 << 18
 #: what a connection says that was closed while nobody used it
 _STALE: Final = (http.client.RemoteDisconnected, ConnectionResetError, BrokenPipeError, http.client.CannotSendRequest)
@@ -272,7 +273,9 @@ class Connection:
                 what, hint = f"nobody answers at {self.server.url}", "Is it running? palmette serve"
             case _ if isinstance(error, _STALE):
                 kind, what = _Lost, f"{where}{url} closed the connection"
-                hint = "It may have been stopped. Try again."
+                hint = _STOPPED
+            case http.client.IncompleteRead():
+                what, hint = f"{where}{url} closed the connection in the middle of its answer", _STOPPED
             case http.client.HTTPException():
                 what, hint = f"what answers at {self.server.url} is no HTTP server", "Check the address."
             case _:

@@ -178,12 +178,12 @@ class SweepProgress:
         return Group(Text(head, style="bold"), table)
 
 
-def outcome(sweep: Sweep, members: Sequence[Member], *, every: bool = False) -> RenderableType:
+def outcome(sweep: Sweep, members: Sequence[Member], *, every: bool = False, on: str = "") -> RenderableType:
     """The best points, and what is missing or failed."""
-    return Group(*_outcome(sweep, members, every=every))
+    return Group(*_outcome(sweep, members, every=every, on=f" --on {on}" if on else ""))
 
 
-def _outcome(sweep: Sweep, members: Sequence[Member], *, every: bool) -> Iterable[RenderableType]:
+def _outcome(sweep: Sweep, members: Sequence[Member], *, every: bool, on: str) -> Iterable[RenderableType]:
     states = Counter("interrupted" if each.interrupted else each.run.state.value.lower() for each in members)
     over = {member.values for member in members if member.over}
     parts = [f"{count} {state}" for state, count in states.items()]
@@ -196,12 +196,12 @@ def _outcome(sweep: Sweep, members: Sequence[Member], *, every: bool) -> Iterabl
     if sweep.metric and any(each.scores for each in known):
         yield _standings(sweep, known if every else known[:_ROWS])
         if len(known) > _ROWS and not every:
-            yield Text(f"  … {len(known) - _ROWS} more: palmette sweep {sweep.id} --all", style="dim")
+            yield Text(f"  … {len(known) - _ROWS} more: palmette sweep {sweep.id} --all{on}", style="dim")
         yield Text(best(sweep, known[0]), style="bold")
     if missing > 0:
-        yield Text(f"  palmette resume {sweep.id}", style="dim")
+        yield Text(f"  palmette resume {sweep.id}{on}", style="dim")
     elif members:
-        yield Text(f"  palmette sweep {sweep.id}", style="dim")
+        yield Text(f"  palmette sweep {sweep.id}{on}", style="dim")
 
 
 def best(sweep: Sweep, first: Standing) -> str:

@@ -88,7 +88,7 @@ def _endpoint(
     async def endpoint(request: Request) -> Response:
         who = caller.of(request.scope)
         if row.role is not None and not who.role.allows(row.role):
-            words = f"the token allows to {who.role}, and this needs one that allows to {row.role}"
+            words = f"the token has the role {who.role}, and this needs one with the role {row.role}"
             return failures.refusal(403, words, row.manner)
         try:
             asked = Asked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -48,6 +49,7 @@ def begin(form: Form, stream: TextIO | None = None, level: int = logging.INFO) -
     """Write what Palmette and uvicorn log to a stream, standard error by default. Calling it again changes the form."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Lines() if form is Form.TEXT else _Objects())
+    handler.addFilter(_matters)
     for name in ("palmette", "uvicorn"):
         logger = logging.getLogger(name)
         logger.handlers[:] = [handler]
@@ -57,6 +59,11 @@ def begin(form: Form, stream: TextIO | None = None, level: int = logging.INFO) -
     logging.getLogger("uvicorn.access").disabled = True
     # "Started server process", "Waiting for application startup": whoever starts the server says it better.
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+def _matters(record: logging.LogRecord) -> bool:
+    # An answer that uvicorn ends because the server stops is no fault, and its request has a line.
+    return not (record.exc_info and record.exc_info[0] and issubclass(record.exc_info[0], asyncio.CancelledError))
 
 
 def told(event: str, **values: Json) -> dict[str, Any]:
