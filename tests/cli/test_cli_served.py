@@ -197,6 +197,7 @@ def test_who_detaches_may_watch_later(away: Project) -> None:
     gate.touch()
     assert f"run {run} succeeded" in away.finished(process, 0).err
     assert "belongs to a server" in away("run", "far", "--detach", "--on", "local", code=2).err
+    assert "the server says itself" in away("run", "far", "--containers", "process", code=2).err
 
 
 def test_all_that_the_server_lacks_is_said_and_nothing_is_left_behind(away: Project, house: House) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from palmette.cli.containers import containers
 from palmette.cli.lazy import operation
@@ -181,6 +182,9 @@ def require_fitting(
         raise click.UsageError("--debug needs the terminal: leave --json out")
     if debug is not None and session.server:
         raise UsageError("steps are debugged on this machine only", "Say so: --on local.")
+    if session.server and click.get_current_context().get_parameter_source("containers") is ParameterSource.COMMANDLINE:
+        hint = "It was started with its own: palmette serve --containers. Leave the option out, or say --on local."
+        raise UsageError("the server says itself whether tasks run in images", hint)
     require_there(session, detach=detach, experiment=experiment)
 
 
