@@ -22,10 +22,11 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -38,6 +39,9 @@ PATIENCE: Final = 120
 ANYTHING: Final = "…"
 #: what a command says only where the machine is slow, and no page shows
 WAITING: Final = "importing the project's packages …"
+
+#: Where pages serve. Each reader has ports of their own, since pages are followed side by side.
+_PORTS: Final = ("8080", "8090")
 
 _FENCE: Final = re.compile(r"^(?P<ticks>```+)(?P<info>[^`]*)$")
 _COMMENT: Final = re.compile(r"^<!-- (?P<verb>run|copy|environment): (?P<what>.+) -->$")
@@ -109,9 +113,12 @@ class Reader:
     python: Path
     clinic: Path
     directory: Path = field(init=False)
+    #: the ports of the pages, and what they are here
+    ports: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.directory = self.top
+        self.ports = dict(zip(_PORTS, _free(len(_PORTS)), strict=True))
         (self.top / ".run").mkdir(mode=0o700)
 
     @property
@@ -142,7 +149,8 @@ class Reader:
             elif rest.strip().startswith("file="):
                 path = self.directory / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text("".join(f"{line}\n" for line in block.lines), encoding="utf-8")
+                text = _moved("".join(f"{line}\n" for line in block.lines), self.ports)
+                path.write_text(text, encoding="utf-8")
             elif language == "console":
                 for command in commands(block):
                     command.printed = self.run(command.text)
@@ -152,7 +160,7 @@ class Reader:
     def run(self, command: str) -> list[str]:
         """What a command prints in a shell; where it leaves the directory, the next one starts there."""
         after = self.top / ".directory"
-        script = f"{command}\ncode=$?; pwd > {shlex.quote(str(after))}; exit $code"
+        script = f"{_moved(command, self.ports)}\ncode=$?; pwd > {shlex.quote(str(after))}; exit $code"
         done = subprocess.run(
             ["bash", "-c", script],
             cwd=self.directory,
@@ -164,6 +172,7 @@ class Reader:
             check=False,
         )
         printed = done.stdout.decode(errors="replace").replace(str(self.top), ADA)
+        printed = _moved(printed, {here: there for there, here in self.ports.items()})
         if done.returncode:
             raise AssertionError(f"$ {command}\n{printed}(exit code {done.returncode})")
         self.directory = Path(after.read_text().strip())
@@ -195,6 +204,21 @@ _ADA: Final = {
     "EMAIL": "ada@example.org",
     "DATE": "2026-01-01T12:00:00+0000",
 }
+
+
+def _free(count: int) -> list[str]:
+    """Ports that nobody listens on."""
+    with contextlib.ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [str(each.getsockname()[1]) for each in sockets]
+
+
+def _moved(text: str, ports: Mapping[str, str]) -> str:
+    """The text with other ports: in addresses, and where one is said to the command."""
+    known = "|".join(ports)
+    return re.sub(rf"(?<=:)(?:{known})\b|(?<=--port )(?:{known})\b", lambda found: ports[found[0]], text)
 
 
 def blocks(text: str) -> Iterator[Block]:

@@ -273,7 +273,7 @@ def test_a_run_that_failed_is_retried_and_keeps_what_was_good(stranger: Stranger
     gate = stranger.hosting.directory / "needed"
     start = stranger.client.create_run_from_pipeline_func
     failed = stranger.ended(start(kfp_handed_in.needing, {"gate": str(gate)}).run_id)
-    assert (failed.state, failed.error.message) == ("FAILED", "needs failed")
+    assert (failed.state, failed.error.message) == ("FAILED", "needs failed: exit code 1")
     gate.touch()
     stranger.client.runs.run_service_retry_run(failed.run_id)
     again = stranger.ended(failed.run_id)

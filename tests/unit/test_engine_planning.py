@@ -224,7 +224,7 @@ def test_settings_of_a_pod_are_refused_or_noted_but_never_passed_over() -> None:
     ]
     idle = PlatformSpec(kubernetes={"e": KubernetesConfig(extra={"nodeSelector": {}})})
     image, note = plan(document({"t": task()}, platform=idle), {}).notes
-    assert "the image i is not used" in str(image) or "the image i is not used" in str(note)
+    assert "image i: not used here" in str(image) + str(note)
     assert "node selectors have no effect" in str(image) + str(note)
 
 
@@ -480,7 +480,7 @@ def test_settings_of_the_whole_pipeline_are_kept_or_said_to_have_no_effect() -> 
     made = plan(document({"t": task()}, platform=PlatformSpec(pipeline_config=config)), {})
     assert made.deadline == 60.0
     assert [
-        note.what.partition(" ")[0] + "…" + note.what.split()[-1] for note in made.notes if "image" not in note.what
+        note.what.partition(" ")[0] + "…" + note.what.split()[-1] for note in made.notes if "image" not in note.where
     ] == [
         "the…directory",
         "a…kept",
