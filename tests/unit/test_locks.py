@@ -72,7 +72,7 @@ name = "shared"
 version = "1"
 [package.source]
 type = "directory"
-url = "../shared"
+url = "../libs/shared"
 [metadata.files]
 old = [{file = "old.whl", hash = "sha256:dd"}]
 """

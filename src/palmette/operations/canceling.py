@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 
 from palmette.domain.run import Run, RunChanged, TaskChanged
-from palmette.domain.states import RunState, TaskState, became
-from palmette.errors import LeaseLost, NotFound
+from palmette.domain.states import RunState, TaskState
+from palmette.errors import LeaseLost
 from palmette.operations import machine
 from palmette.operations.home import Home, hold, undriven
-from palmette.operations.running import settle_lost
+from palmette.operations.running import ask_to_cancel, settle_lost
 from palmette.store import leases, runs
 from palmette.store.ledger import RunLedger
 
@@ -17,10 +17,7 @@ from palmette.store.ledger import RunLedger
 def cancel(home: Home, ref: str) -> Run:
     """Ask the run's driver to cancel it; where nobody drives it, it is canceled when this returns. The run as it is
     then; NotFound for one that is over."""
-    run = runs.get(home.store, ref, project=home.project)
-    if run.state.final:
-        raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
-    leases.request_cancel(home.store, run.id)
+    run = ask_to_cancel(home, ref)
     if undriven(run):
         _end(home, run)
     return runs.get(home.store, run.id)

@@ -78,14 +78,7 @@ def rerun(home: Home, ref: str, wanted: Wanted, id: str, *, environ: Mapping[str
     """Accept a new run with this id of the code of an earlier one, with what is to be different. What is wrong is told
     before anything is written."""
     original = originals.recall(home, ref)
-    settings = originals.settings(
-        original.algorithm.config,
-        original.algorithm.presets,
-        original.run.settings,
-        run=original.run.id,
-        preset=wanted.preset,
-        overrides=wanted.overrides,
-    )
+    settings = rerunning.settings_of(original, wanted)
     onward = rerunning.onward_of(original, wanted)
     run = replace(
         original.run,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from palmette.domain.run import Environment, Host, Run, TaskRecord
+from palmette.domain.run import Environment, Host, Run, Setting, TaskRecord
 from palmette.domain.states import TaskState
 from palmette.engine.executors.template import Template
 from palmette.engine.planning import plan as make_plan
@@ -210,9 +210,9 @@ def _begun(
         template.close()
 
 
-def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Accepted:
-    original, root = standing.original, standing.project.root
-    settings = originals.settings(
+def settings_of(original: Original, wanted: Wanted) -> tuple[Setting, ...]:
+    """The run's values, with what is to be different."""
+    return originals.settings(
         original.algorithm.config,
         original.algorithm.presets,
         original.run.settings,
@@ -220,6 +220,11 @@ def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Acce
         preset=wanted.preset,
         overrides=wanted.overrides,
     )
+
+
+def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Accepted:
+    original, root = standing.original, standing.project.root
+    settings = settings_of(original, wanted)
     typed = outside.typed_at(wanted.overrides, wanted.directory or root)
     run = replace(
         original.run,

@@ -205,13 +205,19 @@ def settle_lost(home: Home, run: Run, lease: Lease) -> tuple[TaskRecord, ...]:
 # Cancelling
 
 
-def cancel(project: Project, environ: Mapping[str, str], ref: str) -> Run:
-    """Ask the run's driver to cancel it, or do it here where nobody drives it; the run as it is then."""
-    home = open_home(project)
+def ask_to_cancel(home: Home, ref: str) -> Run:
+    """Ask the run's driver, if it has one, to cancel it; the run as it was. NotFound for one that is over."""
     run = runs.get(home.store, ref, project=home.project)
     if run.state.final:
         raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
     leases.request_cancel(home.store, run.id)
+    return run
+
+
+def cancel(project: Project, environ: Mapping[str, str], ref: str) -> Run:
+    """Ask the run's driver to cancel it, or do it here where nobody drives it; the run as it is then."""
+    home = open_home(project)
+    run = ask_to_cancel(home, ref)
     if undriven(run):
         # What is canceled needs no environments that would have to be built.
         drive(_taken_over(home, run, project, environ), lambda _: None)
