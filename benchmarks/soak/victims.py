@@ -41,6 +41,7 @@ MACHINERY: Final = frozenset({Kind.DRIVER, Kind.TEMPLATE, Kind.KEEPER, Kind.NURS
 
 #: Where the stores of projects and of servers lie in a house.
 _HOMES: Final = ("project/.palmette", "store")
+_SHARED: Final = b"PALMETTE_ISOLATION=subreaper\0"
 _WORKING: Final = "palmette.operations.working"
 
 
@@ -117,6 +118,8 @@ class _Seen:
     start: int
     command: str
     where: Path
+    #: tasks have no namespaces where it works, so that there is no nursery
+    shared: bool
 
     @property
     def machine(self) -> bool:
@@ -127,11 +130,11 @@ def _look(pid: int, word: bytes) -> list[_Seen]:
     """The process, if it belongs to the house by its environment or its current directory, and is not dead."""
     place = Path(f"/proc/{pid}")
     state, parent, start = _stat(pid)
-    where = (place / "cwd").readlink()
-    if state in "ZX" or not (bytes(where).startswith(word) or word in (place / "environ").read_bytes()):
+    where, environment = (place / "cwd").readlink(), (place / "environ").read_bytes()
+    if state in "ZX" or not (bytes(where).startswith(word) or word in environment):
         return []
     command = (place / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
-    return [_Seen(pid=pid, parent=parent, start=start, command=command, where=where)]
+    return [_Seen(pid=pid, parent=parent, start=start, command=command, where=where, shared=_SHARED in environment)]
 
 
 def alive(pid: int, start: int) -> bool:
@@ -168,5 +171,5 @@ def _kind(one: _Seen, seen: dict[int, _Seen], directory: Path, driver: int) -> K
     oldest = min((other.start, other.pid) for other in seen.values() if other.parent == one.parent)
     # Its first child; what is forked ahead, or is not in its own directory yet, may look like it.
     if root:
-        return Kind.NURSERY if oldest == (one.start, one.pid) else Kind.SPARE
+        return Kind.NURSERY if oldest == (one.start, one.pid) and not one.shared else Kind.SPARE
     return Kind.INIT
