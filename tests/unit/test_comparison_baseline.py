@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from palmette.comparison.baseline import Candidate, Line, Rule, Start, choose
+from palmette.comparison.baseline import Candidate, Rule, choose
+from palmette.domain.lines import Line, Start
 
 HEAD = Candidate(
     run="head", algorithm="tumour", preset="full", commit="h", branch="feature", created=9.0, succeeded=True, data="d1"

@@ -7,20 +7,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
 
+from palmette.domain.lines import Line, Start
 from palmette.domain.values import Json
-
-
-class Start(StrEnum):
-    """Where the walk along first parents begins."""
-
-    #: the merge request's diff base, as the CI names it
-    DIFF_BASE = "diff base"
-    #: where the branch left the target branch
-    MERGE_BASE = "merge base"
-    #: the head is itself on the target branch
-    FIRST_PARENT = "first parent"
-    #: none could be found: another history, a clone that is cut off before it, no repository
-    NONE = "none"
 
 
 class Rule(StrEnum):
@@ -31,6 +19,12 @@ class Rule(StrEnum):
     NEAREST = "nearest commit"
     #: none of the commits has one, so it is the newest of the target branch
     NEWEST = "newest"
+    #: whoever asked named it
+    NAMED = "named"
+    #: an alias says which run it is: "tumour@production"
+    ALIAS = "alias"
+    #: there is no repository, so it is the run before it
+    PREVIOUS = "previous"
     NONE = "none"
 
 
@@ -53,19 +47,6 @@ class Candidate:
     dirty: bool = False
     #: digest over the outputs of its source steps; empty where it is not known
     data: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """The target branch, as far as it can be seen from the head."""
-
-    #: "main"
-    target: str
-    start: Start
-    #: full SHAs, from the start along first parents
-    commits: tuple[str, ...] = ()
-    #: the clone ends before the history does
-    shallow: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +73,9 @@ class Choice:
     passed_over: tuple[PassedOver, ...] = ()
     #: what the reader should know, as sentences without a full stop
     remarks: tuple[str, ...] = ()
+    #: "tumour@production" where that says which run it is; "tumour" where the runs of that algorithm were looked at
+    #: instead of the head's own
+    alias: str = ""
 
     @property
     def sentence(self) -> str:
@@ -107,6 +91,12 @@ class Choice:
                 return f"run of the {start} on {target}"
             case Rule.NEWEST:
                 return f"newest run on {target}, as no commit before it has one"
+            case Rule.NAMED:
+                return "the run that was named"
+            case Rule.ALIAS:
+                return f"the run that {self.alias} is"
+            case Rule.PREVIOUS:
+                return "the run before it, as there is no repository"
             case Rule.NONE:
                 return f"no run on {target} to compare with"
             case _:

@@ -5,8 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from palmette.comparison.examples import Moved
+from palmette.comparison.numbers import Numbers
 from palmette.comparison.sides import Side
+from palmette.comparison.tables import TableChange
 from palmette.domain.run import Setting
+
+
+class ConfigEdit(StrEnum):
+    """Why a config value is another one."""
+
+    #: somebody asked for it, on either side: an override, a config file
+    OVERRIDE = "override"
+    #: the code's own default is another one
+    DEFAULT = "default"
+    #: the preset is another one, or says something else
+    PRESET = "preset"
+    #: the field is new, or is gone
+    ADDED = "added"
+    REMOVED = "removed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,6 +33,7 @@ class ConfigChange:
     name: str
     before: Setting | None
     after: Setting | None
+    edit: ConfigEdit = ConfigEdit.OVERRIDE
 
 
 class Edit(StrEnum):
@@ -37,7 +55,8 @@ class CodeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentChange:
-    """A package, "python", "platform", "host"; of an environment that steps name "torch: PACKAGE", or its own name."""
+    """A package, "python", "platform", "host", "cpus", "memory", "gpus", "image"; of an environment that steps name
+    "torch: PACKAGE", or its own name."""
 
     name: str
     before: str
@@ -62,6 +81,8 @@ class DataChange:
     sensitive: bool = False
     #: its task needs no other: the data that came in from outside
     source: bool = False
+    #: what differs between the two tables; None for what is none, said nothing of its columns, or is sensitive
+    table: TableChange | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,11 +126,48 @@ class TaskChange:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CommitChange:
+    """A commit that only one side has."""
+
+    #: full SHA
+    sha: str
+    subject: str
+    author: str = ""
+    #: seconds since the epoch
+    committed: float = 0.0
+    #: it is the baseline's: the head's branch does not have it
+    behind: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileChange:
+    """A file of the bundles that differs."""
+
+    path: str
+    edit: Edit
+    #: lines
+    added: int = 0
+    removed: int = 0
+    #: the steps whose closure reaches something that differs in it; empty where no step does
+    steps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerun:
+    """A step that was executed on the head's side though the baseline had made the same step's outputs, and why."""
+
+    task: str
+    #: fragments: "code", "C 1.0 → 0.1", "its input dataset"
+    because: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Comparison:
     """Everything that differs, read from baseline to head."""
 
     head: Side
-    baseline: Side
+    #: None where there is nothing to compare with
+    baseline: Side | None
     config: tuple[ConfigChange, ...] = ()
     code: tuple[CodeChange, ...] = ()
     environment: tuple[EnvironmentChange, ...] = ()
@@ -121,6 +179,17 @@ class Comparison:
     unknown: tuple[str, ...] = ()
     #: what kept the two from being comparable in full, as sentences
     remarks: tuple[str, ...] = ()
+    #: newest first; None where the repository does not tell
+    commits: tuple[CommitChange, ...] | None = None
+    files: tuple[FileChange, ...] = ()
+    #: the files' unified diff, uncommitted changes included
+    diff: str = ""
+    #: whether each side was made with uncommitted changes: head, baseline
+    dirty: tuple[bool, bool] = (False, False)
+    #: examples that changed sides between training and test; None where keys are not known
+    moved: Moved | None = None
+    reruns: tuple[Rerun, ...] = ()
+    numbers: Numbers = Numbers()
 
     @property
     def causes(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import Parts
 from palmette.domain.graph import MetricSpec
+from palmette.domain.lines import Fork
 from palmette.domain.metric import MetricPoint
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.domain.values import Json
@@ -213,7 +214,7 @@ class Run:
     spec: str = ""
     #: name of the pipeline version, where there is one
     version: str = ""
-    #: how it came about: "cli", "api", "ci", "schedule"
+    #: how it came about: "cli", "api", "ci", "schedule", "comparison" (executed for a comparison, and listed nowhere)
     trigger: str = "cli"
     #: the run's parameters beyond the config, and tokens of `fresh` functions by executor label
     tokens: Mapping[str, str] = field(default_factory=dict)
@@ -233,6 +234,8 @@ class Run:
     origin: str = ""
     #: the ticket of its branch: "IA-1742"; empty for none
     ticket: str = ""
+    #: where its commit stands to the branch that it is compared with
+    fork: Fork = Fork()
     #: identifiers of what it is filed under and was made from; empty for none
     experiment: str = ""
     pipeline: str = ""

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from palmette.comparison.baseline import Choice
 from palmette.comparison.changes import Comparison
 from palmette.comparison.compare import compare
 from palmette.comparison.sides import Side
+from palmette.comparison.verdict import Verdict
 from palmette.domain import fingerprint
 from palmette.domain.fingerprint import Parts
 from palmette.domain.graph import Freshness
@@ -30,6 +32,10 @@ class Compared:
 
     comparison: Comparison
     names: Mapping[str, str]
+    #: how the baseline was found; None where both runs were only laid side by side
+    choice: Choice | None = None
+    #: what is concluded; with nothing to compare, the absolute bounds alone judge
+    verdict: Verdict | None = None
 
     def name(self, task: str) -> str:
         """The step's own name."""

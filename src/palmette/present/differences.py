@@ -26,7 +26,7 @@ def diff(comparison: Comparison, now: float, name: Callable[[str], str] = str) -
 
 
 def _sections(comparison: Comparison, now: float, name: Callable[[str], str]) -> Iterable[RenderableType]:
-    baseline, head = comparison.baseline.run, comparison.head.run
+    baseline, head = (comparison.baseline or comparison.head).run, comparison.head.run
     yield Text.assemble((head.algorithm, "bold"), f"  {baseline.id} → {head.id}")
     yield _sides(baseline, head, now)
     for remark in comparison.remarks:
@@ -186,7 +186,7 @@ def plain(comparison: Comparison) -> dict[str, Json]:
     """The comparison as JSON values: only what differs, and every metric."""
     return {
         "head": comparison.head.run.id,
-        "baseline": comparison.baseline.run.id,
+        "baseline": comparison.baseline.run.id if comparison.baseline else None,
         "config": [_plain_config(change) for change in comparison.config],
         "code": [
             {"definition": each.definition, "edit": each.edit.value, "tasks": list(each.tasks)}

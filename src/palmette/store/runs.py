@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from palmette.domain import wire
 from palmette.domain.graph import MetricSpec
+from palmette.domain.lines import Fork
 from palmette.domain.run import Environment, Git, Host, Run, Setting, Source, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
@@ -338,6 +339,7 @@ def row_of(run: Run) -> dict[str, object]:
         "sweep": run.sweep,
         "origin": run.origin,
         "ticket": plain(run.ticket),
+        "fork": encode(wire.dump(run.fork)) if run.fork != Fork() else "",
         "experiment": run.experiment,
         "pipeline": run.pipeline,
         "pipeline_version": run.pipeline_version,
@@ -390,6 +392,7 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str]) -> Run:
         sweep=row.sweep,
         origin=row.origin,
         ticket=row.ticket,
+        fork=wire.load(Fork, decode(row.fork)) if row.fork else Fork(),
         experiment=row.experiment,
         pipeline=row.pipeline,
         pipeline_version=row.pipeline_version,

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 
 #: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
-REVISION: Final = "0003"
+REVISION: Final = "0004"
 
 metadata = MetaData(
     naming_convention={
@@ -120,6 +120,8 @@ runs = Table(
     _added("sweep"),
     _added("origin"),
     _added("ticket"),
+    #: JSON: where its commit stands to the branch that it is compared with; empty where nothing is known
+    _added("fork"),
     #: identifiers of what it was made from and is filed under; empty for none
     _added("experiment"),
     _added("pipeline"),
@@ -375,6 +377,71 @@ views = Table(
     Column("created", Double, nullable=False),
     sqlite_with_rowid=False,
 )
+
+# What comparisons need.
+
+#: First-parent histories, as far as runs have told of them: each commit once.
+commits = Table(
+    "commits",
+    metadata,
+    _text("project", primary_key=True),
+    _text("sha", primary_key=True),
+    #: empty for a root, and where a shallow clone ended
+    _text("parent"),
+    Column("committed", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Runs that somebody made the baseline.
+pins = Table(
+    "pins",
+    metadata,
+    _text("project", primary_key=True),
+    _text("algorithm", primary_key=True),
+    _text("preset", primary_key=True),
+    #: whose runs are compared with it; empty for those of every branch
+    _text("branch", primary_key=True),
+    _run(key=False),
+    _text("author"),
+    _text("reason"),
+    Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What was promoted to an alias, one row each time: the newest says what the alias is.
+promotions = Table(
+    "promotions",
+    metadata,
+    _text("project", primary_key=True),
+    _text("algorithm", primary_key=True),
+    _text("alias", primary_key=True),
+    Column("serial", Integer, primary_key=True),
+    _run(key=False),
+    #: the serial that a rollback went back to; NULL for a promotion
+    Column("restored", Integer),
+    _text("author"),
+    _text("reason"),
+    #: JSON: what the gates said, as it was
+    _text("gates"),
+    Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What was executed for a comparison: the run of each extra task.
+extras = Table(
+    "extras",
+    metadata,
+    Column("head", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    Column("baseline", Text, ForeignKey("runs.id", ondelete="CASCADE"), primary_key=True, nullable=False),
+    #: "rescored", "rescored by its own step", "resampled"
+    _text("purpose", primary_key=True),
+    _run(key=False),
+    sqlite_with_rowid=False,
+)
+Index(None, extras.c.run)
+Index(None, extras.c.baseline)
+Index(None, pins.c.run)
+Index(None, promotions.c.run)
 
 # What Kubeflow Pipelines keeps besides runs.
 

@@ -1,0 +1,61 @@
+"""Where a run's commit stands to the branch that it is compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Start(StrEnum):
+    """Where the walk along first parents begins."""
+
+    #: the merge request's diff base, as the CI names it
+    DIFF_BASE = "diff base"
+    #: where the branch left the target branch
+    MERGE_BASE = "merge base"
+    #: the head is itself on the target branch
+    FIRST_PARENT = "first parent"
+    #: the head is on the target branch, and is more than its commit: it has overrides or uncommitted changes
+    COMMIT = "commit itself"
+    #: none could be found: another history, a clone that is cut off before it, no repository
+    NONE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """The target branch, as far as it can be seen from the head."""
+
+    #: "main"
+    target: str
+    start: Start
+    #: full SHAs, from the start along first parents
+    commits: tuple[str, ...] = ()
+    #: the clone ends before the history does
+    shallow: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commit:
+    """A commit of a first-parent history."""
+
+    #: full SHA
+    sha: str
+    #: its first parent; empty for a root, and where a shallow clone ends
+    parent: str = ""
+    #: seconds since the epoch
+    committed: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fork:
+    """What a run remembers of where it stood when it was accepted, so that its baseline is found without the
+    repository: on a server, and after the branch was force-pushed or is gone."""
+
+    #: the target branch: "main"; empty where there was no repository
+    target: str = ""
+    start: Start = Start.NONE
+    #: full SHA of the start; the commits from there are kept once for all runs
+    commit: str = ""
+    shallow: bool = False
+    #: what the project compares this algorithm with instead of its own runs: "tumour", "tumour@production"
+    against: str = ""
