@@ -14,6 +14,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A change is judged by the same examples each time; `HYPOTHESIS=random make test` looks for new ones.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("random", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS", "steady"))
 
 ROOT = Path(__file__).parent.parent
 
