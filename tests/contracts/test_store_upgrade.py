@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from palmette.domain.lines import Fork
 from palmette.domain.listing import Slice
 from palmette.domain.states import RunState, TaskState
 from palmette.store import (
@@ -20,9 +21,12 @@ from palmette.store import (
     metrics,
     retention,
     runs,
+    schedules,
     schema,
     sweeps,
     tasks,
+    tokens,
+    versions,
     views,
 )
 from palmette.store.database import Store
@@ -56,6 +60,13 @@ def first(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def second(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store of revision 0002, opened by this version."""
     with contextlib.closing(opened(request, "0002", tmp_path)) as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def third(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of revision 0003, opened by this version."""
+    with contextlib.closing(opened(request, "0003", tmp_path)) as store:
         yield store
 
 
@@ -122,3 +133,24 @@ def test_runs_from_before_servers_belong_to_whoever_accepted_them(second: Store)
     everything = filing.page(second, Slice())
     assert ([each.id for each in everything.items], everything.total) == (["full00000000", "bare00000000"], 2)
     assert experiments.page(second, Slice()).total == 0
+
+
+def test_what_the_servers_of_the_third_release_kept_is_there(third: Store) -> None:
+    assert [row.run.id for row in runs.page(third)] == ["serv00000000", "bare00000000", "full00000000"]
+    run = runs.get(third, "serv00000000")
+    assert (run.queue, run.owner, run.schedule, run.notices) == (
+        *("server", "anna", "sched0000000"),
+        ("its volume is a directory here",),
+    )
+    assert [each.name for each in experiments.page(third, Slice()).items] == ["nightly"]
+    assert [each.name for each in versions.page(third, "pipe00000000", Slice()).items] == ["v1"]
+    assert schedules.ticked(third, "sched0000000") == ((2100.0, "serv00000000"),)
+    assert schedules.zone(third) == "Europe/Vienna"
+    assert [each.name for each in tokens.listed(third)] == ["anna"]
+
+
+def test_runs_from_before_comparisons_remember_no_fork(third: Store) -> None:
+    assert runs.get(third, "full00000000").fork == Fork()
+    with third.read() as connection:
+        for table in ("commits", "pins", "promotions", "extras"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
