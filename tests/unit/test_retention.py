@@ -26,6 +26,7 @@ def run(name: str, days: float = 0, **values: object) -> Candidate:
         tags=frozenset(),
         noted=False,
         origin=False,
+        promoted=False,
         collected=False,
     )
     return replace(plain, **values)  # type: ignore[arg-type]
@@ -58,6 +59,7 @@ def test_with_both_rules_a_run_must_be_beyond_the_newest_and_old() -> None:
     [
         ({"tags": frozenset({"champion"})}, "tagged"),
         ({"noted": True}, "noted"),
+        ({"promoted": True}, "promoted"),
         ({"origin": True}, "another run was made from it"),
         ({"final": False}, "not over"),
     ],

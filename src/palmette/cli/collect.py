@@ -59,8 +59,8 @@ def gc(
     what the steps of older runs made; such a run stays, with its config, metrics and logs, and can still be searched
     and compared. With both, a run must be beyond the newest and old. --run and --runs delete whole runs.
 
-    Runs that are tagged, noted, or that another run was made from are kept, and so is whatever a run needs that is
-    not over.
+    Runs that are tagged, noted, were promoted, or that another run was made from are kept, and so is whatever a run
+    needs that is not over.
 
     \b
       palmette gc

@@ -94,6 +94,8 @@ def _reason(run: Candidate, rules: Rules) -> str:
     """Why a run stays whatever the rules say; empty if nothing speaks for it."""
     if not run.final:
         return "not over"
+    if run.promoted:
+        return "promoted"
     if _protecting(run.tags, rules.keep):
         return "tagged"
     if run.noted:
@@ -108,10 +110,12 @@ def _protecting(tags: Collection[str], keep: Collection[str]) -> bool:
 def _refusal(run: Candidate, rules: Rules) -> Problem:
     hints = {
         "not over": f"Cancel it first: palmette cancel {run.id}.",
+        "promoted": "It stays for good, since it may be in use: palmette promote --list",
         "tagged": f"Take its tags from it first: palmette tag -d {run.id} {' '.join(sorted(run.tags))}",
         "noted": f"Clear its note first: palmette note {run.id} --clear",
         "another run was made from it": "Delete that one first.",
     }
     reason = _reason(run, rules)
-    what = {"not over": "is not over", "tagged": "is tagged", "noted": "has a note"}.get(reason, reason)
+    said = {"not over": "is not over", "promoted": "was promoted", "tagged": "is tagged", "noted": "has a note"}
+    what = said.get(reason, reason)
     return Problem(where=run.id, what=what, hint=hints[reason])

@@ -10,7 +10,8 @@ from sqlalchemy import Float, cast, delete, func, select, update
 from palmette.domain.listing import Page, Slice
 from palmette.domain.run import Run, TaskRecord
 from palmette.domain.states import RunState
-from palmette.store import experiments, listing, runs, sweeps
+from palmette.errors import Conflict
+from palmette.store import experiments, listing, promotions, runs, sweeps
 from palmette.store.columns import plain
 from palmette.store.database import Store
 from palmette.store.listing import Element
@@ -78,6 +79,13 @@ def archive(store: Store, id: str, time: float | None) -> None:
 
 
 def remove(store: Store, id: str) -> None:
-    """Forget a run, with all that the store knows of it. Whoever drives it can write nothing any more."""
+    """Forget a run, with all that the store knows of it. Whoever drives it can write nothing any more. Conflict for
+    one that is or was an alias."""
     with store.write() as connection:
+        connection.execute(select(table.c.id).where(table.c.id == id).with_for_update())
+        if promotions.promoted(connection, [id]):
+            raise Conflict(
+                f"run {id} was promoted: it stays, as what it made may be in use",
+                "Archive it instead. Its promotions: palmette promote --list.",
+            )
         connection.execute(delete(table).where(table.c.id == id))

@@ -10,10 +10,11 @@ from sqlalchemy import delete, literal_column, select
 
 from palmette.domain.states import RunState
 from palmette.store import leases
+from palmette.store import promotions as aliases
 from palmette.store.columns import plain
 from palmette.store.database import Store
 from palmette.store.leases import Holder
-from palmette.store.schema import artifacts, collected, runs, schedules, tags, versions
+from palmette.store.schema import artifacts, collected, promotions, runs, schedules, tags, versions
 from palmette.store.statements import insert_new
 
 _FINAL = [state.value for state in RunState if state.final]
@@ -36,6 +37,8 @@ class Candidate:
     noted: bool
     #: another run was made from it
     origin: bool
+    #: it is or was an alias: "tumour@production"
+    promoted: bool
     #: its bytes were collected before
     collected: bool
 
@@ -66,6 +69,7 @@ def candidates(store: Store, project: str) -> tuple[Candidate, ...]:
             marks.setdefault(run, set()).add(tag)
         origins = set(connection.execute(select(runs.c.origin).where(runs.c.origin != "").distinct()).scalars())
         gone = set(connection.execute(select(collected.c.run)).scalars())
+        promoted = set(connection.execute(select(promotions.c.run).distinct()).scalars())
         return tuple(
             Candidate(
                 id=row.id,
@@ -77,6 +81,7 @@ def candidates(store: Store, project: str) -> tuple[Candidate, ...]:
                 tags=frozenset(marks.get(row.id, ())),
                 noted=bool(row.noted),
                 origin=row.id in origins,
+                promoted=row.id in promoted,
                 collected=row.id in gone,
             )
             for row in connection.execute(query)
@@ -86,24 +91,28 @@ def candidates(store: Store, project: str) -> tuple[Candidate, ...]:
 def delete_runs(store: Store, chosen: Mapping[str, int]) -> tuple[str, ...]:
     """Delete runs whose epoch is still the one given here, with all that the store knows of them; those that went.
 
-    One that somebody has taken up in the meantime stays.
+    One that somebody has taken up or promoted in the meantime stays.
     """
     gone: list[str] = []
     for names in _chunks(chosen):
         with store.write() as connection:
             query = select(runs.c.id, runs.c.epoch).where(runs.c.id.in_(names)).with_for_update()
             found = [row.id for row in connection.execute(query) if row.epoch == chosen[row.id]]
+            found = sorted({*found} - aliases.promoted(connection, found))
             connection.execute(delete(runs).where(runs.c.id.in_(found)))
         gone += found
     return tuple(gone)
 
 
 def collect(store: Store, chosen: Collection[str], rule: str, time: float) -> None:
-    """Say that the bytes of these runs are no longer kept for their sake. Runs that are not over are left out."""
+    """Say that the bytes of these runs are no longer kept for their sake. Runs that are not over are left
+    out, and those that somebody has promoted in the meantime."""
     for names in _chunks(chosen):
         with store.write() as connection:
-            query = select(runs.c.id).where(runs.c.id.in_(names), runs.c.state.in_(_FINAL))
-            rows = [{"run": run, "time": time, "rule": plain(rule)} for run in connection.execute(query).scalars()]
+            query = select(runs.c.id).where(runs.c.id.in_(names), runs.c.state.in_(_FINAL)).with_for_update()
+            over = connection.execute(query).scalars().all()
+            going = sorted({*over} - aliases.promoted(connection, over))
+            rows = [{"run": run, "time": time, "rule": plain(rule)} for run in going]
             if rows:
                 connection.execute(insert_new(collected), rows)
 

@@ -18,7 +18,7 @@ from palmette.domain.run import Environment, Git, Host, Run, Setting, Source, Ta
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import NotFound, StoreError
-from palmette.store import captures, leases, metrics, tasks, texts
+from palmette.store import captures, leases, metrics, promotions, tasks, texts
 from palmette.store.columns import decode, encode, plain
 from palmette.store.database import Store
 from palmette.store.schema import projects, runs, settings, tags
@@ -101,7 +101,8 @@ def write(connection: Connection, run: Run, records: Sequence[TaskRecord] = ()) 
 
 def get(store: Store, reference: str, *, project: str = "") -> Run:
     """The run that a reference names: an id, the beginning of one (4 characters or more), "last" for the newest run,
-    or an algorithm for its newest. NotFound says what was meant, or what it may have been."""
+    an algorithm for its newest, or "ALGORITHM@ALIAS" for the one that was promoted. NotFound says what was meant, or
+    what it may have been."""
     with store.read() as connection:
         row = _resolve(connection, reference, project)
         return loaded(connection, [row], pins=True)[0]
@@ -183,6 +184,8 @@ def _resolve(connection: Connection, reference: str, project: str) -> Row[Any]:
         if (row := connection.execute(newest).first()) is None:
             raise NotFound("there are no runs yet", "Start one: palmette run ALGORITHM.")
         return row
+    if promoted := promotions.named(connection, reference, project):
+        return connection.execute(within.where(runs.c.id == promoted)).one()
     matches = []
     if len(reference) >= SHORTEST:
         prefixed = within.where(begins(runs.c.id, reference, connection.dialect.name))
