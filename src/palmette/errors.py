@@ -7,6 +7,8 @@
     ├── SpecError                     1   a pipeline document breaks its specification
     ├── AlreadyThere                  1   the name is taken
     ├── Conflict                      1   the state of things forbids it
+    │   ├── GateFailed                4   a run breaks a bound that was declared
+    │   └── GateInconclusive          5   whether a run keeps its bounds is not shown
     ├── UsageError                    2   a command, an argument or a setting is wrong
     │   ├── ConfigError               2   a value for an algorithm's config is not allowed
     │   ├── ProjectError              2   no project, or its settings are wrong
@@ -93,6 +95,18 @@ class AlreadyThere(PalmetteError):
 
 class Conflict(PalmetteError):
     """The state of things forbids what was asked for."""
+
+
+class GateFailed(Conflict):
+    """A run breaks a bound that was declared for its metrics."""
+
+    exit_code = 4
+
+
+class GateInconclusive(Conflict):
+    """Whether a run keeps the bounds that were declared for its metrics is not shown."""
+
+    exit_code = 5
 
 
 class UsageError(PalmetteError):
