@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final, TypeAlias
 
 from palmette.comparison.examples import Moved
 from palmette.comparison.numbers import Numbers
 from palmette.comparison.sides import Side
 from palmette.comparison.tables import TableChange
 from palmette.domain.run import Setting
+
+#: the type of what is a value and no artifact
+PARAMETER: Final = "parameter"
+#: facts of the machine, which make no difference that anybody could name: they are shown, and are no cause
+HARDWARE: Final = frozenset({"host", "cpus", "memory", "gpus"})
 
 
 class ConfigEdit(StrEnum):
@@ -55,22 +61,28 @@ class CodeChange:
 
 @dataclass(frozen=True, kw_only=True)
 class EnvironmentChange:
-    """A package, "python", "platform", "host", "cpus", "memory", "gpus", "image"; of an environment that steps name
-    "torch: PACKAGE", or its own name."""
+    """A package, "python", "platform", "image" ("image of STEP"), "GPU of STEP", "host", "cpus", "memory", "gpus"; of
+    an environment that steps name "torch: PACKAGE", or its own name."""
 
     name: str
     before: str
     after: str
 
+    @property
+    def cause(self) -> bool:
+        """Whether results may differ for it; which machine it was does not count."""
+        return self.name not in HARDWARE
+
 
 @dataclass(frozen=True, kw_only=True)
 class DataChange:
-    """An artifact whose content differs."""
+    """An artifact whose content differs, or a value that came from outside."""
 
     task: str
     output: str
+    #: KFP's schema title, or `PARAMETER`
     type: str
-    #: empty where a side has none
+    #: digests, of a value itself, as it is typed, unless it is long; empty where a side has none
     before: str
     after: str
     rows_before: int | None = None
@@ -81,6 +93,8 @@ class DataChange:
     sensitive: bool = False
     #: its task needs no other: the data that came in from outside
     source: bool = False
+    #: of a source: what of its own step changed, "code", "config". It may be another for that alone, so it is no cause
+    follows: tuple[str, ...] = ()
     #: what differs between the two tables; None for what is none, said nothing of its columns, or is sensitive
     table: TableChange | None = None
 
@@ -148,8 +162,10 @@ class FileChange:
     #: lines
     added: int = 0
     removed: int = 0
-    #: the steps whose closure reaches something that differs in it; empty where no step does
+    #: the tasks whose closure reaches something that differs in it; empty where none does
     steps: tuple[str, ...] = ()
+    #: why the diff does not show it, as a fragment: "binary", "data"; empty where it does
+    unshown: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +175,12 @@ class Rerun:
     task: str
     #: fragments: "code", "C 1.0 → 0.1", "its input dataset"
     because: tuple[str, ...]
+    #: it gave what the baseline's gave, so the change goes no further
+    same: bool = False
+
+
+#: one thing that differs on the way in
+Cause: TypeAlias = ConfigChange | CodeChange | FileChange | DataChange | EnvironmentChange
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,6 +216,24 @@ class Comparison:
     @property
     def causes(self) -> tuple[str, ...]:
         """The kinds of thing that differ on the way in: of "config", "code", "data", "environment"."""
-        sources = tuple(change for change in self.data if change.source)
-        kinds = {"config": self.config, "code": self.code, "data": sources, "environment": self.environment}
-        return tuple(kind for kind, found in kinds.items() if found)
+        return tuple(kind for kind, found in self._ways_in().items() if found)
+
+    @property
+    def only(self) -> Cause | None:
+        """The one thing that differs on the way in; a file where several of its definitions do. None where there are
+        more things, or none, or where nobody knows."""
+        found = [cause for causes in self._ways_in().values() for cause in causes]
+        if self.unknown or len(self.causes) != 1:
+            return None
+        if len(found) == 1:
+            return found[0]
+        reached = [file for file in self.files if file.steps]
+        return reached[0] if self.causes == ("code",) and len(reached) == 1 else None
+
+    def _ways_in(self) -> dict[str, tuple[Cause, ...]]:
+        return {
+            "config": self.config,
+            "code": self.code,
+            "data": tuple(change for change in self.data if change.source and not change.follows),
+            "environment": tuple(change for change in self.environment if change.cause),
+        }
