@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isfinite
 
 from palmette.comparison.verdict import Gate, GateKind, GateOutcome, MetricVerdict
@@ -29,6 +30,11 @@ def presence(metric: MetricSpec, head: float | None) -> Gate:
         value=head if there else None,
         reason="" if there else "not logged" if head is None else "not a finite number",
     )
+
+
+def pending(gate: Gate) -> Gate:
+    """The gate as long as the run is not over: a number that is not there yet may come, and one that is may change."""
+    return replace(gate, outcome=GateOutcome.INCONCLUSIVE, reason="the run is not over")
 
 
 def _bound(metric: MetricSpec, limit: float, head: float | None) -> Gate:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from palmette.comparison.evidence import EXAMPLES, REPLICATES, Evidence, Refusal, Scope, identical
 from palmette.comparison.functions import Known, known
-from palmette.comparison.gates import gates, presence
+from palmette.comparison.gates import gates, pending, presence
 from palmette.comparison.pairs import Pair, Unpaired
 from palmette.comparison.repeats import Earlier, noise_band, over_seeds
 from palmette.comparison.smooth import replicated
@@ -67,6 +67,24 @@ def judge(questions: Sequence[Question], pair: Pair | Unpaired | None, *, toy: b
         metrics=tuple(metrics),
         gates=tuple(gate for spec, metric in zip(specs, metrics, strict=True) for gate in gates(spec, metric)),
         remarks=tuple(_remarks(pair)) if isinstance(pair, Pair) else (),
+    )
+
+
+def apart(questions: Sequence[Question], reason: str, *, alone: bool = False, over: bool = True) -> Verdict:
+    """Say why nothing can be compared; the absolute bounds judge all the same. `alone`: there is no baseline, so nothing
+    can have dropped. Of a run that is not `over`, a number may still come."""
+    ordered = _ordered(questions)
+    metrics = [_apart(question, role, reason) for question, role in ordered]
+    held = [
+        gate
+        for (question, _), metric in zip(ordered, metrics, strict=True)
+        for gate in gates(replace(question.metric, max_drop=None) if alone else question.metric, metric)
+    ]
+    return Verdict(
+        outcome=Outcome.NOT_COMPARABLE,
+        reason=reason,
+        metrics=tuple(metrics),
+        gates=tuple(held if over else map(pending, held)),
     )
 
 
@@ -227,7 +245,7 @@ def _corrected(metrics: Sequence[MetricVerdict]) -> list[MetricVerdict]:
 
 def _concluded(metrics: Sequence[MetricVerdict]) -> Verdict:
     if not metrics:
-        return Verdict(outcome=Outcome.NOT_COMPARABLE, reason="the algorithm declares no metric")
+        return Verdict(outcome=Outcome.NOT_COMPARABLE, reason="no metric is declared")
     primary, *guards = metrics
     harmed = [guard for guard in guards if guard.harmed]
     if primary.outcome is not Outcome.WORSE and harmed:

@@ -142,6 +142,8 @@ class Verdict:
     gates: tuple[Gate, ...] = ()
     #: what the reader must know of the examples, as fragments: "baseline rescored, 12 left out"
     remarks: tuple[str, ...] = ()
+    #: what would make the two comparable, as a command; empty where nothing is known to
+    hint: str = ""
 
     @property
     def gate(self) -> GateOutcome:
@@ -166,6 +168,7 @@ class Verdict:
             "metrics": [metric.as_json() for metric in self.metrics],
             "gates": [gate.as_json() for gate in self.gates],
             "remarks": list(self.remarks),
+            "hint": self.hint,
         }
 
 

@@ -1,0 +1,188 @@
+"""Trainings that are like another one: its siblings with other seeds, and what the target branch trained before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
+
+from palmette.domain.run import Run
+from palmette.domain.states import RunState
+from palmette.store.columns import decode, number
+from palmette.store.database import Store
+from palmette.store.schema import artifacts, parameters, runs, settings, summaries, tasks
+
+#: how many of an algorithm's newest runs are looked at
+NEWEST: Final = 1_000
+#: how many ids one statement names
+_CHUNK: Final = 500
+#: more names are not spelled out in a statement
+_NAMES: Final = 200
+#: runs that were executed for a comparison are nobody's sibling
+_COMPARISON: Final = "comparison"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """A run that succeeded, as far as it takes to tell whether it is like another."""
+
+    run: str
+    commit: str
+    branch: str
+    dirty: bool
+    #: digest of its uncommitted changes
+    diff: str
+    bundle: str
+    created: float
+    #: field → value, as JSON text
+    config: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A task of a training: what it was and what it gave."""
+
+    name: str
+    needs: tuple[str, ...]
+    #: "RUN/TASK" that was executed for it
+    maker: str
+    #: what was executed, by the digests of its definitions; empty where that is not known
+    code: tuple[str, ...]
+    #: output → type and digest of an artifact, or "" and the JSON text of a value; in order
+    outputs: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """The last value of a metric, and the task that logged it."""
+
+    task: str
+    value: float
+
+
+def around(store: Store, run: Run) -> tuple[Training, ...]:
+    """The successful runs of the run's algorithm and preset that may be its siblings, newest first: of its commit and
+    its sweep, and the newest ones."""
+    near = [runs.c.id == run.id]
+    near += [runs.c.git_commit == run.git.commit] if run.git.commit else []
+    near += [runs.c.sweep == run.sweep] if run.sweep else []
+    return _found(store, run, near, None)
+
+
+def before(store: Store, run: Run, *, branch: str, commits: Sequence[str], created: float) -> tuple[Training, ...]:
+    """The successful runs of the run's algorithm and preset on a branch or of these commits that were created before a
+    time, newest first."""
+    on = or_(runs.c.git_branch == branch, runs.c.git_commit.in_(commits)) if commits else runs.c.git_branch == branch
+    near = [runs.c.git_commit.in_(commits)] if commits else []
+    return tuple(each for each in _found(store, run, near, and_(on, runs.c.created < created)))
+
+
+def made(store: Store, ids: Collection[str]) -> dict[str, tuple[Made, ...]]:
+    """What the tasks of several runs gave, by run; groups of tasks are left out."""
+    found: dict[str, list[Made]] = {run: [] for run in ids}
+    with store.read() as connection:
+        for some in _chunks(ids):
+            outputs = _outputs(connection, some)
+            query = select(
+                tasks.c.run, tasks.c.name, tasks.c.needs, tasks.c.parts, tasks.c.cached_from, tasks.c.executor
+            )
+            for row in connection.execute(query.where(tasks.c.run.in_(some)).order_by(tasks.c.run, tasks.c.position)):
+                if row.executor:
+                    found[row.run].append(_made(row, outputs.get((row.run, row.name), [])))
+    return {run: tuple(entries) for run, entries in found.items()}
+
+
+def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict[str, dict[str, Reading]]:
+    """The last values of these metrics in several runs, by run and name."""
+    found: dict[str, dict[str, Reading]] = {run: {} for run in ids}
+    wanted = set(names)
+    columns = (summaries.c.run, summaries.c.name, summaries.c.task, summaries.c.last)
+    with store.read() as connection:
+        for some in _chunks(ids):
+            query = select(*columns).where(summaries.c.run.in_(some))
+            if len(wanted) <= _NAMES:
+                query = query.where(summaries.c.name.in_(wanted))
+            for run, name, task, last in connection.execute(query.order_by(summaries.c.run, summaries.c.time)):
+                if name in wanted:
+                    found[run][name] = Reading(task=task, value=number(last))
+    return found
+
+
+def _found(
+    store: Store, run: Run, near: Sequence[ColumnElement[bool]], only: ColumnElement[bool] | None
+) -> tuple[Training, ...]:
+    fitting = [
+        runs.c.project == run.project,
+        runs.c.algorithm == run.algorithm,
+        runs.c.preset == run.preset,
+        runs.c.state == RunState.SUCCEEDED.value,
+        runs.c.trigger != _COMPARISON,
+    ]
+    fitting += [] if only is None else [only]
+    with store.read() as connection:
+        rows: dict[str, Row[Any]] = {}
+        for where in (*([each] for each in near), []):
+            for row in connection.execute(_query([*fitting, *where])):
+                rows[row.id] = row
+        ordered = sorted(rows.values(), key=lambda row: (row.created, row.id), reverse=True)
+        configs = _configs(connection, [*rows])
+    return tuple(
+        Training(
+            run=row.id,
+            commit=row.git_commit,
+            branch=row.git_branch,
+            dirty=row.git_dirty,
+            diff=row.git_diff,
+            bundle=row.bundle,
+            created=row.created,
+            config=configs.get(row.id, {}),
+        )
+        for row in ordered
+    )
+
+
+def _query(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
+    columns = ("id", "git_commit", "git_branch", "git_dirty", "git_diff", "bundle", "created")
+    newest = (runs.c.created.desc(), runs.c.id.desc())
+    return select(*(runs.c[name] for name in columns)).where(*where).order_by(*newest).limit(NEWEST)
+
+
+def _configs(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for some in _chunks(ids):
+        query = select(settings.c.run, settings.c.name, settings.c.value).where(settings.c.run.in_(some))
+        for run, name, value in connection.execute(query):
+            found.setdefault(run, {})[name] = value
+    return found
+
+
+def _outputs(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
+    found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
+    stored = select(artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.type, artifacts.c.digest)
+    order = (artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.position)
+    for run, task, name, kind, digest in connection.execute(stored.where(artifacts.c.run.in_(ids)).order_by(*order)):
+        found.setdefault((run, task), []).append((name, kind, digest))
+    given = select(parameters.c.run, parameters.c.task, parameters.c.name, parameters.c.value)
+    sequence = (parameters.c.run, parameters.c.task, parameters.c.name)
+    for run, task, name, value in connection.execute(given.where(parameters.c.run.in_(ids)).order_by(*sequence)):
+        found.setdefault((run, task), []).append((name, "", value))
+    return found
+
+
+def _made(row: Any, outputs: Sequence[tuple[str, str, str]]) -> Made:
+    parts = {} if row.parts is None else decode(row.parts)
+    return Made(
+        name=row.name,
+        needs=tuple(decode(row.needs)),
+        maker=row.cached_from or f"{row.run}/{row.name}",
+        code=tuple(str(parts.get(each, "")) for each in ("what", "image", "closure")) if parts else (),
+        outputs=tuple(outputs),
+    )
+
+
+def _chunks(ids: Collection[str]) -> Iterator[list[str]]:
+    every = [*ids]
+    for start in range(0, len(every), _CHUNK):
+        yield every[start : start + _CHUNK]
