@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from palmette.operations.git import default_branch, read
+from palmette.operations.git import read
 
 ENVIRON = {"PATH": os.environ["PATH"], "HOME": "/nowhere"}
 IDENTITY = {
@@ -203,10 +203,3 @@ def test_the_index_is_not_touched(repository: Path) -> None:
     before = (index.stat().st_mtime_ns, index.read_bytes())
     read(repository, ENVIRON)
     assert (index.stat().st_mtime_ns, index.read_bytes()) == before
-
-
-def test_the_default_branch_is_the_remotes(repository: Path, tmp_path: Path) -> None:
-    assert default_branch(repository, ENVIRON) == "main"
-    git(tmp_path, "clone", "-q", str(repository), str(tmp_path / "clone"))
-    assert default_branch(tmp_path / "clone", ENVIRON) == "feature/x"
-    assert default_branch(repository, {"PATH": ""}) == "main"

@@ -32,6 +32,8 @@ class Line:
     commits: tuple[str, ...] = ()
     #: the clone ends before the history does
     shallow: bool = False
+    #: what else is to be known of it, as sentences without a full stop
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,7 @@ class Commit:
 
     #: full SHA
     sha: str
-    #: its first parent; empty for a root, and where a shallow clone ends
+    #: its first parent, which a shallow clone need not have; empty for a root
     parent: str = ""
     #: seconds since the epoch
     committed: float = 0.0

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import shutil
 import stat
 import subprocess
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +14,11 @@ from typing import Final
 
 from palmette.capture.secrets import denied, key_like
 from palmette.domain.run import Git
+from palmette.operations.questions import SECONDS, Answer, Ask, alone, foreign, permitted
 
 #: Bytes of changes to known files that are kept, and of files that Git does not know.
 _CHANGES_LIMIT: Final = 4 << 20
 _UNTRACKED_LIMIT: Final = 1 << 20
-#: A repository that takes longer is on a disk that is not there.
-_SECONDS: Final = 15.0
 #: Files that a note names before it counts the rest.
 _NAMED: Final = 3
 _NOTHING: Final = "branch, commit and changes are not recorded"
@@ -53,15 +50,15 @@ def read(root: Path, environ: Mapping[str, str]) -> Repository:
     command = shutil.which("git", path=environ.get("PATH", os.defpath))
     if command is None:
         return Repository(note=f"git is not installed: {_NOTHING}")
-    asks = [_Ask(command, root, _alone(environ))]
+    asks = [Ask(command, root, alone(environ))]
     try:
         state = _state(asks[0])
-        if "dubious ownership" in state.refusal or "unsafe repository" in state.refusal:
-            asks.append(_Ask(command, root, _permitted(environ)))
+        if foreign(state.refusal):
+            asks.append(Ask(command, root, permitted(environ)))
             state = _state(asks[1])
         return Repository(note=_refused(state.refusal)) if state.refusal else _repository(asks[-1], root, state)
     except subprocess.TimeoutExpired:
-        return Repository(note=f"git gave no answer within {_SECONDS:.0f} s: {_NOTHING}")
+        return Repository(note=f"git gave no answer within {SECONDS:.0f} s: {_NOTHING}")
     except OSError as error:
         return Repository(note=f"git cannot be asked ({error.strerror}): {_NOTHING}")
     finally:
@@ -69,22 +66,7 @@ def read(root: Path, environ: Mapping[str, str]) -> Repository:
             ask.end()
 
 
-def default_branch(root: Path, environ: Mapping[str, str]) -> str:
-    """The branch that the remote `origin` calls its own; `main` where that is not known."""
-    command = shutil.which("git", path=environ.get("PATH", os.defpath))
-    if command is None:
-        return "main"
-    ask = _Ask(command, root, _alone(environ))
-    try:
-        answer = ask("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD").output(1 << 12)
-        return answer.decode(errors="replace").strip().removeprefix("origin/") or "main"
-    except (OSError, subprocess.TimeoutExpired):
-        return "main"
-    finally:
-        ask.end()
-
-
-# Asking. All questions are put at once: starting a process takes longer than answering does.
+# What is asked. All questions are put at once: starting a process takes longer than answering does.
 
 _STATUS: Final = ("--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--no-renames")
 _LOG: Final = ("-1", "--no-show-signature", "--no-color", "--encoding=UTF-8", "--format=%H%x00%aN%x00%ct%x00%s")
@@ -92,85 +74,6 @@ _DIFF: Final = (
     *("--no-color", "--no-ext-diff", "--no-textconv", "--no-renames", "--submodule=short", "--unified=3"),
     *("--src-prefix=a/", "--dst-prefix=b/", "--diff-algorithm=myers", "--", ":/"),
 )
-
-
-class _Answer:
-    """A question that Git is working on."""
-
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
-        self._process = process
-
-    def complete(self) -> tuple[bytes, str]:
-        """The whole answer, and what Git complained of if it gave none."""
-        answer, complaint = self._process.communicate(timeout=_SECONDS)
-        return answer, complaint.decode(errors="replace").strip() or "?" if self._process.returncode else ""
-
-    def output(self, limit: int) -> bytes:
-        """The answer, not much more than `limit` bytes of it."""
-        assert self._process.stdout is not None
-        descriptor, deadline, data = self._process.stdout.fileno(), time.monotonic() + _SECONDS, bytearray()
-        while len(data) <= limit:
-            if not select.select([descriptor], [], [], max(0.0, deadline - time.monotonic()))[0]:
-                raise subprocess.TimeoutExpired(self._process.args, _SECONDS)
-            if not (more := os.read(descriptor, 1 << 16)):
-                break
-            data += more
-        return bytes(data)
-
-    def end(self) -> None:
-        """Let go of the process, finished or not."""
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
-        for stream in (self._process.stdout, self._process.stderr):
-            if stream is not None:
-                stream.close()
-
-
-class _Ask:
-    """Puts questions to Git in one directory."""
-
-    def __init__(self, command: str, root: Path, environment: Mapping[str, str]) -> None:
-        self._start = [command, "-C", str(root), "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]
-        self._environment = environment
-        self._answers: list[_Answer] = []
-
-    def __call__(self, verb: str, *arguments: str) -> _Answer:
-        process = subprocess.Popen(
-            [*self._start, verb, *arguments],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE if verb == "status" else subprocess.DEVNULL,
-        )
-        self._answers.append(_Answer(process))
-        return self._answers[-1]
-
-    def end(self) -> None:
-        """Let go of everything that was asked."""
-        for answer in self._answers:
-            answer.end()
-
-
-def _alone(environ: Mapping[str, str]) -> dict[str, str]:
-    """An environment in which nothing but the repository's own configuration is read."""
-    return {
-        "PATH": environ.get("PATH", os.defpath),
-        "LC_ALL": "C",
-        "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_TERMINAL_PROMPT": "0",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_ATTR_NOSYSTEM": "1",
-    }
-
-
-def _permitted(environ: Mapping[str, str]) -> dict[str, str]:
-    """The same with the user's configuration."""
-    own = {name: value for name, value in environ.items() if name in ("HOME", "XDG_CONFIG_HOME")}
-    own |= {name: value for name, value in environ.items() if name.startswith("GIT_CONFIG")}
-    without = ("GIT_CONFIG_NOSYSTEM", "GIT_CONFIG_GLOBAL")
-    return {name: value for name, value in _alone(environ).items() if name not in without} | own
 
 
 # Reading the answers
@@ -181,8 +84,8 @@ class _State:
     """What `git status` said, and the questions asked beside it."""
 
     refusal: str
-    log: _Answer
-    changes: _Answer
+    log: Answer
+    changes: Answer
     branch: str = ""
     #: False before the first commit
     born: bool = True
@@ -190,7 +93,7 @@ class _State:
     untracked: tuple[str, ...] = ()
 
 
-def _state(ask: _Ask) -> _State:
+def _state(ask: Ask) -> _State:
     status, log, changes = ask("status", *_STATUS), ask("log", *_LOG), ask("diff", "HEAD", *_DIFF)
     answer, refusal = status.complete()
     entries = [os.fsdecode(entry) for entry in answer.split(b"\0") if entry]
@@ -210,13 +113,13 @@ def _state(ask: _Ask) -> _State:
 def _refused(complaint: str) -> str:
     if "not a git repository" in complaint:
         return f"this is no Git repository: {_NOTHING}"
-    if "dubious ownership" in complaint or "unsafe repository" in complaint:
+    if foreign(complaint):
         command = "git config --global --add safe.directory DIRECTORY"
         return f"git refuses, since the repository belongs to another user (`{command}` permits it): {_NOTHING}"
     return f"git refuses ({complaint.splitlines()[0].removeprefix('fatal: ')}): {_NOTHING}"
 
 
-def _repository(ask: _Ask, root: Path, state: _State) -> Repository:
+def _repository(ask: Ask, root: Path, state: _State) -> Repository:
     notes: list[str] = []
     commit, author, committed, message = "", "", "0", ""
     if state.born:

@@ -1,0 +1,220 @@
+"""Where a commit stands to the branch that it is compared with: what the repository at hand says, and the CI."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from palmette.domain.lines import Commit, Fork, Line, Start
+from palmette.domain.run import Run, Source
+from palmette.operations.questions import Answer, Ask, asking
+
+#: Commits that a line has at most; those that a run remembers, which the store keeps once for all runs.
+_LONG: Final = 500
+_SHORT: Final = 100
+#: Commits of the target branch that are newer than a head which was merged into it.
+_NEWER: Final = 100_000
+#: Bytes of an answer that are read.
+_LIMIT: Final = 16 << 20
+
+#: Where nothing says otherwise: the first of them that there is.
+_USUAL: Final = ("main", "master")
+_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """What is known of a commit's place."""
+
+    start: Start
+    #: from the start along first parents; headed by the commit itself if that is on the target branch
+    history: tuple[Commit, ...] = ()
+    shallow: bool = False
+    remarks: tuple[str, ...] = ()
+
+
+def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | None:
+    """The line that the run's baseline is looked for on, as this repository knows it; None where there is none. Where
+    it does not know the run's commit, it says so."""
+    commit = run.git.commit
+    if not _SHA.fullmatch(commit):
+        return None
+    try:
+        with asking(root, environ) as ask:
+            if ask is None:
+                return None
+            place = _place(ask, commit, target, environ, _LONG)
+            held = ask("for-each-ref", "--count=1", "--contains", commit, "--format=%(refname)")
+            head = ask("rev-parse", "HEAD")
+            if place.history and not _text(held) and _text(head) != commit:
+                gone = f"no branch has its commit {commit[:8]} any more: its branch was force-pushed or deleted"
+                place = _with(place, gone)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return _line(place, run, target)
+
+
+def fork(
+    root: Path, run: Run, target: str, environ: Mapping[str, str], *, against: str = ""
+) -> tuple[Fork, tuple[Commit, ...]]:
+    """What a new run remembers of where it stands, and the commits of the target branch that it tells of."""
+    nothing = Fork(target=target if run.git.commit or run.git.branch else "", against=against)
+    if not _SHA.fullmatch(run.git.commit):
+        return nothing, ()
+    try:
+        with asking(root, environ) as ask:
+            if ask is None:
+                return nothing, ()
+            place = _place(ask, run.git.commit, target, environ, _SHORT)
+    except (OSError, subprocess.TimeoutExpired):
+        return nothing, ()
+    line = _line(place, run, target)
+    start = line.commits[0] if line.commits else ""
+    known = tuple(each for each in place.history if each.committed)
+    return Fork(target=target, start=line.start, commit=start, shallow=line.shallow, against=against), known
+
+
+def target(root: Path, environ: Mapping[str, str], setting: str | None) -> str:
+    """The branch that is compared with: the merge request's target, else what the settings say, else what the remote
+    `origin` calls its own, else `main` or `master`, whichever is there."""
+    asked = environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "").strip() or environ.get("GITHUB_BASE_REF", "").strip()
+    if asked or setting:
+        return asked or setting or ""
+    try:
+        with asking(root, environ) as ask:
+            if ask is None:
+                return _USUAL[0]
+            own = ask("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
+            places = (f"{where}/{name}" for name in _USUAL for where in ("refs/heads", "refs/remotes/origin"))
+            known = ask("for-each-ref", "--format=%(refname)", *places)
+            there = {name.rpartition("/")[2] for name in _text(known).splitlines()}
+            usual = next((name for name in _USUAL if name in there), _USUAL[0])
+            return _text(own).removeprefix("origin/") or environ.get("CI_DEFAULT_BRANCH", "").strip() or usual
+    except (OSError, subprocess.TimeoutExpired):
+        return _USUAL[0]
+
+
+def more(run: Run) -> bool:
+    """Whether the run is more than its commit: it has overrides or uncommitted changes."""
+    return run.git.dirty or any(each.source in (Source.OVERRIDE, Source.FILE) for each in run.settings)
+
+
+def on_target(start: Start) -> bool:
+    """Whether a head with this start is itself on the target branch."""
+    return start in (Start.FIRST_PARENT, Start.COMMIT)
+
+
+def _line(place: _Place, run: Run, target: str) -> Line:
+    start, history = place.start, place.history
+    if on_target(start):
+        start, history = (Start.COMMIT, history) if more(run) else (Start.FIRST_PARENT, history[1:])
+    commits = [each.sha for each in history]
+    # The commit before the last one that a shallow clone has is known by name.
+    last = place.history[-1].parent if place.history else ""
+    commits += [last] if last and last not in commits else []
+    return Line(target=target, start=start, commits=tuple(commits), shallow=place.shallow, remarks=place.remarks)
+
+
+def _with(place: _Place, remark: str) -> _Place:
+    return _Place(start=place.start, history=place.history, shallow=place.shallow, remarks=(*place.remarks, remark))
+
+
+# Asking
+
+
+def _place(ask: Ask, commit: str, target: str, environ: Mapping[str, str], count: int) -> _Place:
+    """Where the commit stands; the questions that do not wait for each other are put at once."""
+    cut, raw = ask("rev-parse", "--is-shallow-repository"), ask("cat-file", "commit", commit)
+    refs = ask("for-each-ref", "--format=%(refname) %(objectname)", f"refs/heads/{target}", f"refs/remotes/*/{target}")
+    shallow, parents = _text(cut) == "true", _parents(_text(raw))
+    if base := _named(environ, commit, target, parents or ()):
+        start, sha = base
+        return _Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow)
+    if parents is None:
+        why = "this clone is shallow" if shallow else "its branch was force-pushed, or never fetched"
+        return _Place(start=Start.NONE, shallow=shallow, remarks=(f"its commit {commit[:8]} is not here: {why}",))
+    tip, remark = _tip(ask, dict(line.split(" ", 1) for line in _text(refs).splitlines()), target)
+    remarks = (remark,) if remark else ()
+    if not tip:
+        return _Place(start=Start.NONE, shallow=shallow, remarks=remarks)
+    start, sha = _start(ask, commit, tip)
+    if not sha:
+        why = f"this clone ends before the commits that it has in common with {target}"
+        why = why if shallow else f"it has no commit in common with {target}"
+        return _Place(start=Start.NONE, shallow=shallow, remarks=(*remarks, why))
+    return _Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow, remarks=remarks)
+
+
+def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[str, ...]) -> tuple[Start, str] | None:
+    """The base as the CI has it, where the commit is the one that its merge request is tested at."""
+    if environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") == target:
+        tested, own = environ.get("CI_COMMIT_SHA", ""), environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "")
+        merged = environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "")
+        if own and tested == commit != own and _SHA.fullmatch(merged):
+            # A pipeline for merged results: what is tested holds all of the target branch.
+            return Start.MERGE_BASE, merged
+        base = environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", "")
+        if commit in (tested or commit, own) and _SHA.fullmatch(base):
+            return Start.DIFF_BASE, base
+    if environ.get("GITHUB_BASE_REF") == target and environ.get("GITHUB_SHA") == commit and len(parents) == 2:
+        return Start.MERGE_BASE, parents[0]
+    return None
+
+
+def _tip(ask: Ask, refs: Mapping[str, str], target: str) -> tuple[str, str]:
+    """The target branch's newest commit, and what there is to say of that: the local branch's or the remote's,
+    whichever has the other."""
+    here = refs.get(f"refs/heads/{target}", "")
+    remotes = {name.split("/")[2]: sha for name, sha in refs.items() if name.startswith("refs/remotes/")}
+    remotes = {name: sha for name, sha in remotes.items() if f"refs/remotes/{name}/{target}" in refs}
+    remote = "origin" if "origin" in remotes else min(remotes, default="")
+    there = remotes.get(remote, "")
+    if not here or not there or here == there:
+        return here or there, "" if here or there else f"this clone does not have {target}"
+    ahead, _, behind = _text(ask("rev-list", "--left-right", "--count", f"{here}...{there}")).partition("\t")
+    if behind == "0":
+        return here, ""
+    return there, "" if ahead == "0" else f"{target} and {remote}/{target} have diverged: {remote}/{target} is taken"
+
+
+def _start(ask: Ask, commit: str, tip: str) -> tuple[Start, str]:
+    """Where the walk begins; the commit itself where it is on the target branch, nothing where none can be found."""
+    if commit == tip:
+        return Start.FIRST_PARENT, commit
+    newer = ask("rev-list", "--first-parent", "--parents", f"--max-count={_NEWER}", tip, "--not", commit)
+    base = _text(ask("merge-base", tip, commit))
+    ahead = _text(newer).splitlines()
+    # The newest commit of the target branch's own line that the head has, too.
+    joint = (ahead[-1].split()[1:] or [""])[0] if ahead else tip
+    if joint == commit:
+        return Start.FIRST_PARENT, commit
+    return Start.MERGE_BASE, joint if base == commit else base
+
+
+def _history(ask: Ask, sha: str, count: int, shallow: bool) -> tuple[Commit, ...]:
+    """The commit and those before it along first parents; it alone where the clone does not have it."""
+    asked = ask("log", "--first-parent", "--no-show-signature", f"--max-count={count}", "--format=%H %ct %P", sha, "--")
+    found = [line.split() for line in _text(asked).splitlines()]
+    history = [Commit(sha=each[0], parent=each[2] if len(each) > 2 else "", committed=float(each[1])) for each in found]
+    if not history:
+        return (Commit(sha=sha),)
+    if shallow and not history[-1].parent:
+        end = history[-1]
+        parents = _parents(_text(ask("cat-file", "commit", end.sha))) or ("",)
+        history[-1] = Commit(sha=end.sha, parent=parents[0], committed=end.committed)
+    return tuple(history)
+
+
+def _parents(raw: str) -> tuple[str, ...] | None:
+    """A commit's parents as it was written, also those that a shallow clone does not have; None for no commit."""
+    head = raw.split("\n\n", 1)[0].splitlines()
+    return tuple(line[7:] for line in head if line.startswith("parent ")) if raw else None
+
+
+def _text(answer: Answer) -> str:
+    """What Git answered; nothing where it could not."""
+    return answer.output(_LIMIT).decode(errors="replace").strip()
