@@ -23,11 +23,13 @@ from palmette.present import folding, plain, screens, words
 def show(session: Session, run: str, as_json: bool) -> None:
     """Show everything about a run.
 
-    RUN is an id, its first four characters or more, `last`, or an algorithm's name for its newest run.
+    RUN is an id, its first four characters or more, `last`, an algorithm's name for its newest run, or
+    ALGORITHM@ALIAS for the one that was promoted.
 
     \b
       palmette show
       palmette show f3ka
+      palmette show tumour@production
     """
     detail = session.place(reading.show, run)
     if as_json:
@@ -126,23 +128,25 @@ def list_artifacts(session: Session, run: str, as_json: bool) -> None:
 
 @artifacts.command("get")
 @click.argument("run")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Where to; by default under its own name, here.")
 @click.option("--force", is_flag=True, help="Replace what is there.")
 @placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @pass_session
-def get_artifact(session: Session, run: str, name: str, output: Path | None, force: bool, as_json: bool) -> None:
+def get_artifact(session: Session, run: str, name: str | None, output: Path | None, force: bool, as_json: bool) -> None:
     """Fetch an artifact.
 
     It is a copy of the file or directory, checked against its digest. NAME is STEP or STEP.OUTPUT as `palmette
-    artifacts list` shows it. Data that was passed by reference is copied from where it lies, as long as it is what it
-    was.
+    artifacts list` shows it; without it the run's model is meant. Data that was passed by reference is copied from
+    where it lies, as long as it is what it was.
 
     \b
       palmette artifacts get last build_and_fit
       palmette artifacts get f3ka report -o report.html
+      palmette artifacts get tumour@production
     """
+    name = name or reading.model(session.place(reading.artifacts, run))
     got = session.place.fetch(run, name, destination=output, directory=session.directory, replace=force)
     if as_json:
         print_json({"path": str(got.path), "size": got.size})

@@ -26,6 +26,8 @@ from palmette.store import runs as stored_runs
 
 #: seconds between two looks at a log that is followed
 _PAUSE = 0.15
+#: KFP's name for the type of a model
+_MODEL: Final = "system.Model"
 #: bytes of a log that are read at once, and the most of its end that is looked at
 _PIECE: Final = 1 << 20
 
@@ -297,6 +299,16 @@ def named(home: Home, ref: str, name: str) -> Stored:
     entry = _named(artifacts(home, ref), name)
     _refuse_collected(home, ref, entry)
     return entry
+
+
+def model(stored: Sequence[Stored]) -> str:
+    """The name of the one model among the artifacts of a run; NotFound where there is none, or several."""
+    found = [entry.name for entry in stored if entry.artifact.type == _MODEL]
+    if len(found) == 1:
+        return found[0]
+    names = ", ".join(found or [entry.name for entry in stored]) or "none at all"
+    what = "the run made several models" if found else "the run made no model"
+    raise NotFound(what, f"Name what to fetch. There are: {names}.")
 
 
 def place(entry: Stored, *, destination: Path | None, directory: Path, replace: bool) -> Path:
