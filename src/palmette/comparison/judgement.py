@@ -71,8 +71,8 @@ def judge(questions: Sequence[Question], pair: Pair | Unpaired | None, *, toy: b
 
 
 def apart(questions: Sequence[Question], reason: str, *, alone: bool = False, over: bool = True) -> Verdict:
-    """Say why nothing can be compared; the absolute bounds judge all the same. `alone`: there is no baseline, so nothing
-    can have dropped. Of a run that is not `over`, a number may still come."""
+    """Say why nothing can be compared; the absolute bounds judge all the same. `alone`: there is no baseline, so
+    nothing can have dropped. Of a run that is not `over`, a number may still come."""
     ordered = _ordered(questions)
     metrics = [_apart(question, role, reason) for question, role in ordered]
     held = [

@@ -22,6 +22,7 @@ from palmette.capture.keeping import Keeping
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
 from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound, UsageError
+from palmette.operations import bounds
 from palmette.operations.directories import cache_directory, runtime_directory
 from palmette.operations.discovery import Found, Surveyed
 from palmette.operations.project import LOCKED, Interpreter, Project, interpreter, look
@@ -111,7 +112,10 @@ def begin(project: Project, environ: Mapping[str, str], name: str) -> Preparatio
     try:
         python = settled(project, environ, held)
         try:
-            return Preparation(project, environ, chosen(look(project), name), python, where, held=held)
+            surveyed = look(project)
+            found = chosen(surveyed, name)
+            bounds.require_known(project.gates, surveyed)
+            return Preparation(project, environ, found, python, where, held=held)
         except (CaptureError, DefinitionError):
             # Source for a newer Python does not parse here: then that is what to say, not where it broke.
             template = Template.reach(python.executable, where.kit, where.templates, environ)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from palmette.errors import DefinitionError, InterpreterError, Problem, ProjectError
+from palmette.operations.bounds import Gates
 from palmette.operations.containers import chosen
 from palmette.operations.discovery import Found, Surveyed, modules, resolve, search, survey
 from palmette.operations.settings import Settings, parse
@@ -52,6 +53,8 @@ class Project:
     closure: str = "definitions"
     #: None: what the repository says
     default_branch: str | None = None
+    #: algorithm → what it is compared with instead of its own runs: "tumour", "tumour@production"
+    baselines: Mapping[str, str] = field(default_factory=dict)
     #: "auto", "none", or a path relative to the root
     lock: str = "auto"
     #: distributions the steps need although nothing imports them
@@ -64,6 +67,8 @@ class Project:
     gpus: int | None = None
     #: the program that runs tasks in their images: "docker", "podman", or "" for processes of this machine
     containers: str = ""
+    #: what pyproject.toml wants kept, by algorithm and metric
+    gates: Gates = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,12 +175,14 @@ def _project(root: Path, document: Mapping[str, Any], start: Path, environ: Mapp
         install=settings.install,
         closure=settings.closure,
         default_branch=settings.default_branch,
+        baselines=settings.baselines,
         lock=settings.lock,
         requires=settings.requires,
         environments=settings.environments,
         images=settings.images,
         gpus=settings.gpus,
         containers=chosen(environ, settings.containers),
+        gates=settings.gates,
     )
 
 

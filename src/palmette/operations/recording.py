@@ -22,7 +22,7 @@ from palmette.domain.graph import Algorithm, Step
 from palmette.domain.run import Environment
 from palmette.engine.executors.template import Call
 from palmette.errors import CaptureError, DefinitionError, Problem
-from palmette.operations import environments
+from palmette.operations import bounds, environments
 from palmette.operations.preparing import Preparation, refuse_newer
 from palmette.operations.project import Project, workspace
 from palmette.operations.surroundings import base, places
@@ -124,6 +124,7 @@ def finish(preparation: Preparation, bundles: Path) -> Recorded:
         raise DefinitionError(
             f"{preparation.found.file}:{preparation.found.line} defines no algorithm {preparation.found.name!r}"
         )
+    algorithm = replace(algorithm, metrics=bounds.merged(algorithm.name, algorithm.metrics, preparation.project.gates))
     formats = {module for step in algorithm.steps for module in step.imports}
     preparation.template.begin_preload(sorted(formats - {*preparation.imports}))
     # `closure = "package"`: every module that is taken along counts, whole.

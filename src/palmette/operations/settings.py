@@ -10,6 +10,8 @@ from typing import Any, Final, assert_never
 
 from palmette.domain.values import Json
 from palmette.errors import Problem
+from palmette.operations import bounds
+from palmette.operations.bounds import Gates
 from palmette.operations.containers import CHOICES
 
 
@@ -21,6 +23,7 @@ class Kind(StrEnum):
     FLAG = "true or false"
     COUNT = "whole number from 0"
     TABLE = "table of texts"
+    GATES = "table of gates"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,8 +116,15 @@ SETTINGS: Final = (
         name="default-branch",
         kind=Kind.TEXT,
         default=None,
-        description="The branch that others are compared with. Without it: the one that the remote `origin` names, "
-        "else `main`.",
+        description="The branch that others are compared with, outside of a merge request. Without it: the one that "
+        "the remote `origin` calls its own, else `main` or `master`, whichever is there.",
+    ),
+    Option(
+        name="baselines",
+        kind=Kind.TABLE,
+        default={},
+        description="What an algorithm is compared with instead of its own runs: another algorithm's, or the run that "
+        'an alias says (new = "tumour", or new = "tumour@production").',
     ),
     Option(
         name="lock",
@@ -160,6 +170,15 @@ SETTINGS: Final = (
         description="How tasks are executed: as processes of this machine, which use no image, or in their images with "
         "Docker or Podman. The variable PALMETTE_CONTAINERS and the option --containers precede it.",
     ),
+    Option(
+        name="gates",
+        kind=Kind.GATES,
+        default={},
+        description="Bounds that a run's metrics must keep, by algorithm: [tool.palmette.gates.tumour] with "
+        "auc = {minimum = 0.97, max-drop = 0.01}. Each takes the place of what the code declares for that metric, in "
+        "runs from then on. `minimum` bounds the number itself (from above, where less is better), `max-drop` its loss "
+        "against the baseline.",
+    ),
 )
 
 
@@ -177,12 +196,14 @@ class Settings:
     install: bool = False
     closure: str = "definitions"
     default_branch: str | None = None
+    baselines: Mapping[str, str] = field(default_factory=dict)
     lock: str = "auto"
     requires: tuple[str, ...] = ()
     environments: Mapping[str, str] = field(default_factory=dict)
     images: Mapping[str, str] = field(default_factory=dict)
     gpus: int | None = None
     containers: str = CHOICES[0]
+    gates: Gates = field(default_factory=dict)
 
 
 def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:
@@ -196,6 +217,9 @@ def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:
         setting = known.get(key)
         if setting is None:
             problems.append(_unknown(key, known))
+        elif setting.kind is Kind.GATES:
+            values[key], wrong = bounds.read(value)
+            problems += wrong
         elif not _fits(setting, value):
             what = f"{value!r} is not {setting.allowed}"
             problems.append(Problem(where=f"[tool.palmette] {key}", what=what, hint=setting.description))
@@ -217,7 +241,7 @@ def _fits(setting: Option, value: Json) -> bool:
             return given and (not setting.choices or value in setting.choices)
         case Kind.TEXTS:
             return isinstance(value, list) and all(isinstance(entry, str) and entry.strip() for entry in value)
-        case Kind.TABLE:
+        case Kind.TABLE | Kind.GATES:
             return isinstance(value, Mapping) and all(isinstance(each, str) and each.strip() for each in value.values())
         case Kind.FLAG:
             return isinstance(value, bool)
