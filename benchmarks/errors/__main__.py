@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from benchmarks.errors import trends
 from benchmarks.errors.rates import Rates, measure, table
 from benchmarks.errors.worlds import worlds
 
@@ -18,6 +19,7 @@ def main() -> int:
     parser.add_argument("--comparisons", type=int, default=10_000, help="in which nothing differs, for each method")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", action="append", metavar="TEXT", help="worlds whose name or method has this in it")
+    parser.add_argument("--draws", type=int, default=2_000, help="of each series in which change points are looked for")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args()
@@ -37,12 +39,31 @@ def main() -> int:
     print(table(rows))
     print(f"\n{given.comparisons:,} comparisons in which nothing differs, a quarter as many for the other two; "
           f"seed {given.seed}")  # fmt: skip
+    seen = _trends(given.only, given.draws, given.seed, given.jobs)
     if given.json:
         found = [
             {"name": row.world.name, "method": row.world.method, "wrong": row.wrong, **_shares(row)} for row in rows
         ]
         given.json.write_text(json.dumps(found, indent=2) + "\n")
-    return 0 if all(row.kept for row in rows) else 1
+    return 0 if all(row.kept for row in rows) and all(each.kept for each in seen) else 1
+
+
+def _trends(only: list[str] | None, draws: int, seed: int, jobs: int) -> list[trends.Sight]:
+    """Look for change points, and print what was seen."""
+    every = [*trends.courses()]
+    names = [f"{course.name} change points".lower() for course in every]
+    wanted = [place for place, name in enumerate(names) if not only or any(text.lower() in name for text in only)]
+    with ProcessPoolExecutor(jobs) as pool:
+        tasks = [pool.submit(_sight, place, draws, seed) for place in wanted]
+        found = [trends.Sight(course=every[place], **task.result()) for place, task in zip(wanted, tasks, strict=True)]
+    if found:
+        print(f"\nchange points, {draws:,} draws of each series\n\n{trends.table(found)}")
+    return found
+
+
+def _sight(place: int, draws: int, seed: int) -> dict[str, float]:
+    found = trends.sight([*trends.courses()][place], draws, seed + place)
+    return {"found": found.found, "false": found.false}
 
 
 def _measure(place: int, comparisons: int, seed: int) -> dict[str, float]:
