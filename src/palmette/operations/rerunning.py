@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from palmette.domain.run import Environment, Host, Run, Setting, TaskRecord
 from palmette.domain.states import TaskState
@@ -26,6 +27,9 @@ from palmette.operations.project import Interpreter, Project, interpreter
 from palmette.operations.reading import step_named
 from palmette.store import runs
 from palmette.store.identity import new_run_id
+
+#: Writes a run and its tasks down.
+Keep: TypeAlias = Callable[[Run, tuple[TaskRecord, ...]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,17 +243,23 @@ def _accept(standing: Standing, wanted: Wanted, onward: tuple[str, ...]) -> Acce
     return accept(standing, run, isolated=wanted.isolated)
 
 
-def accept(standing: Standing, run: Run, *, isolated: bool = False) -> Accepted:
-    """Write down a new run of this code, made from the standing run and wanted as `run` says; hold it."""
+def accept(
+    standing: Standing, run: Run, *, isolated: bool = False, origin: str = "", keep: Keep | None = None
+) -> Accepted:
+    """Write down a new run of this code, made from the standing run (or from `origin`) and wanted as `run` says; hold
+    it. Where more is written with it, `keep` writes it."""
     home, original = standing.original.home, standing.original
     plan = make_plan(standing.document, run.config, images=bool(standing.project.containers))
     host = machine.host(standing.project.gpus)
     accepting.fits(plan, accepting.slots(standing.directories, host))
     kept = vault.reach(standing.project, standing.environ)
     hidden = secrets.gather(plan.secrets, standing.project.root, standing.environ, kept)
-    run = _fresh(run, original.run.id, standing, host=host)
+    run = _fresh(run, origin or original.run.id, standing, host=host)
     run = replace(run, spec=home.blobs.put_bytes(codec.dumps(standing.document).encode()))
-    runs.create(home.store, run, plan.records())
+    if keep is None:
+        runs.create(home.store, run, plan.records())
+    else:
+        keep(run, plan.records())
     return Accepted(
         run=run,
         tasks=plan.records(),

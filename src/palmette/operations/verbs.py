@@ -75,6 +75,8 @@ VERBS: Final = (
     Verb(operation="redoing.certificate", method="GET", path="/runs/{ref}/certificate"),
     Verb(operation="redoing.prior", method="POST", path="/runs/{ref}/prior"),
     Verb(operation="redoing.files", method="GET", path="/runs/{ref}/files"),
+    Verb(operation="extras.needed", method="GET", path="/runs/{head}/extras"),
+    Verb(operation="extras.accept", method="POST", path="/extras", role=Role.RUN, wakes=True),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
 )
