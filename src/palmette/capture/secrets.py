@@ -29,6 +29,8 @@ DENIED: Final = (
     ".htpasswd",
     "kubeconfig*",
 )
+#: Names that hold data or its traces rather than code: what is in them is not quoted.
+DATA: Final = re.compile(r"\.(csv|tsv|psv|jsonl|ndjson|ipynb|log|sav|arff|dta|xml|hl7|sql)$", re.IGNORECASE)
 #: Directories nothing below which is ever taken.
 _DENIED_DIRECTORIES = frozenset({".git", ".hg", ".svn", ".ssh", ".aws", ".gnupg", ".kube", ".palmette"})
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Final
 
-from palmette.capture.secrets import denied, key_like
+from palmette.capture.secrets import DATA, denied, key_like
 from palmette.comparison.changes import CodeChange, Edit, FileChange
 
 #: lines of a file that are compared, and of the whole diff that are kept
@@ -17,8 +16,6 @@ _LONGEST_FILE: Final = 5_000
 _LONGEST_DIFF: Final = 3_000
 #: characters of a line that are kept
 _WIDEST: Final = 500
-#: Names that hold data rather than code: rows of theirs are not quoted.
-_DATA: Final = re.compile(r"\.(csv|tsv|psv|jsonl|ndjson|ipynb|log|sav|arff|dta|xml|hl7|sql)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +83,7 @@ def _private(path: str, *texts: str) -> str:
     """Why nothing of a file is quoted; modules of Python are code, whatever they are called."""
     if not path.endswith(".py") and (pattern := denied(path)):
         return f"its name is a secret's ({pattern})"
-    if _DATA.search(path):
+    if DATA.search(path):
         return "data"
     return "it looks as if it held a key" if any(any(key_like(text)) for text in texts) else ""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from palmette.capture.secrets import denied, key_like
+from palmette.capture.secrets import DATA, denied, key_like
 from palmette.domain.run import Git
 from palmette.operations.questions import SECONDS, Answer, Ask, alone, foreign, permitted
 
@@ -24,9 +24,6 @@ _NAMED: Final = 3
 _NOTHING: Final = "branch, commit and changes are not recorded"
 #: Git's name for the empty tree: what an unborn branch is compared with.
 _EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-
-#: Names that hold data or its traces rather than code; a data set that is not committed is not copied into the store.
-_DATA: Final = re.compile(r"\.(csv|tsv|psv|jsonl|ndjson|ipynb|log|sav|arff|dta|xml|hl7|sql)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,7 +198,8 @@ def _text(file: Path, path: str, limit: int) -> tuple[bytes, str]:
         return b"", why
     if path.endswith("/"):
         return b"", "a repository of its own"
-    if _DATA.search(path):
+    # A data set that is not committed is not copied into the store.
+    if DATA.search(path):
         return b"", "data"
     if any(ord(character) < 32 or character in '"\\' for character in path):
         return b"", "its name cannot be written in a patch"
