@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
+from math import isclose, nan
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -12,15 +14,15 @@ import numpy.typing as npt
 
 from palmette.authoring.results import Evaluation
 from palmette.comparison.evidence import Refusal
-from palmette.comparison.functions import known
-from palmette.comparison.pairs import Pair, among
+from palmette.comparison.functions import Known, known
+from palmette.comparison.pairs import Pair, among, encoded
 from palmette.domain.graph import MetricSpec
 
 Array: TypeAlias = npt.NDArray[Any]
 
 #: examples that are listed, and groups of a slicing
 MOST_FLIPPED: Final = 20
-MOST_GROUPS: Final = 50
+MOST_GROUPS: Final = 20
 #: a group with fewer examples than this says too little to be shown
 FEWEST: Final = 5
 
@@ -158,33 +160,68 @@ def counts_moved(pair: Pair) -> tuple[Cell, ...] | None:
     )
 
 
-def sliced(pair: Pair, metrics: tuple[MetricSpec, ...]) -> tuple[SliceValue, ...]:
-    """The metrics that are known here, group by group: the largest groups of each grouping."""
+def sliced(
+    pair: Pair, metrics: Sequence[MetricSpec], logged: Mapping[str, float] | None = None
+) -> tuple[SliceValue, ...]:
+    """The metrics that are known here, group by group: the largest groups of each grouping. What a metric is, where its
+    function can be read in several ways, is told by the head's logged value."""
+    if not pair.slices:
+        return ()
+    read = [(metric.name, function) for metric in metrics if (function := _reading(metric, pair, logged)) is not None]
     found: list[SliceValue] = []
     for grouping, groups in pair.slices.items():
-        names, codes, sizes = np.unique(groups, return_inverse=True, return_counts=True)
-        largest = [group for group in np.argsort(-sizes, kind="stable").tolist() if sizes[group] >= FEWEST]
-        for group in largest[:MOST_GROUPS]:
-            part = pair.part(codes == group)
+        for group, part in _parts(pair, groups) if read else ():
+            # Metrics of one function have one value.
+            values = {function: function.values(part) for function in {function for _, function in read}}
             found += [
-                SliceValue(
-                    grouping=grouping,
-                    group=str(names[group]),
-                    metric=metric.name,
-                    n=part.n,
-                    head=values[0],
-                    baseline=values[1],
-                )
-                for metric in metrics
-                if (values := _values(metric, pair, part)) is not None
+                SliceValue(grouping=grouping, group=group, metric=name, n=part.n, head=value[0], baseline=value[1])
+                for name, function in read
+                if not isinstance(value := values[function], Refusal)
             ]
     return tuple(found)
 
 
-def _values(metric: MetricSpec, pair: Pair, part: Pair) -> tuple[float, float] | None:
-    """By the first reading of the metric that the whole has, too."""
+def _reading(metric: MetricSpec, pair: Pair, logged: Mapping[str, float] | None) -> Known | None:
+    """How the metric is computed: so that the whole has the logged value, or at all where that is not told."""
     for function in known(metric.of):
-        if not isinstance(function.values(pair), Refusal):
-            values = function.values(part)
-            return None if isinstance(values, Refusal) else values
+        values = function.values(pair.whole)
+        if isinstance(values, Refusal):
+            continue
+        if logged is None or isclose(values[0], logged.get(metric.name, nan), rel_tol=1e-6, abs_tol=1e-9):
+            return function
     return None
+
+
+def _parts(pair: Pair, groups: Array) -> Iterator[tuple[str, Pair]]:
+    """The largest groups, each with its examples; each example is copied once, however many groups there are."""
+    (codes,), names = encoded(groups)
+    sizes = np.bincount(codes, minlength=len(names))
+    # Small numbers are sorted without being compared.
+    order = np.argsort(codes.astype(np.uint16) if len(names) < 1 << 16 else codes, kind="stable")
+    ends = np.cumsum(sizes)
+    largest = [group for group in np.argsort(-sizes, kind="stable").tolist() if sizes[group] >= FEWEST]
+    for group in largest[:MOST_GROUPS]:
+        places = order[ends[group] - sizes[group] : ends[group]]
+        sides = [_answers(pair, side, places) for side in (0, 1)]
+        yield (
+            str(names[group]),
+            replace(
+                pair,
+                head=sides[0],
+                baseline=sides[1],
+                order=np.arange(len(places)),
+                kept=np.ones(len(places), dtype=bool),
+            ),
+        )
+
+
+def _answers(pair: Pair, side: int, places: Array) -> Evaluation:
+    def some(both: tuple[Array, Array] | None) -> Array | None:
+        return None if both is None else both[side][places]
+
+    return Evaluation(
+        labels=None if pair.labels is None else pair.labels[places],
+        predictions=some(pair.predictions),
+        scores=some(pair.scores),
+        classes=(pair.head, pair.baseline)[side].classes,
+    )
