@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from palmette.domain.lines import Line, Start
+from palmette.domain.lines import Fork, Line, Start
 from palmette.domain.run import Git, Run, Setting, Source
 from palmette.operations import lines
 
@@ -25,9 +25,9 @@ def git(directory: Path, *arguments: str) -> str:
     """What Git says. Each commit has a time of its own, so that none is another one's twin."""
     git.moment += 1  # type: ignore[attr-defined]
     moment = {f"GIT_{who}_DATE": f"{git.moment} +0000" for who in ("AUTHOR", "COMMITTER")}  # type: ignore[attr-defined]
-    command = ["git", "-C", directory, "-c", "protocol.file.allow=always", *arguments]
+    command = ["git", "-C", str(directory), "-c", "protocol.file.allow=always", *arguments]
     done = subprocess.run(command, env=IDENTITY | moment, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    return str(done.stdout).strip()
 
 
 git.moment = 1_700_000_000  # type: ignore[attr-defined]
@@ -240,15 +240,19 @@ def test_the_target_is_what_is_set_or_the_remotes_own_or_the_usual_one(root: Pat
 
 
 def test_a_run_remembers_where_it_stood_and_the_commits_before(root: Path, history: dict[str, str]) -> None:
-    found, chain = lines.fork(root, run_of(history["f2"]), "main", ENVIRON, against="tumour")
+    head = run_of(history["f2"])
+    stand = lines.stand(root, head.git, ENVIRON, None)
+    found = lines.fork(stand, head, "tumour")
     assert (found.target, found.start, found.commit, found.against) == (
         *("main", Start.MERGE_BASE, history["m2"]),
         "tumour",
     )
-    assert [(each.sha, each.parent) for each in chain] == [(history["m2"], history["m1"]), (history["m1"], "")]
+    chain = [(each.sha, each.parent) for each in stand.history]
+    assert chain == [(history["m2"], history["m1"]), (history["m1"], "")]
     # On the branch itself the run's own commit is told of as well.
-    found, chain = lines.fork(root, run_of(history["m3"]), "main", ENVIRON)
+    head = run_of(history["m3"])
+    stand = lines.stand(root, head.git, ENVIRON, None)
+    found = lines.fork(stand, head)
     assert (found.start, found.commit) == (Start.FIRST_PARENT, history["m2"])
-    assert [each.sha for each in chain] == [history[name] for name in ("m3", "m2", "m1")]
-    nowhere, none = lines.fork(root.parent, run_of(""), "main", ENVIRON)
-    assert (nowhere.target, nowhere.start, none) == ("main", Start.NONE, ())
+    assert [each.sha for each in stand.history] == [history[name] for name in ("m3", "m2", "m1")]
+    assert lines.fork(lines.stand(root.parent, Git(), ENVIRON, None), run_of("")) == Fork()

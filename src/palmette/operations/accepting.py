@@ -15,6 +15,7 @@ from palmette.capture.bundle import adopt
 from palmette.domain.config import settle
 from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm, Fresh, Retry
+from palmette.domain.lines import Commit
 from palmette.domain.run import Environment, Git, Host, Lease, Run, Setting, Source, TaskRecord
 from palmette.domain.ticket import ticket
 from palmette.domain.values import literal
@@ -28,14 +29,25 @@ from palmette.engine.slots import HostSlots
 from palmette.errors import CaptureError, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
-from palmette.operations import configs, containers, environments, git, machine, originals, outside, secrets, vault
+from palmette.operations import (
+    configs,
+    containers,
+    environments,
+    git,
+    lines,
+    machine,
+    originals,
+    outside,
+    secrets,
+    vault,
+)
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.home import BUNDLES, Home, hold, make_home
 from palmette.operations.policy import from_tasks, policy
 from palmette.operations.preparing import Directories, Preparation
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
-from palmette.store import captures, runs
+from palmette.store import captures, commits, runs
 from palmette.store.captures import BundleRecord
 from palmette.store.identity import new_run_id
 
@@ -120,6 +132,8 @@ class Asked:
     document: PipelineDocument
     plan: Plan
     repository: git.Repository
+    #: the commits of the target branch that are known here
+    history: tuple[Commit, ...] = ()
 
 
 def accept(preparation: Preparation, request: Request) -> Accepted:
@@ -150,6 +164,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         spec=home.blobs.put_bytes(codec.dumps(asked.document).encode()),
     )
     _keep(home, recorded)
+    commits.keep(home.store, run.project, asked.history)
     runs.create(home.store, run, plan.records())
     return Accepted(
         run=run,
@@ -188,6 +203,7 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
     project = preparation.project
     file = configs.read(request.config) if request.config else None
     repository = git.read(project.root, preparation.environ)
+    stand = lines.stand(project.root, repository.git, preparation.environ, project.default_branch)
     recorded = finish(preparation, bundles)
     settings = outside.placed(
         recorded.algorithm.config,
@@ -207,7 +223,14 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
         git=repository.git,
         tokens=from_tasks(tokens, request.onward),
     )
-    return Asked(run=run, recorded=recorded, document=document, plan=plan, repository=repository)
+    return Asked(
+        run=replace(run, fork=lines.fork(stand, run, project.baselines.get(run.algorithm, ""))),
+        recorded=recorded,
+        document=document,
+        plan=plan,
+        repository=repository,
+        history=stand.history,
+    )
 
 
 def _debugged(plan: Plan, step: str) -> str:

@@ -103,7 +103,7 @@ def ready(
         send(there, run.bundle, load, say)
         closures = {reached.digest: dict(reached.definitions) for reached in recorded.reached.values()}
         yield Ready(
-            handed=Handed(run=run, experiment=experiment, closures=closures),
+            handed=Handed(run=run, experiment=experiment, closures=closures, history=asked.history),
             asked=asked,
             notices=accepting.notices(preparation, asked, request),
         )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from palmette.domain.lines import Commit, Fork, Line, Start
-from palmette.domain.run import Run, Source
+from palmette.domain.run import Git, Run, Source
 from palmette.operations.questions import Answer, Ask, asking
 
 #: Commits that a line has at most; those that a run remembers, which the store keeps once for all runs.
@@ -27,14 +28,28 @@ _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Place:
+class Place:
     """What is known of a commit's place."""
 
-    start: Start
+    start: Start = Start.NONE
     #: from the start along first parents; headed by the commit itself if that is on the target branch
     history: tuple[Commit, ...] = ()
     shallow: bool = False
     remarks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stand:
+    """Where a commit stands to its target branch."""
+
+    #: empty where there is no repository
+    target: str = ""
+    place: Place = Place()
+
+    @property
+    def history(self) -> tuple[Commit, ...]:
+        """The commits of the target branch that it tells of."""
+        return tuple(each for each in self.place.history if each.committed)
 
 
 def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | None:
@@ -52,30 +67,27 @@ def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | 
             head = ask("rev-parse", "HEAD")
             if place.history and not _text(held) and _text(head) != commit:
                 gone = f"no branch has its commit {commit[:8]} any more: its branch was force-pushed or deleted"
-                place = _with(place, gone)
+                place = replace(place, remarks=(*place.remarks, gone))
     except (OSError, subprocess.TimeoutExpired):
         return None
     return _line(place, run, target)
 
 
-def fork(
-    root: Path, run: Run, target: str, environ: Mapping[str, str], *, against: str = ""
-) -> tuple[Fork, tuple[Commit, ...]]:
-    """What a new run remembers of where it stands, and the commits of the target branch that it tells of."""
-    nothing = Fork(target=target if run.git.commit or run.git.branch else "", against=against)
-    if not _SHA.fullmatch(run.git.commit):
-        return nothing, ()
-    try:
-        with asking(root, environ) as ask:
-            if ask is None:
-                return nothing, ()
-            place = _place(ask, run.git.commit, target, environ, _SHORT)
-    except (OSError, subprocess.TimeoutExpired):
-        return nothing, ()
-    line = _line(place, run, target)
+def stand(root: Path, git: Git, environ: Mapping[str, str], setting: str | None) -> Stand:
+    """Where a run that is about to be accepted stands to its target branch."""
+    branch = target(root, environ, setting) if git.commit or git.branch else ""
+    if _SHA.fullmatch(git.commit):
+        with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
+            if ask is not None:
+                return Stand(target=branch, place=_place(ask, git.commit, branch, environ, _SHORT))
+    return Stand(target=branch)
+
+
+def fork(stand: Stand, run: Run, against: str = "") -> Fork:
+    """What a new run remembers of where it stands."""
+    line = _line(stand.place, run, stand.target)
     start = line.commits[0] if line.commits else ""
-    known = tuple(each for each in place.history if each.committed)
-    return Fork(target=target, start=line.start, commit=start, shallow=line.shallow, against=against), known
+    return Fork(target=stand.target, start=line.start, commit=start, shallow=line.shallow, against=against)
 
 
 def target(root: Path, environ: Mapping[str, str], setting: str | None) -> str:
@@ -108,7 +120,7 @@ def on_target(start: Start) -> bool:
     return start in (Start.FIRST_PARENT, Start.COMMIT)
 
 
-def _line(place: _Place, run: Run, target: str) -> Line:
+def _line(place: Place, run: Run, target: str) -> Line:
     start, history = place.start, place.history
     if on_target(start):
         start, history = (Start.COMMIT, history) if more(run) else (Start.FIRST_PARENT, history[1:])
@@ -119,34 +131,30 @@ def _line(place: _Place, run: Run, target: str) -> Line:
     return Line(target=target, start=start, commits=tuple(commits), shallow=place.shallow, remarks=place.remarks)
 
 
-def _with(place: _Place, remark: str) -> _Place:
-    return _Place(start=place.start, history=place.history, shallow=place.shallow, remarks=(*place.remarks, remark))
-
-
 # Asking
 
 
-def _place(ask: Ask, commit: str, target: str, environ: Mapping[str, str], count: int) -> _Place:
+def _place(ask: Ask, commit: str, target: str, environ: Mapping[str, str], count: int) -> Place:
     """Where the commit stands; the questions that do not wait for each other are put at once."""
     cut, raw = ask("rev-parse", "--is-shallow-repository"), ask("cat-file", "commit", commit)
     refs = ask("for-each-ref", "--format=%(refname) %(objectname)", f"refs/heads/{target}", f"refs/remotes/*/{target}")
     shallow, parents = _text(cut) == "true", _parents(_text(raw))
     if base := _named(environ, commit, target, parents or ()):
         start, sha = base
-        return _Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow)
+        return Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow)
     if parents is None:
         why = "this clone is shallow" if shallow else "its branch was force-pushed, or never fetched"
-        return _Place(start=Start.NONE, shallow=shallow, remarks=(f"its commit {commit[:8]} is not here: {why}",))
+        return Place(start=Start.NONE, shallow=shallow, remarks=(f"its commit {commit[:8]} is not here: {why}",))
     tip, remark = _tip(ask, dict(line.split(" ", 1) for line in _text(refs).splitlines()), target)
     remarks = (remark,) if remark else ()
     if not tip:
-        return _Place(start=Start.NONE, shallow=shallow, remarks=remarks)
+        return Place(start=Start.NONE, shallow=shallow, remarks=remarks)
     start, sha = _start(ask, commit, tip)
     if not sha:
         why = f"this clone ends before the commits that it has in common with {target}"
         why = why if shallow else f"it has no commit in common with {target}"
-        return _Place(start=Start.NONE, shallow=shallow, remarks=(*remarks, why))
-    return _Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow, remarks=remarks)
+        return Place(start=Start.NONE, shallow=shallow, remarks=(*remarks, why))
+    return Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow, remarks=remarks)
 
 
 def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[str, ...]) -> tuple[Start, str] | None:

@@ -22,7 +22,7 @@ from palmette.engine import attempt as attempts
 from palmette.errors import AlreadyThere, NotFound, PalmetteError, UsageError
 from palmette.operations import messages
 from palmette.operations.home import Home
-from palmette.store import arrivals, retention, runs, tasks
+from palmette.store import arrivals, commits, retention, runs, tasks
 from palmette.store import sweeps as stored_sweeps
 from palmette.store.arrivals import Whole
 from palmette.store.captures import BundleRecord
@@ -108,6 +108,7 @@ def _parcel(home: Home, run: Run) -> Parcel:
         closures=arrivals.definitions(home.store, closures),
         sweep=sweep,
         collected=retention.collection(home.store, run.id),
+        history=commits.before(home.store, run, limit=100),
     )
     logs = {
         f"{task.name}/{each.serial}": _digest(path)
@@ -221,6 +222,7 @@ def _opened(home: Home, run: str, digest: str) -> tuple[Whole, Mapping[str, str]
         *(["the run is not over"] if not found.state.final or found.lease is not None else []),
         *(f"{task.name!r} is no name of a task" for task in whole.tasks if not _proper(task.name)),
         *(f"there is no attempt {key}" for key in parcel.logs if key not in serials),
+        *(["its history is no list of commits"] if not commits.plausible(whole.history) else []),
         *(["it has a sweep that is not its own"] if whole.sweep and not _own(whole) else []),
     ]
     if wrong:
@@ -260,7 +262,7 @@ def _same(here: Whole, there: Whole) -> bool:
 
 def _lasting(whole: Whole) -> Whole:
     run = replace(whole.run, tags=(), note="", queue="", owner="", experiment="", pipeline="", pipeline_version="")
-    return replace(whole, run=replace(run, schedule="", archived=None), collected=None, sweep=None)
+    return replace(whole, run=replace(run, schedule="", archived=None), collected=None, sweep=None, history=())
 
 
 def unpacked(home: Home, digest: str) -> BundleRecord:

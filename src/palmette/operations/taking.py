@@ -15,6 +15,7 @@ from typing import Final
 
 from palmette.domain.graph import Reading
 from palmette.domain.hosting import SERVED
+from palmette.domain.lines import Commit
 from palmette.domain.run import Environment, Run, TaskRecord
 from palmette.domain.values import Json
 from palmette.engine.plan import Plan
@@ -35,7 +36,7 @@ from palmette.operations import (
 )
 from palmette.operations.home import Home
 from palmette.operations.preparing import directories
-from palmette.store import captures, filing, tasks
+from palmette.store import captures, commits, filing, tasks
 from palmette.store import sweeps as stored_sweeps
 from palmette.store.identity import is_run_id
 from palmette.store.sweeps import SweepRecord
@@ -57,6 +58,8 @@ class Handed:
     closures: Mapping[str, Json] = field(default_factory=dict)
     #: the sweep that it is a point of
     sweep: SweepRecord | None = None
+    #: the commits of its target branch that are known where it comes from
+    history: tuple[Commit, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +102,7 @@ def accept(home: Home, handed: Handed, environ: Mapping[str, str], caller: str =
         notices=tuple(str(note) for note in plan.notes),
     )
     _keep(home, handed)
+    commits.keep(home.store, run.project, handed.history)
     return taken(home, run, plan.records(), handed.sweep)
 
 
@@ -139,6 +143,8 @@ def _require(home: Home, handed: Handed) -> None:
         wrong("run.origin", f"there is no run {run.origin} here", f"Send it: palmette push {run.origin}.")
     if run.sweep and not _has_sweep(home, handed):
         wrong("run.sweep", f"there is no sweep {run.sweep} here")
+    if not commits.plausible(handed.history):
+        wrong("history", "it is no list of commits")
     bytes_of = {"run.spec": run.spec, **({"run.git.diff": run.git.diff} if run.git.diff else {})}
     for where, digest in bytes_of.items():
         if not digest.startswith(parcels.FILE) or not home.blobs.claim(digest):

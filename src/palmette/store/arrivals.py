@@ -10,12 +10,13 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from palmette.domain.fingerprint import plain as plain_parts
+from palmette.domain.lines import Commit
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import PointsLogged, Run, TaskRecord
 from palmette.domain.states import TaskState
 from palmette.domain.values import Json
 from palmette.errors import StoreError
-from palmette.store import artifacts, metrics, runs, sweeps, tasks
+from palmette.store import artifacts, commits, metrics, runs, sweeps, tasks
 from palmette.store.captures import BundleRecord
 from palmette.store.columns import decode, encode, number, plain
 from palmette.store.database import Store
@@ -45,6 +46,8 @@ class Whole:
     sweep: SweepRecord | None = None
     #: its bytes were given up
     collected: Collected | None = None
+    #: the commits of its target branch that are known where it comes from
+    history: tuple[Commit, ...] = ()
 
 
 def known(store: Store, run: str) -> bool:
@@ -77,6 +80,7 @@ def definitions(store: Store, digests: Sequence[str]) -> dict[str, Json]:
 def accept(store: Store, whole: Whole, bundle: BundleRecord | None) -> None:
     """Write the run down with all that is known of it, or nothing. Its id must be new."""
     run = whole.run
+    commits.keep(store, run.project, whole.history)
     try:
         with store.write() as connection:
             runs.write(connection, run)
