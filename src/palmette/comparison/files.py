@@ -11,6 +11,8 @@ from typing import Final
 from palmette.capture.secrets import DATA, denied, key_like
 from palmette.comparison.changes import CodeChange, Edit, FileChange
 
+#: bytes of a file that are compared: of a longer one no more needs to be given
+LARGEST: Final = 1 << 20
 #: lines of a file that are compared, and of the whole diff that are kept
 _LONGEST_FILE: Final = 5_000
 _LONGEST_DIFF: Final = 3_000
@@ -36,7 +38,7 @@ def files(before: Mapping[str, bytes], after: Mapping[str, bytes], code: Sequenc
     sections: dict[str, list[str]] = {}
     for path in sorted({*before, *after}):
         was, now = before.get(path), after.get(path)
-        if was != now:
+        if was != now or _large(was, now):
             change, sections[path] = _compared(path, was, now)
             changes.append(replace(change, steps=steps.get(path, ())))
     changes.sort(key=lambda change: (not change.steps, change.path))
@@ -47,6 +49,8 @@ def files(before: Mapping[str, bytes], after: Mapping[str, bytes], code: Sequenc
 def _compared(path: str, was: bytes | None, now: bytes | None) -> tuple[FileChange, list[str]]:
     edit = Edit.CHANGED if was is not None and now is not None else Edit.REMOVED if now is None else Edit.ADDED
     change = FileChange(path=path, edit=edit)
+    if _large(was, now):
+        return replace(change, unshown="too large"), []
     texts = [_text(side) for side in (was, now)]
     if texts[0] is None or texts[1] is None:
         return replace(change, unshown="binary"), []
@@ -59,6 +63,11 @@ def _compared(path: str, was: bytes | None, now: bytes | None) -> tuple[FileChan
     unshown = _private(path, texts[0], texts[1]) if section else "only its line ends differ"
     change = replace(change, added=added, removed=removed, unshown=unshown)
     return change, [] if change.unshown else section
+
+
+def _large(*sides: bytes | None) -> bool:
+    """Whether no more than the beginning of a side may be at hand."""
+    return any(side is not None and len(side) > LARGEST for side in sides)
 
 
 def _text(content: bytes | None) -> str | None:

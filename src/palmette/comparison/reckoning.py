@@ -33,10 +33,16 @@ class Told:
 
 
 def numbers(
-    head: Told, baseline: Told, pair: Pair | Unpaired | None, *, metrics: Sequence[MetricSpec] = (), salt: str = ""
+    head: Told,
+    baseline: Told,
+    pair: Pair | Unpaired | None,
+    *,
+    metrics: Sequence[MetricSpec] = (),
+    salt: str = "",
+    unread: int = 0,
 ) -> Numbers:
     """What differs. The pair may be of a baseline that was rescored, which then stands for what the baseline told.
-    Keys are hashed with the salt; without one no example is listed."""
+    Keys are hashed with the salt; without one no example is listed. `unread`: curves that differ and are not told."""
     private = head.sensitive or baseline.sensitive
     both = pair if isinstance(pair, Pair) else None
     roc, precision = curves.ranked(both) if both else (None, None)
@@ -55,7 +61,7 @@ def numbers(
         precision_recall=precision,
         confusion=(counts_moved(open_pair) or ()) if open_pair else (),
         flips=_flips(open_pair, salt),
-        remarks=tuple(_remarks(private=private and both is not None, curves=len(shown))),
+        remarks=tuple(_remarks(private=private and both is not None, hidden=unread + max(0, len(shown) - MOST_CURVES))),
     )
 
 
@@ -64,8 +70,8 @@ def _flips(pair: Pair | None, salt: str) -> Flips | None:
     return found if found and found.total else None
 
 
-def _remarks(*, private: bool, curves: int) -> Iterator[str]:
+def _remarks(*, private: bool, hidden: int) -> Iterator[str]:
     if private:
         yield "groups, the confusion matrix and single examples are not shown, since they are sensitive"
-    if curves > MOST_CURVES:
-        yield f"{curves - MOST_CURVES:,} more curves differ and are not shown"
+    if hidden:
+        yield f"{hidden:,} more {'curve differs and is' if hidden == 1 else 'curves differ and are'} not shown"
