@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from palmette.authoring.results import Evaluation
+from palmette.comparison import keys
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -139,8 +140,8 @@ def pair(head: Evaluation, baseline: Evaluation, *, rescored: bool = False) -> P
         return Unpaired(reason=reason, rescoring_helps=True)
     trained = [side.train_keys for side in (head, baseline) if side.train_keys is not None]
     kept = np.ones(len(found), dtype=bool)
-    for keys in trained:
-        kept &= ~among(np.asarray(head.keys), np.asarray(keys))
+    for each in trained:
+        kept &= ~among(np.asarray(head.keys), np.asarray(each))
     if not kept.any():
         return Unpaired(reason="either model was trained on all of these test examples")
     return Pair(
@@ -152,29 +153,37 @@ def aligned(head: Array, baseline: Array) -> Array | Unpaired:
     """Where the baseline has each of the head's keys, if both have the same keys, each once."""
     if len(head) == 0:
         return Unpaired(reason="there are no test examples")
+    quick = keys.matched(head, baseline)
+    if quick is None:
+        return _looked_up(head, baseline)
+    return quick if len(head) == len(baseline) and (quick >= 0).all() else _other(head, baseline, quick)
+
+
+def _looked_up(head: Array, baseline: Array) -> Array | Unpaired:
     places = {key: place for place, key in enumerate(baseline.tolist())}
     if len(places) < len(baseline) or len(set(head.tolist())) < len(head):
         return Unpaired(reason="several test examples have the same key")
-    if np.array_equal(head, baseline):
-        return np.arange(len(head))
-    found = [*map(places.get, head.tolist())]
-    common = len(found) - found.count(None)
-    if common < len(found) or len(head) != len(baseline):
-        sizes = f"{len(baseline):,} and {len(head):,} test examples, of which {common:,} are the same"
-        return Unpaired(reason=f"the test data differ: {sizes}", rescoring_helps=True)
-    return np.array(found)
+    found = np.array([places.get(key, -1) for key in head.tolist()])
+    return found if len(head) == len(baseline) and (found >= 0).all() else _other(head, baseline, found)
 
 
-def among(keys: Array, others: Array) -> Array:
+def _other(head: Array, baseline: Array, found: Array) -> Unpaired:
+    common = np.count_nonzero(found >= 0)
+    sizes = f"{len(baseline):,} and {len(head):,} test examples, of which {common:,} are the same"
+    return Unpaired(reason=f"the test data differ: {sizes}", rescoring_helps=True)
+
+
+def among(some: Array, others: Array) -> Array:
     """Which of the keys are among the others; a number is never a text."""
-    if keys.dtype.kind in "iu" and others.dtype.kind in "iu":
-        return np.isin(keys, others)
-    if (keys.dtype.kind in "US") != (others.dtype.kind in "US"):
-        return np.zeros(len(keys), dtype=bool)
-    known, asked = set(others.tolist()), keys.tolist()
-    if known.isdisjoint(asked):
-        return np.zeros(len(keys), dtype=bool)
-    return np.fromiter(map(known.__contains__, asked), dtype=bool, count=len(keys))
+    if some.dtype.kind in "iu" and others.dtype.kind in "iu":
+        return np.isin(some, others)
+    if (some.dtype.kind in "US") != (others.dtype.kind in "US"):
+        return np.zeros(len(some), dtype=bool)
+    quick = keys.known(some, others)
+    if quick is not None:
+        return quick
+    known, asked = set(others.tolist()), some.tolist()
+    return np.fromiter(map(known.__contains__, asked), dtype=bool, count=len(asked))
 
 
 def counted(labels: Array, head: Array, baseline: Array) -> Cells | None:
