@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
     from palmette.authoring.status import FinalStatus
     from palmette.authoring.steps import step
+    from palmette.client.comparisons import compare as compare
     from palmette.client.homes import connect as connect
     from palmette.client.runs import get as get
     from palmette.client.runs import run as run
     from palmette.client.runs import runs as runs
 
-# What algorithms are written with. `connect`, `get`, `run` and `runs` are not among it: a star import works in a step,
-# too, where nothing but this vocabulary is, and none of those names is overwritten by one.
+# What algorithms are written with. `compare`, `connect`, `get`, `run` and `runs` are not among it: a star import works
+# in a step, too, where nothing but this vocabulary is, and none of those names is overwritten by one.
 __all__ = [
     "HTML",
     "Evaluation",
@@ -65,6 +66,7 @@ _HOMES = {
     "authoring.results": ("HTML", "Evaluation", "Image", "Markdown", "Metrics", "Text"),
     "authoring.status": ("FinalStatus",),
     "authoring.steps": ("step",),
+    "client.comparisons": ("compare",),
     "client.homes": ("connect",),
     "client.runs": ("get", "run", "runs"),
 }
