@@ -97,12 +97,16 @@ def rules(home: Home | None, wanted: Wanted) -> Rules:
     except ValueError:
         hint = "Write a number and s, m, h, d or w: 90d, 12h."
         raise UsageError(f"--older-than: {wanted.older_than!r} is no age", hint) from None
-    named = [runs.get(home.store, name, project=home.project).id for name in wanted.named] if home else []
+    chosen = [runs.get(home.store, name, project=home.project) for name in wanted.named] if home else []
+    for run in chosen:
+        if run.trigger == runs.EXTRA:
+            hint = f"It goes with that: palmette gc --run {run.origin}."
+            raise UsageError(f"run {run.id} was executed for a comparison of run {run.origin}", hint)
     return Rules(
         keep_last=wanted.keep_last,
         older_than=older_than,
         keep=wanted.keep,
-        named=tuple(named),
+        named=tuple(run.id for run in chosen),
         found=_found(home, wanted.query) if home and wanted.query is not None else (),
         text=str(wanted),
     )

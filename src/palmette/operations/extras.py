@@ -33,8 +33,6 @@ from palmette.store import metrics, runs, tasks
 from palmette.store.extras import Place
 from palmette.store.identity import new_run_id
 
-#: How such a run comes about.
-TRIGGER: Final = "comparison"
 #: seconds between two looks at a run that another process drives
 _PAUSE: Final = 0.5
 #: an exit code from here on says that something from outside ended the process
@@ -361,7 +359,7 @@ def _run(head: Run, extra: Extra, planned: Draft) -> Run:
         project=head.project,
         algorithm=name,
         name=name,
-        description=f"executed to compare {head.id} with {extra.baseline}",
+        note=f"executed to compare {head.id} with {extra.baseline}",
         preset=whose.preset,
         settings=tuple(Setting(name=slot, value=value) for slot, value in planned.given.parameters.items()),
         git=replace(whose.git, diff=""),
@@ -369,7 +367,7 @@ def _run(head: Run, extra: Extra, planned: Draft) -> Run:
         environment=whose.environment,
         environments=whose.environments,
         spec="",
-        trigger=TRIGGER,
+        trigger=runs.EXTRA,
         origin=head.id,
         created=time.time(),
         ticket=whose.ticket,

@@ -13,6 +13,7 @@ from palmette.domain.values import Json
 from palmette.store.columns import number
 from palmette.store.conditions import METRICS, SIZES, known_as, task_name
 from palmette.store.database import Store
+from palmette.store.runs import LISTED
 from palmette.store.schema import artifacts, runs, settings, summaries, tags, tasks
 
 #: of the newest runs, how many tell which names are in use
@@ -77,8 +78,10 @@ def _beside(connection: Connection, ids: Collection[str], field: Field) -> Mappi
 
 def names(store: Store, project: str, algorithm: str = "") -> tuple[str, ...]:
     """The config fields, metrics and steps of the newest runs, as a query names them."""
-    own = (runs.c.project == project) & ((runs.c.algorithm == algorithm) if algorithm else runs.c.id.is_not(None))
-    recent = select(runs.c.id).where(own).order_by(runs.c.created.desc()).limit(_RECENT)
+    own = (runs.c.algorithm == algorithm) if algorithm else runs.c.id.is_not(None)
+    recent = (
+        select(runs.c.id).where(runs.c.project == project, LISTED, own).order_by(runs.c.created.desc()).limit(_RECENT)
+    )
     with store.read() as connection:
         ids = connection.execute(recent).scalars().all()
         found = set()
@@ -110,7 +113,7 @@ def used(store: Store, project: str, field: Field, most: int = 50) -> tuple[str,
         "ticket": runs.c.ticket,
         "trigger": runs.c.trigger,
     }
-    newest = select(runs.c.id).where(runs.c.project == project).order_by(runs.c.created.desc()).limit(_RECENT)
+    newest = select(runs.c.id).where(runs.c.project == project, LISTED).order_by(runs.c.created.desc()).limit(_RECENT)
     with store.read() as connection:
         ids = connection.execute(newest).scalars().all()
         query: Any

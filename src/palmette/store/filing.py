@@ -64,7 +64,7 @@ def get(store: Store, id: str) -> Run | None:
 
 def page(store: Store, wanted: Slice, *, project: str = "") -> Page[Run]:
     """A part of the list of all runs, or of a project's. Their environments come without their pins."""
-    within = (table.c.project == project,) if project else ()
+    within = (runs.LISTED, *((table.c.project == project,) if project else ()))
     with store.read() as connection:
         found = listing.page(connection, LISTED, wanted, *within)
         items = tuple(runs.loaded(connection, found.items, pins=False))

@@ -16,7 +16,10 @@ from typing import Final
 _RECENT: Final = 100
 _PATIENCE: Final = 0.05
 
-_NEWEST: Final = "SELECT id FROM runs WHERE project = :project ORDER BY created DESC, id DESC LIMIT :recent"
+_NEWEST: Final = (
+    "SELECT id FROM runs WHERE project = :project AND \"trigger\" <> 'comparison' "
+    "ORDER BY created DESC, id DESC LIMIT :recent"
+)
 #: what is asked for → how; of the names of a project, or of something that has a name itself
 QUERIES: Final = {
     "algorithm": "SELECT DISTINCT algorithm FROM runs WHERE id IN ({newest})",

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from sqlalchemy import delete, literal_column, select
+from sqlalchemy import Connection, delete, literal_column, select
 
 from palmette.domain.states import RunState
 from palmette.store import leases
@@ -14,7 +14,8 @@ from palmette.store import promotions as aliases
 from palmette.store.columns import plain
 from palmette.store.database import Store
 from palmette.store.leases import Holder
-from palmette.store.schema import artifacts, collected, promotions, runs, schedules, tags, versions
+from palmette.store.runs import LISTED
+from palmette.store.schema import artifacts, collected, extras, promotions, runs, schedules, tags, versions
 from palmette.store.statements import insert_new
 
 _FINAL = [state.value for state in RunState if state.final]
@@ -62,12 +63,12 @@ def candidates(store: Store, project: str) -> tuple[Candidate, ...]:
         runs.c.epoch,
         (runs.c.note != "").label("noted"),
     )
-    query = select(*wanted).where(runs.c.project == project).order_by(runs.c.created.desc(), runs.c.id.desc())
+    query = select(*wanted).where(runs.c.project == project, LISTED).order_by(runs.c.created.desc(), runs.c.id.desc())
     with store.read() as connection:
         marks: dict[str, set[str]] = {}
         for run, tag in connection.execute(select(tags.c.run, tags.c.tag)):
             marks.setdefault(run, set()).add(tag)
-        origins = set(connection.execute(select(runs.c.origin).where(runs.c.origin != "").distinct()).scalars())
+        origins = set(connection.execute(select(runs.c.origin).where(runs.c.origin != "", LISTED).distinct()).scalars())
         gone = set(connection.execute(select(collected.c.run)).scalars())
         promoted = set(connection.execute(select(promotions.c.run).distinct()).scalars())
         return tuple(
@@ -91,7 +92,8 @@ def candidates(store: Store, project: str) -> tuple[Candidate, ...]:
 def delete_runs(store: Store, chosen: Mapping[str, int]) -> tuple[str, ...]:
     """Delete runs whose epoch is still the one given here, with all that the store knows of them; those that went.
 
-    One that somebody has taken up or promoted in the meantime stays.
+    One that somebody has taken up or promoted in the meantime stays. What was executed for a comparison goes as soon as
+    one of the two runs has gone.
     """
     gone: list[str] = []
     for names in _chunks(chosen):
@@ -101,7 +103,16 @@ def delete_runs(store: Store, chosen: Mapping[str, int]) -> tuple[str, ...]:
             found = sorted({*found} - aliases.promoted(connection, found))
             connection.execute(delete(runs).where(runs.c.id.in_(found)))
         gone += found
+    stray = runs.c.id.not_in(select(extras.c.run))
+    with store.write() as connection:
+        connection.execute(delete(runs).where(~LISTED, runs.c.state.in_(_FINAL), stray))
     return tuple(gone)
+
+
+def _with_extras(connection: Connection, names: Collection[str]) -> frozenset[str]:
+    """These runs, and those that were executed for comparisons of them."""
+    rows = connection.execute(select(runs.c.id, runs.c.origin).where(~LISTED)).all() if names else ()
+    return frozenset(names) | {row.id for row in rows if row.origin in names}
 
 
 def collect(store: Store, chosen: Collection[str], rule: str, time: float) -> None:
@@ -111,7 +122,7 @@ def collect(store: Store, chosen: Collection[str], rule: str, time: float) -> No
         with store.write() as connection:
             query = select(runs.c.id).where(runs.c.id.in_(names), runs.c.state.in_(_FINAL)).with_for_update()
             over = connection.execute(query).scalars().all()
-            going = sorted({*over} - aliases.promoted(connection, over))
+            going = sorted(_with_extras(connection, {*over} - aliases.promoted(connection, over)))
             rows = [{"run": run, "time": time, "rule": plain(rule)} for run in going]
             if rows:
                 connection.execute(insert_new(collected), rows)
@@ -127,7 +138,6 @@ def collection(store: Store, run: str) -> Collected | None:
 def needed(store: Store, *, without: Collection[str] = (), deleted: Collection[str] = ()) -> frozenset[str]:
     """The digests of all bytes that runs of any project, versions of pipelines and recurring runs refer to, as they
     would be if the artifacts of the runs `without` were not kept, and the runs `deleted` were not there."""
-    ignored, absent = frozenset(without) | frozenset(deleted), frozenset(deleted)
     of_tasks = (
         select(artifacts.c.run, artifacts.c.digest)
         .outerjoin(collected, collected.c.run == artifacts.c.run)
@@ -135,6 +145,8 @@ def needed(store: Store, *, without: Collection[str] = (), deleted: Collection[s
         .distinct()
     )
     with store.read() as connection:
+        absent = _with_extras(connection, deleted)
+        ignored = _with_extras(connection, without) | absent
         found = {row.digest for row in connection.execute(of_tasks) if row.run not in ignored}
         for row in connection.execute(select(runs.c.id, runs.c.spec, runs.c.git_diff)):
             if row.id not in absent:
@@ -147,8 +159,9 @@ def needed(store: Store, *, without: Collection[str] = (), deleted: Collection[s
 def bundles(store: Store, *, deleted: Collection[str] = ()) -> frozenset[str]:
     """The digests of the bundles that runs of any project are executed from, without the runs `deleted`."""
     with store.read() as connection:
-        rows = connection.execute(select(runs.c.id, runs.c.bundle).where(runs.c.bundle != ""))
-        return frozenset(row.bundle for row in rows if row.id not in deleted)
+        rows = connection.execute(select(runs.c.id, runs.c.bundle).where(runs.c.bundle != "")).all()
+        absent = _with_extras(connection, deleted)
+        return frozenset(row.bundle for row in rows if row.id not in absent)
 
 
 def known(store: Store) -> Mapping[str, float | None]:

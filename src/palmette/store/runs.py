@@ -27,6 +27,10 @@ from palmette.store.statements import begins, insert_new
 #: The fewest characters of an id by which a run can be named.
 SHORTEST: Final = 4
 
+#: How runs come about that were executed for a comparison: they belong to it, and are listed nowhere.
+EXTRA: Final = "comparison"
+LISTED: Final = runs.c.trigger != EXTRA
+
 #: How many rows one query asks details for.
 _CHUNK: Final = 500
 
@@ -176,7 +180,7 @@ def note(store: Store, run: str, text: str) -> None:
 
 def _resolve(connection: Connection, reference: str, project: str) -> Row[Any]:
     within = select(runs) if not project else select(runs).where(runs.c.project == project)
-    newest = within.order_by(*_NEWEST).limit(1)
+    newest = within.where(LISTED).order_by(*_NEWEST).limit(1)
     for query in (within.where(runs.c.id == reference), newest.where(runs.c.algorithm == reference)):
         if (row := connection.execute(query).first()) is not None:
             return row
@@ -204,7 +208,7 @@ def _ambiguous(reference: str, matches: Sequence[Row[Any]]) -> NotFound:
 
 
 def _unknown(connection: Connection, reference: str, within: Select[Any]) -> NotFound:
-    found = within.subquery()
+    found = within.where(LISTED).subquery()
     algorithms = list(connection.execute(select(found.c.algorithm).distinct().limit(1000)).scalars())
     recent = select(found.c.id).order_by(found.c.created.desc()).limit(1000)
     close = get_close_matches(reference, [*algorithms, *connection.execute(recent).scalars(), "last"], n=5, cutoff=0.5)
@@ -218,7 +222,7 @@ def _unknown(connection: Connection, reference: str, within: Select[Any]) -> Not
 
 
 def _filtered(where: Filter, dialect: str) -> Select[Any]:
-    query = select(runs)
+    query = select(runs).where(LISTED)
     exact = {
         "project": where.project,
         "algorithm": where.algorithm,

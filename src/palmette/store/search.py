@@ -74,7 +74,7 @@ class _Search:
         self._dialect = connection.dialect.name
         self._lite = self._dialect == "sqlite"
         self._condition = condition(query.where, self._dialect)
-        self._within = (runs.c.project == project) if project else true()
+        self._within = and_(runs.c.project == project if project else true(), stored.LISTED)
         if not self._lite:
             # Its compiler takes longer than a search.
             connection.execute(select(func.set_config("jit", "off", True)))
