@@ -26,6 +26,8 @@ class Detail:
     curves: Mapping[str, tuple[MetricPoint, ...]] = field(default_factory=dict)
     #: nobody drives it though it is not over: `palmette resume` continues it
     interrupted: bool = False
+    #: what it was promoted to and is now: "tumour@production"
+    aliases: tuple[str, ...] = ()
 
     def task(self, name: str) -> TaskRecord | None:
         """The task of that name; the step's own spelling and the pipeline's both do."""

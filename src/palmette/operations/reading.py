@@ -21,7 +21,7 @@ from palmette.errors import NotFound, UsageError
 from palmette.operations import outside
 from palmette.operations.details import Detail, alike, shown, telling
 from palmette.operations.home import Home, interrupted
-from palmette.store import metrics, retention, tasks
+from palmette.store import metrics, promotions, retention, tasks
 from palmette.store import runs as stored_runs
 
 #: seconds between two looks at a log that is followed
@@ -45,6 +45,11 @@ def detail(home: Home, run: Run) -> Detail:
         metrics=metrics.last(home.store, run.id),
         curves=_curves(home, run),
         interrupted=interrupted(run),
+        aliases=tuple(
+            each.name
+            for each in promotions.current(home.store, project=run.project, algorithm=run.algorithm)
+            if each.run == run.id
+        ),
     )
 
 

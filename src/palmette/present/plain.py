@@ -16,6 +16,7 @@ def detail(known: Detail) -> dict[str, Json]:
     """One run with everything: what `run --json` and `show --json` print."""
     return {
         **_run(known.run, interrupted=known.interrupted),
+        "aliases": list(known.aliases),
         "metrics": {name: finite(value) for name, value in known.metrics.items()},
         "curves": {
             name: [{"step": point.step, "value": finite(point.value), "time": instant(point.time)} for point in points]

@@ -156,6 +156,7 @@ def _facts(detail: Detail, now: float) -> Table:
     facts = {
         "started": f"{words.moment(run.started or run.created)}{'' if detail.interrupted else took}",
         "origin": run.description if run.imported else "",
+        "alias": ", ".join(detail.aliases),
         "preset": run.preset,
         "code": git,
         "bundle": run.bundle[:12],
