@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import assert_never
 
@@ -80,25 +80,23 @@ class Choice:
     @property
     def sentence(self) -> str:
         """How it was found, without a full stop."""
-        target, start = self.line.target, self.line.start.value
+        target, kind = self.line.target, f"{self.alias} run" if self.alias else "run"
         match self.rule:
             case Rule.PINNED:
                 return "pinned baseline"
-            case Rule.NEAREST if self.distance:
-                plural = "" if self.distance == 1 else "s"
-                return f"nearest run on {target}, {self.distance} commit{plural} before the {start}"
             case Rule.NEAREST:
-                return f"run of the {start} on {target}"
+                return f"nearest {kind} on {target}, {_before(self.line.start, self.distance or 0)}"
             case Rule.NEWEST:
-                return f"newest run on {target}, as no commit before it has one"
+                known = "no commit before it has one" if self.line.commits else "it is not known where this one left it"
+                return f"newest {kind} on {target}, as {known}"
             case Rule.NAMED:
                 return "the run that was named"
             case Rule.ALIAS:
                 return f"the run that {self.alias} is"
             case Rule.PREVIOUS:
-                return "the run before it, as there is no repository"
+                return f"the {kind} before it, as there is no repository"
             case Rule.NONE:
-                return f"no run on {target} to compare with"
+                return f"no {kind} on {target} to compare with" if target else f"no {kind} before it to compare with"
             case _:
                 assert_never(self.rule)
 
@@ -110,6 +108,8 @@ class Choice:
             "target": self.line.target,
             "start": self.line.start.value,
             "distance": self.distance,
+            "alias": self.alias or None,
+            "sentence": self.sentence,
             "same_data": self.same_data,
             "shallow": self.line.shallow,
             "passed_over": [
@@ -119,17 +119,69 @@ class Choice:
         }
 
 
-def choose(head: Candidate, line: Line, candidates: Sequence[Candidate], pinned: Candidate | None = None) -> Choice:
+def choose(
+    head: Candidate,
+    line: Line,
+    candidates: Sequence[Candidate],
+    pinned: Candidate | None = None,
+    *,
+    remarks: tuple[str, ...] = (),
+    alias: str = "",
+) -> Choice:
     """Choose the baseline of a run: the pinned one; else of the nearest commit of the line that has a fitting run, on
-    the head's data if one is, else the newest; else the newest fitting run of the target branch."""
-    remarks = tuple(_remarks(line))
-    others = [each for each in candidates if each.run != head.run]
+    the head's data if one is, else the newest; else the newest fitting run of the target branch. With an `alias`, the
+    runs are that algorithm's."""
     if pinned is not None and pinned.run != head.run:
-        return Choice(
-            run=pinned.run, rule=Rule.PINNED, line=line, distance=_place(line, pinned), same_data=_same(head, pinned)
-        )
+        return given(head, line, pinned, Rule.PINNED)
     if pinned is not None:
         remarks = ("the pinned baseline is this very run", *remarks)
+    remarks = (*remarks, *_remarks(line))
+    wanted = replace(head, algorithm=alias or head.algorithm)
+    found = _chosen(wanted, line, [each for each in candidates if each.run != head.run], remarks)
+    return replace(found, alias=alias)
+
+
+def given(
+    head: Candidate,
+    line: Line,
+    baseline: Candidate,
+    rule: Rule,
+    *,
+    remarks: tuple[str, ...] = (),
+    alias: str = "",
+    passed_over: tuple[PassedOver, ...] = (),
+) -> Choice:
+    """The choice of a run that no walk has found: what is unusual about it is said."""
+    of = replace(head, algorithm=baseline.algorithm)
+    reason = _unfit(of, baseline)
+    if rule is Rule.PREVIOUS and baseline.overrides:
+        reason = ""
+    odd = (f"the baseline is no usual one: {reason}",) if reason else ()
+    itself = ("it is compared with itself",) if baseline.run == head.run else ()
+    return Choice(
+        run=baseline.run,
+        rule=rule,
+        line=line,
+        distance=_place(line, baseline),
+        same_data=_same(head, baseline),
+        passed_over=passed_over,
+        remarks=(*remarks, *itself, *odd),
+        alias=alias,
+    )
+
+
+def previous(head: Candidate, line: Line, candidates: Sequence[Candidate], *, remarks: tuple[str, ...] = ()) -> Choice:
+    """The choice where there is no repository: the newest earlier run that succeeded, with whatever settings."""
+    earlier = [each for each in candidates if each.created <= head.created and each.run != head.run]
+    best = max((each for each in earlier if each.succeeded), key=lambda each: (each.created, each.run), default=None)
+    since = [each for each in earlier if best is None or each.created > best.created]
+    passed = tuple(_passed(head, since))
+    if best is None:
+        return Choice(run="", rule=Rule.NONE, line=line, passed_over=passed, remarks=remarks)
+    return given(head, line, best, Rule.PREVIOUS, passed_over=passed, remarks=remarks)
+
+
+def _chosen(head: Candidate, line: Line, others: Sequence[Candidate], remarks: tuple[str, ...]) -> Choice:
     passed: list[PassedOver] = []
     for distance, commit in enumerate(line.commits):
         there = [each for each in others if each.commit == commit]
@@ -204,8 +256,23 @@ def _place(line: Line, candidate: Candidate) -> int | None:
     return line.commits.index(candidate.commit) if candidate.commit in line.commits else None
 
 
+def _before(start: Start, distance: int) -> str:
+    """How far from the head's place a commit is, in words."""
+    plural = "" if distance == 1 else "s"
+    match start:
+        case Start.FIRST_PARENT:
+            return "1 commit before this one" if not distance else f"{distance + 1} commits before this one"
+        case Start.COMMIT:
+            return f"{distance} commit{plural} before this one's" if distance else "of the same commit"
+        case _:
+            return f"{distance} commit{plural} before the {start.value}" if distance else f"at the {start.value}"
+
+
 def _remarks(line: Line) -> Iterator[str]:
     if line.start is Start.NONE:
         yield f"no commit is known at which this branch left {line.target}"
+    yield from line.remarks
     if line.shallow:
-        yield f"this clone is shallow: only {len(line.commits)} commits of {line.target} are known"
+        known = f"only {len(line.commits)} commits of {line.target} are" if len(line.commits) > 1 else "only one commit"
+        known = known if len(line.commits) > 1 else f"{known} of {line.target} is" if line.commits else "no commit is"
+        yield f"this clone is shallow: {known} known"

@@ -1,0 +1,178 @@
+"""Which run a run is compared with: the facts that the rule asks for, from the store and the repository at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from palmette.comparison import baseline as rule
+from palmette.comparison.baseline import Candidate, Choice, Rule
+from palmette.domain.lines import Commit, Line, Start
+from palmette.domain.run import Run
+from palmette.domain.states import RunState
+from palmette.errors import NotFound
+from palmette.operations import lines
+from palmette.operations.home import Home
+from palmette.store import candidates, commits, pins, promotions, runs
+from palmette.store.candidates import Standing, Wanted
+
+#: what parts an algorithm from an alias
+_SIGN = promotions.SIGN
+#: the target of a run from before it was remembered, where there is no repository either
+_USUAL = "main"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shown:
+    """A run, its baseline, and how that was found."""
+
+    head: Run
+    #: None where there is none
+    baseline: Run | None
+    choice: Choice
+
+
+def show(home: Home, ref: str, line: Line | None = None, named: str | None = None) -> Shown:
+    """What a run is compared with, by which rule, and what was passed over. `line` is where its commit stands in the
+    repository at hand; without one, what the run remembers counts."""
+    head = runs.get(home.store, ref, project=home.project)
+    choice = choose(home, head, line, named)
+    return Shown(head=head, baseline=runs.get(home.store, choice.run) if choice.run else None, choice=choice)
+
+
+def choose(home: Home, head: Run, line: Line | None, named: str | None = None) -> Choice:
+    """The run that a run is compared with: the one that is named (a run, ALGORITHM@ALIAS, or an algorithm whose runs
+    are looked at instead of its own), else the pinned one, else by the rule. Without a line, what the run remembers of
+    its place counts. NotFound if what is named is not there."""
+    placed = _settled(home, head, line)
+    me = _candidate(candidates.standing(home.store, head.id), head)
+    if named is not None:
+        return _named(home, head, me, placed, named)
+    pin = pins.of(home.store, head)
+    pinned = candidates.standing(home.store, pin.run) if pin else None
+    if pinned and pinned.run != head.id:
+        return rule.choose(me, placed, (), _candidate(pinned))
+    remarks: tuple[str, ...] = ("the pinned baseline is this very run",) if pinned else ()
+    algorithm, sign, alias = head.fork.against.partition(_SIGN)
+    if sign:
+        now = promotions.current(home.store, project=head.project, algorithm=algorithm, alias=alias)
+        found = candidates.standing(home.store, now[0].run) if now else None
+        if found and found.run != head.id:
+            return rule.given(me, placed, _candidate(found), Rule.ALIAS, alias=head.fork.against, remarks=remarks)
+        remarks += (f"{head.fork.against} is " + ("this very run" if found else "no run yet"),)
+    if not line and not head.git.commit and not head.git.branch and algorithm in ("", head.algorithm):
+        return _previous(home, head, me, placed, remarks)
+    return _walked(home, head, me, placed, algorithm, remarks=remarks)
+
+
+def _named(home: Home, head: Run, me: Candidate, line: Line, named: str) -> Choice:
+    try:
+        found = runs.get(home.store, named, project=head.project)
+    except NotFound:
+        if not candidates.known(home.store, head.project, named):
+            raise
+        found = None
+    if found is None or (found.id != named and found.algorithm == named):
+        return _walked(home, head, me, line, named)
+    standing = _candidate(candidates.standing(home.store, found.id), found)
+    alias = named if _SIGN in named else ""
+    return rule.given(me, line, standing, Rule.ALIAS if alias else Rule.NAMED, alias=alias)
+
+
+def _walked(
+    home: Home, head: Run, me: Candidate, line: Line, algorithm: str, *, remarks: tuple[str, ...] = ()
+) -> Choice:
+    """By the rule, among the runs of this algorithm, or of the head's own."""
+    other = algorithm if algorithm != head.algorithm else ""
+    wanted = Wanted(project=head.project, algorithm=other or head.algorithm, preset=head.preset, head=head.id)
+    found = candidates.nearest(home.store, wanted, line.commits)
+    if not any(_fits(each) for each in found):
+        found += candidates.newest(home.store, wanted, line.target)
+    every = tuple({each.run: _candidate(each) for each in found}.values())
+    return rule.choose(me, line, every, remarks=remarks, alias=other)
+
+
+def _fits(standing: Standing) -> bool:
+    return standing.succeeded and not standing.overrides and not standing.dirty
+
+
+def _previous(home: Home, head: Run, me: Candidate, line: Line, remarks: tuple[str, ...]) -> Choice:
+    """The run before it, where nothing is known of commits."""
+    wanted = Wanted(project=head.project, algorithm=head.algorithm, preset=head.preset, head=head.id)
+    found = [_candidate(each) for each in candidates.previous(home.store, wanted, head.created)]
+    return rule.previous(me, line, found, remarks=remarks)
+
+
+def _candidate(standing: Standing | None, run: Run | None = None) -> Candidate:
+    """A run as the rule takes it; one that is not in the store as it is given."""
+    if standing is not None:
+        return Candidate(
+            run=standing.run,
+            algorithm=standing.algorithm,
+            preset=standing.preset,
+            commit=standing.commit,
+            branch=standing.branch,
+            created=standing.created,
+            succeeded=standing.succeeded,
+            overrides=standing.overrides,
+            dirty=standing.dirty,
+            data=standing.data,
+        )
+    if run is None:
+        raise NotFound("the run was deleted in the meantime")
+    return Candidate(
+        run=run.id,
+        algorithm=run.algorithm,
+        preset=run.preset,
+        commit=run.git.commit,
+        branch=run.git.branch,
+        created=run.created,
+        succeeded=run.state is RunState.SUCCEEDED,
+        dirty=run.git.dirty,
+    )
+
+
+# The line
+
+
+def _settled(home: Home, head: Run, line: Line | None) -> Line:
+    """The line that is walked: the repository's, unless the run remembers more than that knows."""
+    kept = _kept(home, head)
+    if line is None:
+        return kept
+    asked = kept.start is Start.DIFF_BASE and line.start is not Start.DIFF_BASE
+    if kept.start is not Start.NONE and (line.start is Start.NONE or asked):
+        where = f"where it left {kept.target} was recorded with the run"
+        return replace(kept, remarks=(*line.remarks, where, *kept.remarks))
+    if not line.shallow or not line.commits:
+        return line
+    further = commits.walk(home.store, head.project, line.commits[-1])
+    return replace(line, commits=(*line.commits[:-1], *_names(further, line.commits[-1])))
+
+
+def _kept(home: Home, head: Run) -> Line:
+    """The line that the run remembers; else that of another run of its commit."""
+    fork, remarks = head.fork, list[str]()
+    if fork.start is Start.NONE and head.git.commit:
+        other = candidates.fork(home.store, head)
+        if other.start is not Start.NONE:
+            fork = other
+            remarks.append("where it stood is known from another run of its commit")
+    own = lines.on_target(fork.start)
+    if fork.start is Start.NONE:
+        return Line(target=fork.target or (_USUAL if head.git.commit or head.git.branch else ""), start=fork.start)
+    start, first = fork.start, fork.commit
+    if own:
+        start, first = (Start.COMMIT if lines.more(head) else Start.FIRST_PARENT), head.git.commit
+    names = _names(commits.walk(home.store, head.project, first), first) if first else ()
+    if start is Start.FIRST_PARENT:
+        names = names[1:] or ((fork.commit,) if fork.commit not in ("", first) else ())
+    if fork.shallow:
+        plural = "commit is" if len(names) == 1 else "commits are"
+        remarks.append(f"it was run from a shallow clone: {len(names)} {plural} known of {fork.target}")
+    return Line(target=fork.target, start=start, commits=names, remarks=tuple(remarks))
+
+
+def _names(history: tuple[Commit, ...], first: str) -> tuple[str, ...]:
+    """The names of commits, and that of the one before them, which nobody told of; at least the first one."""
+    last = history[-1].parent if history else ""
+    return (*(each.sha for each in history), *([last] if last else [])) or (first,)

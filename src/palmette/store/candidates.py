@@ -1,0 +1,232 @@
+"""Runs that may be a baseline, found by few queries however many runs there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, not_, select, tuple_
+
+from palmette.domain import wire
+from palmette.domain.lines import Fork, Start
+from palmette.domain.run import Run, Source
+from palmette.domain.states import RunState
+from palmette.domain.values import digest
+from palmette.store.columns import decode, encode
+from palmette.store.database import Store
+from palmette.store.schema import artifacts, parameters, runs, settings, tasks
+
+#: what was executed for a comparison is nobody's baseline
+_COMPARISON: Final = "comparison"
+_MORE: Final = (Source.OVERRIDE.value, Source.FILE.value)
+#: commits that are asked about first, and at once: the nearest usually has a run
+_NEAR: Final = (8, 500)
+#: runs that are looked at: fitting ones of some commits; unfit ones that are named; those without a branch
+_FITTING, _UNFIT, _DETACHED = 1_000, 50, 200
+
+_COLUMNS: Final = (
+    *(runs.c.id, runs.c.algorithm, runs.c.preset, runs.c.state, runs.c.git_commit, runs.c.git_branch),
+    *(runs.c.git_dirty, runs.c.created, runs.c.fork),
+)
+_NEWEST: Final = (runs.c.created.desc(), runs.c.id.desc())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Whose runs may be the baseline of which one."""
+
+    project: str
+    algorithm: str
+    preset: str
+    #: the run that is not to be found: the head itself
+    head: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A run as a rule sees it."""
+
+    run: str
+    algorithm: str
+    preset: str
+    commit: str
+    #: where it was made; the target branch for one that was made there without a name, in a detached checkout
+    branch: str
+    created: float
+    succeeded: bool
+    #: names of the config fields that were overridden
+    overrides: tuple[str, ...] = ()
+    dirty: bool = False
+    #: digest over the outputs of its source steps; empty where it is not known
+    data: str = ""
+
+
+def nearest(store: Store, wanted: Wanted, commits: Sequence[str]) -> tuple[Standing, ...]:
+    """The runs of the first of these commits that has a fitting one, and of those before it the unfit ones, by which
+    the walk has passed."""
+    with store.read() as connection:
+        place, found = len(commits), list[Row[Any]]()
+        start = 0
+        for size in _NEAR:
+            near = commits[start : start + size]
+            start += size
+            rows = _rows(connection, _fitting(wanted).where(_at(near)).limit(_FITTING)) if near else []
+            if rows:
+                place = min(commits.index(row.git_commit) for row in rows)
+                found = [row for row in rows if row.git_commit == commits[place]]
+                break
+        passed = commits[: place + 1]
+        if passed:
+            found += _rows(connection, _unfit(wanted).where(_at(passed)).limit(_UNFIT))
+        return _standings(connection, found)
+
+
+def newest(store: Store, wanted: Wanted, branch: str) -> tuple[Standing, ...]:
+    """The newest fitting run of a branch, and the unfit ones that are newer."""
+    with store.read() as connection:
+        found = _rows(connection, _fitting(wanted).where(runs.c.git_branch == branch).limit(1))
+        bare = _fitting(wanted).where(runs.c.git_branch == "", runs.c.git_commit != "").limit(_DETACHED)
+        found += [row for row in _rows(connection, bare) if _branch(row) == branch][:1]
+        unfit = _unfit(wanted).where(runs.c.git_branch == branch)
+        if found:
+            unfit = unfit.where(runs.c.created > max(row.created for row in found))
+        found += _rows(connection, unfit.limit(_UNFIT))
+        return _standings(connection, found)
+
+
+def previous(store: Store, wanted: Wanted, created: float) -> tuple[Standing, ...]:
+    """The newest run before this one that succeeded, whatever its settings, and what failed since."""
+    before = tuple_(runs.c.created, runs.c.id) < tuple_(created, wanted.head)
+    succeeded = runs.c.state == RunState.SUCCEEDED.value
+    with store.read() as connection:
+        every = _of(wanted).where(before, runs.c.preset == wanted.preset)
+        found = _rows(connection, every.where(succeeded).limit(1))
+        failed = every.where(not_(succeeded))
+        if found:
+            failed = failed.where(runs.c.created > found[0].created)
+        return _standings(connection, [*found, *_rows(connection, failed.limit(_UNFIT))])
+
+
+def standing(store: Store, run: str) -> Standing | None:
+    """A run as a rule sees it; None if there is none with this id."""
+    with store.read() as connection:
+        found = _standings(connection, _rows(connection, select(*_COLUMNS).where(runs.c.id == run)))
+        return found[0] if found else None
+
+
+def known(store: Store, project: str, algorithm: str) -> bool:
+    """Whether there are runs of an algorithm."""
+    query = select(runs.c.id).where(runs.c.algorithm == algorithm, runs.c.trigger != _COMPARISON)
+    query = query.where(runs.c.project == project) if project else query
+    with store.read() as connection:
+        return connection.execute(query.limit(1)).first() is not None
+
+
+def fork(store: Store, run: Run) -> Fork:
+    """Where another run of the same commit stood, for one of which that is not known."""
+    query = select(runs.c.fork).where(runs.c.git_commit == run.git.commit, runs.c.project == run.project)
+    with store.read() as connection:
+        for text in connection.execute(query.where(runs.c.fork != "").order_by(*_NEWEST).limit(20)).scalars():
+            found = wire.load(Fork, decode(text))
+            if found.start is not Start.NONE:
+                return found
+    return Fork()
+
+
+def data(store: Store, ids: Collection[str]) -> dict[str, str]:
+    """Digests over what the source steps of runs gave, importers included: equal for equal data. A run whose source
+    steps gave nothing is left out."""
+    with store.read() as connection:
+        return _data(connection, ids)
+
+
+# Queries
+
+
+def _of(wanted: Wanted) -> Select[Any]:
+    query = select(*_COLUMNS).where(runs.c.algorithm == wanted.algorithm, runs.c.project == wanted.project)
+    return query.where(runs.c.trigger != _COMPARISON, runs.c.id != wanted.head).order_by(*_NEWEST)
+
+
+def _fits(wanted: Wanted) -> ColumnElement[bool]:
+    more = exists().where(settings.c.run == runs.c.id, settings.c.source.in_(_MORE))
+    return and_(
+        *(runs.c.preset == wanted.preset, runs.c.state == RunState.SUCCEEDED.value),
+        *(not_(runs.c.git_dirty), not_(more)),
+    )
+
+
+def _fitting(wanted: Wanted) -> Select[Any]:
+    return _of(wanted).where(_fits(wanted))
+
+
+def _unfit(wanted: Wanted) -> Select[Any]:
+    return _of(wanted).where(not_(_fits(wanted)))
+
+
+def _at(commits: Sequence[str]) -> ColumnElement[bool]:
+    return runs.c.git_commit.in_(commits)
+
+
+def _rows(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
+    return list(connection.execute(query).all())
+
+
+def _standings(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Standing, ...]:
+    ids = [row.id for row in rows]
+    overrides: dict[str, list[str]] = defaultdict(list)
+    query = select(settings.c.run, settings.c.name).where(settings.c.run.in_(ids), settings.c.source.in_(_MORE))
+    for each in connection.execute(query.order_by(settings.c.run, settings.c.position)):
+        overrides[each.run].append(each.name)
+    digests = _data(connection, ids)
+    return tuple(
+        Standing(
+            run=row.id,
+            algorithm=row.algorithm,
+            preset=row.preset,
+            commit=row.git_commit,
+            branch=_branch(row),
+            created=row.created,
+            succeeded=row.state == RunState.SUCCEEDED.value,
+            overrides=tuple(overrides[row.id]),
+            dirty=row.git_dirty,
+            data=digests.get(row.id, ""),
+        )
+        for row in rows
+    )
+
+
+def _branch(row: Row[Any]) -> str:
+    if row.git_branch or not row.fork:
+        return str(row.git_branch)
+    found = wire.load(Fork, decode(row.fork))
+    return found.target if found.start in (Start.FIRST_PARENT, Start.COMMIT) else ""
+
+
+def _data(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    wanted = list(dict.fromkeys(ids))
+    sources = _sources(connection, wanted)
+    given: dict[str, list[str]] = defaultdict(list)
+    content = case((artifacts.c.digest != "", artifacts.c.digest), else_=artifacts.c.uri).label("content")
+    made = select(artifacts.c.run, artifacts.c.task, content).where(artifacts.c.run.in_(wanted))
+    values = select(parameters.c.run, parameters.c.task, parameters.c.value).where(parameters.c.run.in_(wanted))
+    for query in (made, values):
+        for run, task, found in connection.execute(query):
+            if (run, task) in sources:
+                given[run].append(found)
+    return {run: digest(sorted(found)) for run, found in given.items()}
+
+
+def _sources(connection: Connection, ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Runs and those of their tasks that wait for nothing, neither by themselves nor in a group that does."""
+    query = select(tasks.c.run, tasks.c.name, tasks.c.executor, tasks.c.needs).where(tasks.c.run.in_(ids))
+    rows = connection.execute(query).all()
+    waiting = {(row.run, row.name) for row in rows if row.needs != encode([])}
+
+    def waits(run: str, name: str) -> bool:
+        parts = name.split(".")
+        return any((run, ".".join(parts[:count])) in waiting for count in range(1, len(parts) + 1))
+
+    return {(row.run, row.name) for row in rows if row.executor and not waits(row.run, row.name)}
