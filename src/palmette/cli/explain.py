@@ -1,4 +1,4 @@
-"""The verbs that say what differs and why: `diff`, `why`."""
+"""The verb that says why a step ran: `why`."""
 
 from __future__ import annotations
 
@@ -10,31 +10,7 @@ from palmette.cli.console import show
 from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import comparing
-from palmette.present import differences, reasons
-
-
-@click.command()
-@click.argument("head", default="last")
-@click.argument("baseline", required=False)
-@placed
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@pass_session
-def diff(session: Session, head: str, baseline: str | None, as_json: bool) -> None:
-    """Show what differs between two runs.
-
-    Changes are read from BASELINE to HEAD. HEAD is the newest run where none is named, BASELINE the run that HEAD was
-    made from (by `rerun`, for one), else the one of the same algorithm before it. Only what differs is shown: config,
-    code, environment, data, metrics.
-
-    \b
-      palmette diff
-      palmette diff tumour f3ka
-    """
-    compared = session.place(comparing.diff, head, baseline)
-    if as_json:
-        print_json(differences.plain(compared.comparison))
-    else:
-        show(differences.diff(compared.comparison, time.time(), compared.name))
+from palmette.present import reasons
 
 
 @click.command()

@@ -24,7 +24,7 @@ VERBS: Final = {
     "show": ("palmette.cli.read", "show", "Show everything about a run."),
     "logs": ("palmette.cli.read", "logs", "Print what a run's steps printed."),
     "artifacts": ("palmette.cli.read", "artifacts", "List or fetch what a run's steps made."),
-    "diff": ("palmette.cli.explain", "diff", "Show what differs between two runs."),
+    "diff": ("palmette.cli.diff", "diff", "Say whether a run is better than its baseline, and why."),
     "why": ("palmette.cli.explain", "why", "Say why a step was run again, or was not."),
     "sweeps": ("palmette.cli.sweeps", "list_sweeps", "List sweeps, newest first, with the best point of each."),
     "sweep": ("palmette.cli.sweeps", "sweep", "Show how the points of a sweep did."),

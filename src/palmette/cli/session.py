@@ -63,6 +63,11 @@ class Session:
         there: There = operation("remote").reach(server, self._settled.name if self._settled else "")
         return there
 
+    @property
+    def at_hand(self) -> projects.Project | None:
+        """The project here, if there is one; an error only where nothing can be done without."""
+        return self._settled
+
     @cached_property
     def _settled(self) -> projects.Project | None:
         """The project, if there is one: a server's runs can be looked at from anywhere."""

@@ -46,16 +46,15 @@ def decimals(evidence: Evidence) -> int:
     ends = (evidence.wide.low, evidence.wide.high) if evidence.wide.excludes_zero else ()
     while least < 12 and any(round(abs(end), least) == 0.0 for end in ends):
         least += 1
-    return least
+    shown = [round(value, least) for value in (evidence.head, evidence.baseline, evidence.difference)]
+    # Rounded numbers should still add up, as far as one digit more helps.
+    return least + (abs(shown[0] - shown[1] - shown[2]) > 0.5 * 10.0**-least)
 
 
 def _difference(verdict: MetricVerdict, evidence: Evidence) -> str:
     places = decimals(evidence)
     if evidence.identical:
         return f"{evidence.head:.{places}f}, the same"
-    shown = [round(value, places) for value in (evidence.head, evidence.baseline, evidence.difference)]
-    # Rounded numbers should still add up, as far as one digit more helps.
-    places += abs(shown[0] - shown[1] - shown[2]) > 0.5 * 10.0**-places
     numbers = f"{evidence.baseline:.{places}f} → {evidence.head:.{places}f}, {signed(evidence.difference, places)}"
     if verdict.outcome is Outcome.EQUIVALENT:
         return f"{numbers} (90 % {_interval(evidence.narrow, places)}, within ±{verdict.tolerance:g})"

@@ -26,8 +26,15 @@ class Bound:
     #: "auc is at least 0.95"; the same in every comparison
     demand: str
     outcome: GateOutcome
-    #: what was found: "0.9929", "dropped by 0.002", and why that tells nothing
+    #: "0.9929", "dropped by 0.002"
     found: str
+    #: why that does not let it pass; empty where the numbers say it
+    reason: str = ""
+
+    def told(self, headline: str = "") -> str:
+        """What was found, and why that tells nothing unless the headline has said so."""
+        reason = "" if self.reason and self.reason in headline else self.reason
+        return ": ".join(part for part in (self.found, reason) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +114,7 @@ def bound(gate: Gate, goal: str) -> Bound:
         case _:
             assert_never(gate.kind)
     reason = "" if gate.outcome is GateOutcome.PASSED else gate.reason
-    return Bound(demand=demand, outcome=gate.outcome, found=": ".join(part for part in (value, reason) if part))
+    return Bound(demand=demand, outcome=gate.outcome, found=value, reason=reason)
 
 
 def _drop(value: float | None, goal: str) -> str:

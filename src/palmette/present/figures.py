@@ -109,7 +109,7 @@ def groups(comparison: Comparison) -> Iterator[Group]:
     if found.confusion:
         yield Group(title="confusion", entries=tuple(map(_cell, found.confusion)), most=6)
     if found.flips is not None and found.flips.total:
-        yield Group(title="predictions that changed", entries=(Entry(label=flips(found.flips)),))
+        yield Group(title="predictions that changed", entries=(flips(found.flips),))
     if found.flips is not None and found.flips.listed:
         listed = tuple(
             Entry(label=each.key, before=each.before, after=each.after, aside=f"is {each.label}")
@@ -120,7 +120,7 @@ def groups(comparison: Comparison) -> Iterator[Group]:
         )
 
 
-def flips(found: Flips) -> str:
+def flips(found: Flips) -> Entry:
     """How many predictions changed, and to what effect."""
     parts = [
         f"{count:,} {what}"
@@ -131,7 +131,7 @@ def flips(found: Flips) -> str:
         )
         if count
     ]
-    return f"{words.count(found.total, 'prediction')}: {', '.join(parts)}"
+    return Entry(label=words.count(found.total, "prediction"), aside=", ".join(parts))
 
 
 def _slice(each: SliceValue, comparison: Comparison) -> Entry:

@@ -62,7 +62,7 @@ def _properties(told: Account) -> Mapping[str, str]:
 
 def _gate(suite: Element, told: Account, gate: Bound) -> None:
     case = _case(suite, told, "gates", gate.demand)
-    message = _text(f"{gate.demand}: {gate.found or gate.outcome.value}")
+    message = _text(f"{gate.demand}: {gate.told() or gate.outcome.value}")
     if gate.outcome is GateOutcome.FAILED:
         # GitLab shows the text, others the attribute.
         SubElement(case, "failure", message=message, type="gate").text = message

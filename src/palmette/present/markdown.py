@@ -70,17 +70,15 @@ def _blocks(told: Account, level: int, *, diff: bool, everything: bool) -> Itera
 
 
 def _sentence(text: str) -> str:
-    """With a capital and a full stop, safe where a line begins."""
+    """With a capital and a full stop."""
     shown = prose(text)
     shown = shown[:1].upper() + shown[1:]
-    # Whatever could begin a heading, a list, a quotation or a quick action is no such thing behind this.
-    ended = shown if shown.endswith((".", "…")) else f"{shown}."
-    return ended if shown[:1].isalpha() else f"\u2060{ended}"
+    return shown if shown.endswith((".", "…")) else f"{shown}."
 
 
 def _gates(told: Account) -> str:
     rows = [
-        f"| {MARKS[gate.outcome]} {_bold(gate.outcome)} | {prose(gate.demand)} | {prose(gate.found)} |"
+        f"| {MARKS[gate.outcome]} {_bold(gate.outcome)} | {prose(gate.demand)} | {prose(gate.told(told.headline))} |"
         for gate in told.gates
     ]
     return "\n".join(["| gate | asks that | found |", "| --- | --- | --- |", *rows]) + "\n"

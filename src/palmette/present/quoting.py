@@ -15,6 +15,8 @@ _SIGILS: Final = re.compile(
 )
 #: a ticket of another system, and a commit's digits, which either platform may link
 _TICKET: Final = re.compile(r"\b([A-Z][A-Z0-9_]+-)(?=\d)")
+#: what begins a heading, a list, a rule or a quick action where it begins a line
+_FIRST: Final = re.compile(r"[#+\-=/:>]|\d+[.)]")
 _MARKUP: Final = re.compile(r"[\\`*_\[\]{}|~<>&$^]")
 _ENTITIES: Final = {"<": "&lt;", ">": "&gt;", "&": "&amp;", "|": "&#124;", "$": "&#36;", "^": "&#94;", "\\": "&#92;"}
 #: characters that turn the direction of writing, or are not seen
@@ -31,9 +33,11 @@ def line(text: str, most: int = _MOST) -> str:
 
 
 def prose(text: str, most: int = 600) -> str:
-    """A sentence that may hold users' texts. It may stand anywhere but where a line begins."""
-    apart = _TICKET.sub(rf"\1{_JOINER}", _SIGILS.sub(lambda found: f"{found[0]}{_JOINER}", line(text, most)))
-    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), apart)
+    """A sentence that may hold users' texts. It may stand anywhere, where a line begins as well."""
+    flat = line(text, most)
+    first = _JOINER if _FIRST.match(flat) else ""
+    apart = _TICKET.sub(rf"\1{_JOINER}", _SIGILS.sub(lambda found: f"{found[0]}{_JOINER}", flat))
+    return first + _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), apart)
 
 
 def code(text: str, most: int = _MOST) -> str:

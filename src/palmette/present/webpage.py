@@ -114,7 +114,7 @@ def _numeric(title: str) -> str:
 def _gates(told: Account) -> str:
     rows = [
         f'<tr><td class="fixed {_GATES[gate.outcome]}">{MARKS[gate.outcome]} {gate.outcome.value}</td>'
-        f'<th scope="row">{text(gate.demand)}</th><td>{text(gate.found)}</td></tr>\n'
+        f'<th scope="row">{text(gate.demand)}</th><td>{text(gate.told(told.headline))}</td></tr>\n'
         for gate in told.gates
     ]
     return _table(["gate", "asks that", "found"], rows, "Gates")

@@ -11,7 +11,7 @@ from palmette.domain.values import Json
 from palmette.operations.reading import Given, Line, Stored
 from palmette.operations.searching import Listing
 from palmette.operations.sweeps import Member, Sweep
-from palmette.present import differences, garbage, plain, reasons, sweeps
+from palmette.present import compared, garbage, plain, reasons, sweeps
 from palmette.present.words import instant
 
 
@@ -64,7 +64,8 @@ _FORMS: Final[dict[str, Callable[[Any], Json]]] = {
     "reading.values": _values,
     "reading.named": lambda found: {"name": found.name, **plain.artifact(found.artifact)},
     "reading.logs": _line,
-    "comparing.diff": lambda found: differences.plain(found.comparison),
+    "comparing.diff": compared.plain,
+    "judging.judged": compared.plain,
     "comparing.why": lambda found: [reasons.plain(each) for each in found],
     "canceling.cancel": _canceled,
     "searching.saved": _views,
