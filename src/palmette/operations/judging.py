@@ -1,0 +1,180 @@
+"""From the store to a verdict: which run it is compared with, what is known of the two, and what that concludes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from palmette.comparison.baseline import Choice
+from palmette.comparison.functions import known
+from palmette.comparison.judgement import Question, apart, judge
+from palmette.comparison.pairs import Pair, Unpaired, pair
+from palmette.comparison.sides import Side
+from palmette.comparison.verdict import Verdict
+from palmette.domain.graph import MetricSpec
+from palmette.domain.lines import Line
+from palmette.domain.run import Run
+from palmette.domain.states import RunState, became
+from palmette.operations import baselines, comparing, evaluations, extras, repetitions
+from palmette.operations.comparing import Compared
+from palmette.operations.evaluations import Loaded
+from palmette.operations.extras import Found
+from palmette.operations.home import Home
+from palmette.operations.repetitions import Repetitions
+from palmette.store import runs
+from palmette.store import tasks as stored_tasks
+
+#: the preset by which a run proves that it trains, and no more
+_TOY = "toy"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judged:
+    """A verdict, and the examples that it rests on."""
+
+    verdict: Verdict
+    both: Pair | Unpaired | None = None
+    #: what the runs' own evaluations say, not rescored
+    loaded: tuple[Loaded, Loaded] = (Loaded(), Loaded())
+    #: an extra task might tell more
+    wanting: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Laid:
+    """The examples of the two, side by side as far as that is possible."""
+
+    both: Pair | Unpaired | None
+    loaded: tuple[Loaded, Loaded]
+    #: the two were tested on different examples
+    moved: bool = False
+    #: what was executed for this comparison; None where nothing needed to be
+    found: Found | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def judged(home: Home, head: str, baseline: str | None = None, line: Line | None = None) -> Compared:
+    """Compare a run with the one that was named, or that the rule finds, and conclude. Nothing is executed: what an
+    extra task would tell is not known unless it was executed before."""
+    run = runs.get(home.store, head, project=home.project)
+    choice = baselines.choose(home, run, line, named=baseline)
+    other = runs.get(home.store, choice.run) if choice.run else None
+    laid = comparing.laid(home, run, other)
+    sides = laid.comparison
+    if sides.baseline is None:
+        return replace(laid, choice=choice, verdict=_alone(sides.head, choice))
+    found = concluded(home, sides.head, sides.baseline, choice)
+    return replace(
+        comparing.numbered(home, laid, found.both, *found.loaded),
+        choice=choice,
+        verdict=found.verdict,
+        wanting=found.wanting,
+    )
+
+
+def concluded(home: Home, head: Side, baseline: Side, choice: Choice) -> Judged:
+    """Gather what is known of the declared metrics of two runs, and judge."""
+    questions = [
+        Question(metric=metric, head=head.metrics.get(metric.name), baseline=baseline.metrics.get(metric.name))
+        for metric in head.run.metrics
+    ]
+    unfinished = _unfinished(head.run, "this run") or _unfinished(baseline.run, "the baseline")
+    if unfinished:
+        return Judged(verdict=apart(questions, unfinished, over=head.run.state.final))
+    if _TOY in (head.run.preset, baseline.run.preset):
+        return Judged(verdict=judge(questions, None, toy=True))
+    laid = lay(home, head, baseline)
+    repeated = _repeated(home, head.run, baseline.run, choice.line, moved=laid.moved)
+    verdict = judge([_filled(each, repeated, laid.found) for each in questions], laid.both)
+    told = {metric.name for metric in verdict.metrics if metric.evidence is not None}
+    helps = _moved(laid.both) and len(told) < len(questions)
+    return Judged(
+        verdict=replace(
+            verdict,
+            remarks=(*verdict.remarks, *laid.remarks),
+            hint=f"palmette run {head.run.algorithm} --data-of {baseline.run.id}" if helps else "",
+        ),
+        both=laid.both,
+        loaded=laid.loaded,
+        wanting=helps or any(_own(metric) and metric.name not in told for metric in head.run.metrics),
+    )
+
+
+def lay(home: Home, head: Side, baseline: Side) -> Laid:
+    """Lay the examples of two runs side by side; the baseline's as they were scored again, where that was done."""
+    matched = evaluations.matched(head.tasks, baseline.tasks)
+    loaded = evaluations.load_both(home, matched)
+    both, remarks = _paired(*loaded), matched.remarks
+    moved = _moved(both)
+    if not moved and not any(map(_own, head.run.metrics)):
+        return Laid(both=both, loaded=loaded, remarks=remarks)
+    found = extras.found(home, head.run, baseline.run)
+    after, again = loaded[0].evaluation, found.evaluation
+    if moved and after is not None and again is not None:
+        both = pair(after, again, rescored=True)
+    return Laid(both=both, loaded=loaded, moved=moved, found=found, remarks=(*remarks, *found.remarks))
+
+
+def _alone(head: Side, choice: Choice) -> Verdict:
+    """With nothing to compare, the absolute bounds judge; of a toy run, that its numbers are there."""
+    questions = [Question(metric=each, head=head.metrics.get(each.name), baseline=None) for each in head.run.metrics]
+    unfinished = _unfinished(head.run, "this run")
+    if head.run.preset == _TOY and not unfinished:
+        return replace(judge(questions, None, toy=True), reason=choice.sentence)
+    return apart(questions, unfinished or choice.sentence, alone=True, over=head.run.state.final)
+
+
+def _unfinished(run: Run, name: str) -> str:
+    """Why a run's numbers are none to be compared, as a fragment of a sentence; empty if they are."""
+    if run.state is RunState.SUCCEEDED:
+        return ""
+    return f"{name} {became(run.state)}" if run.state.final else f"{name} is not over"
+
+
+def _paired(head: Loaded, baseline: Loaded) -> Pair | Unpaired:
+    missing = [
+        f"{name} {side.reason}"
+        for name, side in (("this run", head), ("the baseline", baseline))
+        if side.evaluation is None
+    ]
+    if head.evaluation is None or baseline.evaluation is None:
+        return Unpaired(reason=" and ".join(missing))
+    return pair(head.evaluation, baseline.evaluation)
+
+
+def _moved(both: Pair | Unpaired | None) -> bool:
+    """Whether the two were tested on different examples."""
+    return isinstance(both, Unpaired) and both.rescoring_helps
+
+
+def _own(metric: MetricSpec) -> bool:
+    """Whether only the project's own code can compute it."""
+    return bool(metric.of) and not known(metric.of)
+
+
+def _repeated(home: Home, head: Run, baseline: Run, line: Line, *, moved: bool) -> Repetitions:
+    """The repetitions of the two sides. What the change itself tests on other examples is none: its numbers answer
+    another question, whatever the seed."""
+    found = repetitions.gather(home.store, head, baseline, line, [each.name for each in head.metrics])
+    if not moved:
+        return found
+    same = found.alike
+    if same is None or (head.id, baseline.id) == same:
+        return Repetitions()
+    tasks = [stored_tasks.of_run(home.store, run) for run in same]
+    both = _paired(*evaluations.load_both(home, evaluations.matched(*tasks)))
+    return Repetitions() if _moved(both) else replace(found, earlier=())
+
+
+def _filled(question: Question, repeated: Repetitions, found: Found | None) -> Question:
+    """The question with all that is known beside the two numbers; of a baseline that was scored again, its new one."""
+    name = question.metric.name
+    head, baseline, earlier = repeated.of(name)
+    rescored = found is not None and found.evaluation is not None
+    return replace(
+        question,
+        baseline=found.metrics.get(name) if found is not None and rescored else question.baseline,
+        head_seeds=head,
+        baseline_seeds=baseline,
+        earlier=earlier,
+        replicates=found.replicates.get(name) if found is not None else None,
+    )
