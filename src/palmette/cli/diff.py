@@ -11,12 +11,15 @@ from typing import Final
 
 import click
 
-from palmette.cli.console import show
+from palmette.cli.console import show, steps
 from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
+from palmette.domain.run import TaskChanged
+from palmette.domain.states import TaskState
 from palmette.errors import Problem, UsageError
-from palmette.operations import comparing, compiling
+from palmette.operations import answering, compiling
 from palmette.operations.comparing import Compared
+from palmette.operations.watching import Seen
 from palmette.present import compared as comparisons
 from palmette.present import differences, junit, markdown, webpage, words
 
@@ -156,7 +159,14 @@ def diff(
 
 
 def _compared(session: Session, head: str, baseline: str | None) -> Compared:
-    return session.place(comparing.diff, head, baseline)
+    """The whole comparison; what is executed for it is one line on standard error."""
+    with steps() as line:
+
+        def watch(seen: Seen) -> None:
+            if isinstance(seen, TaskChanged) and seen.state is TaskState.RUNNING:
+                line("executing what the comparison asks for", seen.task)
+
+        return answering.compare(session.place, session.at_hand, session.environ, head, baseline, watch=watch)
 
 
 def _rendered(name: str, found: Compared, wanted: _Wanted) -> str:

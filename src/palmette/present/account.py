@@ -166,12 +166,14 @@ def _goal(run: Run, name: str) -> str:
 
 
 def _measures(compared: Compared) -> Iterator[Measure]:
-    """The judged metrics first, the deciding one before all others."""
+    """The judged metrics first, the deciding one before all others. With nothing to compare none is."""
     verdict = compared.verdict
     judged = {metric.name: metric for metric in verdict.metrics} if verdict else {}
     changes = {change.name: change for change in compared.comparison.metrics}
+    alone = compared.comparison.baseline is None
     for name, metric in judged.items():
-        yield figures.judged(metric, changes.get(name))
+        if not (alone and name in changes):
+            yield figures.judged(metric, changes.get(name))
     for name, change in changes.items():
-        if name not in judged:
+        if alone or name not in judged:
             yield figures.bare(change)

@@ -152,7 +152,9 @@ def _metrics(told: Account, *, everything: bool) -> Iterator[RenderableType]:
     shown = told.measures if everything else told.moved
     same = len(told.measures) - len(shown)
     yield Text("\nmetrics", style="dim")
-    if shown:
+    if told.baseline is None:
+        yield _single(shown)
+    elif shown:
         yield _table(shown)
     for each in shown:
         if everything and each.sentence:
@@ -166,6 +168,16 @@ def _metrics(told: Account, *, everything: bool) -> Iterator[RenderableType]:
         )
     if same:
         yield Text(f"  {same:,}{' more' if shown else ''} {'is' if same == 1 else 'are'} the same", style="dim")
+
+
+def _single(shown: Iterable[Measure]) -> Table:
+    """The numbers of a run that stands alone."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
+    for each in shown:
+        table.add_row(Text(f"  {each.name} {each.arrow}".rstrip()), Text(each.after or "—"))
+    return table
 
 
 def _table(shown: Iterable[Measure]) -> Table:

@@ -11,7 +11,7 @@ from palmette.operations.comparing import Compared
 from palmette.present import words
 from palmette.present.account import MARKS, Account, account
 from palmette.present.entries import Entry, Group, Measure
-from palmette.present.quoting import code, fenced, prose
+from palmette.present.quoting import code, fenced, opening, prose
 
 #: outcome → a sign that is seen from afar; the word beside it says the same
 _SIGNS: Final = {
@@ -45,7 +45,7 @@ def _blocks(told: Account, level: int, *, diff: bool, everything: bool) -> Itera
     yield f"{'#' * level} {sign}{code(told.head.algorithm)}: {told.outcome.value if told.outcome else 'not judged'}\n"
     yield f"{_sentence(told.headline)}\n"
     if told.remarks:
-        yield "\n".join(f"- {prose(remark)}" for remark in told.remarks) + "\n"
+        yield "\n".join(f"- {opening(remark)}" for remark in told.remarks) + "\n"
     if told.gates:
         yield _gates(told)
     shown = told.measures if everything else told.moved[:_METRICS]
@@ -71,7 +71,7 @@ def _blocks(told: Account, level: int, *, diff: bool, everything: bool) -> Itera
 
 def _sentence(text: str) -> str:
     """With a capital and a full stop."""
-    shown = prose(text)
+    shown = opening(text)
     shown = shown[:1].upper() + shown[1:]
     return shown if shown.endswith((".", "…")) else f"{shown}."
 
@@ -130,7 +130,7 @@ def _entry(entry: Entry) -> str:
     if entry.before is not None or entry.after is not None:
         parts.append(f"{code(entry.before or '', 60) or '—'} → {code(entry.after or '', 60) or '—'}")
     if entry.aside:
-        parts.append(prose(entry.aside, 200))
+        parts.append((prose if parts[0] else opening)(entry.aside, 200))
     return " ".join(part for part in parts if part)
 
 

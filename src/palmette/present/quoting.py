@@ -33,11 +33,16 @@ def line(text: str, most: int = _MOST) -> str:
 
 
 def prose(text: str, most: int = 600) -> str:
-    """A sentence that may hold users' texts. It may stand anywhere, where a line begins as well."""
+    """A sentence that may hold users' texts. It may stand anywhere but where a line or an item begins."""
     flat = line(text, most)
-    first = _JOINER if _FIRST.match(flat) else ""
     apart = _TICKET.sub(rf"\1{_JOINER}", _SIGILS.sub(lambda found: f"{found[0]}{_JOINER}", flat))
-    return first + _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), apart)
+    return _MARKUP.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), apart)
+
+
+def opening(text: str, most: int = 600) -> str:
+    """The same where a line or an item begins: it is no heading, list, rule or quick action."""
+    shown = prose(text, most)
+    return f"{_JOINER}{shown}" if _FIRST.match(shown) else shown
 
 
 def code(text: str, most: int = _MOST) -> str:
