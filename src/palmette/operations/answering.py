@@ -8,7 +8,7 @@ from dataclasses import replace
 from palmette.domain.lines import Line
 from palmette.domain.run import Run
 from palmette.errors import AccessDenied, Interrupted, PalmetteError, UsageError
-from palmette.operations import attending, extras, judging, lines, reading
+from palmette.operations import attending, between, extras, judging, lines, reading
 from palmette.operations.comparing import Compared
 from palmette.operations.extras import Extra
 from palmette.operations.interrupts import Interrupts
@@ -31,15 +31,19 @@ def compare(
     """Compare a run with the one that was named, or that the rule finds. Extra tasks that tell more are executed where
     the runs are, and watched; one that cannot be leaves a remark, and the comparison as good as it is without."""
     run = _run(place, head)
-    line = _line(project, environ, run)
+    own = project if project is not None and run.project == project.name else None
+    line = _line(own, environ, run)
     found = place(judging.judged, run.id, baseline, line)
+    if own is not None:
+        found = between.told(found, own.root, environ)
     if not found.wanting or found.comparison.baseline is None:
         return found
     other = found.comparison.baseline.run.id
     remarks = tuple(_executed(place, project, environ, (run.id, other), watch))
     again = place(judging.judged, run.id, other, line)
     verdict = again.verdict and replace(again.verdict, remarks=(*again.verdict.remarks, *remarks))
-    return replace(again, choice=found.choice, verdict=verdict)
+    comparison = replace(again.comparison, commits=found.comparison.commits)
+    return replace(again, comparison=comparison, choice=found.choice, verdict=verdict)
 
 
 def _run(place: Place, ref: str) -> Run:
@@ -50,7 +54,7 @@ def _run(place: Place, ref: str) -> Run:
 
 def _line(project: Project | None, environ: Mapping[str, str], run: Run) -> Line | None:
     """Where the run stands in the repository at hand, if that is the run's own."""
-    if project is None or run.project != project.name:
+    if project is None:
         return None
     target = lines.target(project.root, environ, project.default_branch)
     return lines.of(project.root, run, target, environ)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from palmette.comparison.changes import CommitChange
 from palmette.domain.run import Run
+from palmette.operations.comparing import Compared
 from palmette.operations.questions import Ask, asking
 
 #: commits that are listed; there may be more
@@ -21,6 +23,15 @@ _LOG: Final = (
 )
 #: bytes of an answer
 _LONGEST: Final = 1 << 20
+
+
+def told(compared: Compared, root: Path, environ: Mapping[str, str]) -> Compared:
+    """The comparison with the commits between its runs, where this repository knows them."""
+    comparison = compared.comparison
+    if comparison.baseline is None:
+        return compared
+    found = commits(root, environ, comparison.head.run, comparison.baseline.run)
+    return replace(compared, comparison=replace(comparison, commits=found))
 
 
 def commits(root: Path, environ: Mapping[str, str], head: Run, baseline: Run) -> tuple[CommitChange, ...] | None:
