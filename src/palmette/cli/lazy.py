@@ -26,6 +26,7 @@ VERBS: Final = {
     "artifacts": ("palmette.cli.read", "artifacts", "List or fetch what a run's steps made."),
     "diff": ("palmette.cli.diff", "diff", "Say whether a run is better than its baseline, and why."),
     "why": ("palmette.cli.explain", "why", "Say why a step was run again, or was not."),
+    "baseline": ("palmette.cli.baseline", "baseline", "Say which run a run is compared with: show, pin, unpin."),
     "sweeps": ("palmette.cli.sweeps", "list_sweeps", "List sweeps, newest first, with the best point of each."),
     "sweep": ("palmette.cli.sweeps", "sweep", "Show how the points of a sweep did."),
     "views": ("palmette.cli.search", "views", "List saved searches, or remove one."),
@@ -48,7 +49,7 @@ VERBS: Final = {
 GROUPS: Final = {
     "Write algorithms": ("init", "check", "capture", "compile"),
     "Train": ("run", "rerun", "resume", "cancel", "debug", "reproduce"),
-    "Look at runs": ("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views"),
+    "Look at runs": ("runs", "show", "logs", "artifacts", "diff", "why", "baseline", "sweeps", "sweep", "views"),
     "Share": ("login", "logout", "push"),
     "Serve": ("serve", "token", "secret", "configmap", "volume"),
     "Keep order": ("tag", "note", "import", "gc", "completion"),

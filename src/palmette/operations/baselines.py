@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from palmette.comparison import baseline as rule
@@ -10,8 +11,10 @@ from palmette.domain.lines import Commit, Line, Start
 from palmette.domain.run import Run
 from palmette.domain.states import RunState
 from palmette.errors import NotFound
-from palmette.operations import lines
+from palmette.operations import lines, reading
 from palmette.operations.home import Home
+from palmette.operations.places import Place
+from palmette.operations.project import Project
 from palmette.store import candidates, commits, pins, promotions, runs
 from palmette.store.candidates import Standing, Wanted
 
@@ -29,6 +32,13 @@ class Shown:
     #: None where there is none
     baseline: Run | None
     choice: Choice
+
+
+def asked(place: Place, project: Project | None, environ: Mapping[str, str], ref: str) -> Shown:
+    """What a run is compared with, there; where its commit stands is looked up in the repository at hand, if that is
+    the run's own project."""
+    run = place(reading.show, ref).run
+    return place(show, run.id, lines.at_hand(project, run, environ))
 
 
 def show(home: Home, ref: str, line: Line | None = None, named: str | None = None) -> Shown:

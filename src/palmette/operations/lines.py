@@ -12,6 +12,7 @@ from typing import Final
 
 from palmette.domain.lines import Commit, Fork, Line, Start
 from palmette.domain.run import Git, Run, Source
+from palmette.operations.project import Project
 from palmette.operations.questions import Answer, Ask, asking
 
 #: Commits that a line has at most; those that a run remembers, which the store keeps once for all runs.
@@ -71,6 +72,13 @@ def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | 
     except (OSError, subprocess.TimeoutExpired):
         return None
     return _line(place, run, target)
+
+
+def at_hand(project: Project | None, run: Run, environ: Mapping[str, str]) -> Line | None:
+    """The line of a run of this project, as its repository knows it; None for a run of another one."""
+    if project is None or run.project != project.name:
+        return None
+    return of(project.root, run, target(project.root, environ, project.default_branch), environ)
 
 
 def stand(root: Path, git: Git, environ: Mapping[str, str], setting: str | None) -> Stand:

@@ -11,7 +11,7 @@ from palmette.domain.values import Json
 from palmette.operations.reading import Given, Line, Stored
 from palmette.operations.searching import Listing
 from palmette.operations.sweeps import Member, Sweep
-from palmette.present import compared, garbage, plain, reasons, sweeps
+from palmette.present import baselines, compared, garbage, plain, reasons, sweeps
 from palmette.present.words import instant
 
 
@@ -67,6 +67,10 @@ _FORMS: Final[dict[str, Callable[[Any], Json]]] = {
     "comparing.diff": compared.plain,
     "judging.judged": compared.plain,
     "comparing.why": lambda found: [reasons.plain(each) for each in found],
+    "baselines.show": baselines.plain_shown,
+    "pinning.listed": baselines.plain_listed,
+    "pinning.pin": baselines.plain,
+    "pinning.unpin": baselines.plain_listed,
     "canceling.cancel": _canceled,
     "searching.saved": _views,
     "sweeps.look": _sweep,

@@ -21,6 +21,7 @@ from palmette.domain import wire
 from palmette.domain.values import Json
 from palmette.errors import PalmetteError, Problem, UsageError
 from palmette.operations import (
+    baselines,
     canceling,
     collecting,
     comparing,
@@ -31,6 +32,7 @@ from palmette.operations import (
     messages,
     offering,
     parcels,
+    pinning,
     reading,
     redoing,
     searching,
@@ -48,6 +50,7 @@ from palmette.server.rows import JSON, Asked, Manner
 _MODULES: Final = {
     module.__name__.rpartition(".")[2]: module
     for module in (
+        baselines,
         canceling,
         collecting,
         comparing,
@@ -57,6 +60,7 @@ _MODULES: Final = {
         labelling,
         offering,
         parcels,
+        pinning,
         reading,
         redoing,
         searching,
