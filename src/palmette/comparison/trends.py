@@ -121,8 +121,8 @@ def _shifts(reads: Sequence[Read]) -> Iterator[Shift]:
     for place, each in enumerate(reads):
         first.setdefault((each.training, each.value), place)
     places = [*first.values()]
-    for each in changes([reads[place].value for place in places]):
-        yield Shift(at=places[each.at], before=each.before, after=each.after, p=each.p)
+    for change in changes([reads[place].value for place in places]):
+        yield Shift(at=places[change.at], before=change.before, after=change.after, p=change.p)
 
 
 def _bands(reads: Sequence[Read]) -> Iterator[tuple[float, float] | None]:
