@@ -172,9 +172,18 @@ def test_nothing_of_sensitive_examples_is_quoted() -> None:
 
 
 def test_without_a_salt_flips_are_counted_and_not_listed() -> None:
-    found = numbers(told(HEAD), told(BASELINE), paired(HEAD, BASELINE)).flips
-    assert found is not None
-    assert (found.total, found.listed) == (2, ())
+    found = numbers(told(HEAD), told(BASELINE), paired(HEAD, BASELINE))
+    assert found.flips is not None
+    assert (found.flips.total, found.flips.listed) == (2, ())
+    assert len(found.remarks) == 1
+
+
+@pytest.mark.parametrize("shape", ["measures", "several"])
+def test_predictions_that_are_no_classes_do_not_flip(shape: str) -> None:
+    values = {"measures": np.linspace(0, 1, 8), "several": np.zeros((8, 3))}[shape]
+    sides = [evaluated([0.5] * 8, predictions=values + shift) for shift in (0.25, 0.0)]
+    found = numbers(told(sides[0]), told(sides[1]), paired(*sides), salt="s")
+    assert (found.flips, found.confusion) == (None, ())
 
 
 def test_curves_beyond_what_is_shown_are_counted() -> None:

@@ -25,6 +25,12 @@ def test_it_is_made_once_and_is_of_this_home_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((one.directory / SALT).stat().st_mode) == 0o600
 
 
+def test_where_none_can_be_kept_there_is_none(tmp_path: Path) -> None:
+    mine = home(tmp_path / "one")
+    (mine.directory / SALT).mkdir()
+    assert salt(mine) == ""
+
+
 def test_all_who_ask_at_once_get_the_same_and_nothing_is_left(tmp_path: Path) -> None:
     mine = home(tmp_path / "one")
     with ThreadPoolExecutor(8) as pool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -116,9 +115,19 @@ def moved(head: Evaluation, baseline: Evaluation) -> Moved | None:
     )
 
 
+def of_classes(pair: Pair) -> bool:
+    """Whether labels and predictions are one class each: numbers with a fraction are measures, however few they are."""
+    if pair.labels is None or pair.predictions is None:
+        return False
+    columns = (pair.labels, *pair.predictions)
+    return all(
+        each.ndim == 1 and (each.dtype.kind != "f" or np.array_equal(each, np.rint(each))) for each in columns
+    ) and (pair.cells is not None)
+
+
 def flipped(pair: Pair, salt: str, most: int = MOST_FLIPPED) -> Flips | None:
     """The examples whose prediction changed; None without predictions of classes."""
-    if pair.cells is None or pair.labels is None or pair.predictions is None:
+    if pair.labels is None or pair.predictions is None or not of_classes(pair):
         return None
     labels, (head, baseline) = pair.labels, pair.predictions
     differ, now, then = head != baseline, head == labels, baseline == labels
@@ -144,19 +153,23 @@ def hashed(key: Any, salt: str) -> str:
 
 def counts_moved(pair: Pair) -> tuple[Cell, ...] | None:
     """The cells of the confusion matrix that changed, those that changed most first; None without classes."""
-    if pair.cells is None:
+    if not of_classes(pair) or pair.cells is None:
         return None
-    cells, before, after = pair.cells, Counter[tuple[int, int]](), Counter[tuple[int, int]]()
-    rows = zip(cells.labels.tolist(), cells.head.tolist(), cells.baseline.tolist(), cells.counts.tolist(), strict=True)
-    for label, head, baseline, count in rows:
-        after[label, head] += count
-        before[label, baseline] += count
-    changed = [place for place in before | after if before[place] != after[place]]
-    changed.sort(key=lambda place: (-abs(after[place] - before[place]), place))
-    names = [str(each) for each in cells.classes]
+    cells, names = pair.cells, [str(each) for each in pair.cells.classes]
+    before, after = (
+        np.bincount(cells.labels * len(names) + answers, weights=cells.counts, minlength=len(names) ** 2).astype(int)
+        for answers in (cells.baseline, cells.head)
+    )
+    changed = np.flatnonzero(before != after)
+    ordered = changed[np.argsort(-np.abs(after - before)[changed], kind="stable")].tolist()
     return tuple(
-        Cell(label=names[label], prediction=names[given], before=before[label, given], after=after[label, given])
-        for label, given in changed
+        Cell(
+            label=names[place // len(names)],
+            prediction=names[place % len(names)],
+            before=int(before[place]),
+            after=int(after[place]),
+        )
+        for place in ordered
     )
 
 

@@ -54,14 +54,18 @@ def numbers(
     computed = sorted((metric for metric in metrics if metric.of), key=lambda metric: not metric.primary)[:MOST_METRICS]
     open_pair = None if private else both
     slices = sliced(open_pair, computed, head.metrics) if open_pair else ()
+    flips = _flips(open_pair, salt)
+    hidden = unread + max(0, len(shown) - MOST_CURVES)
     return Numbers(
         slices=tuple(each for each in slices if each.head != each.baseline),
         curves=shown[:MOST_CURVES],
         roc=roc,
         precision_recall=precision,
         confusion=(counts_moved(open_pair) or ()) if open_pair else (),
-        flips=_flips(open_pair, salt),
-        remarks=tuple(_remarks(private=private and both is not None, hidden=unread + max(0, len(shown) - MOST_CURVES))),
+        flips=flips,
+        remarks=tuple(
+            _remarks(private=private and both is not None, unnamed=flips is not None and not salt, hidden=hidden)
+        ),
     )
 
 
@@ -70,8 +74,10 @@ def _flips(pair: Pair | None, salt: str) -> Flips | None:
     return found if found and found.total else None
 
 
-def _remarks(*, private: bool, hidden: int) -> Iterator[str]:
+def _remarks(*, private: bool, unnamed: bool, hidden: int) -> Iterator[str]:
     if private:
         yield "groups, the confusion matrix and single examples are not shown, since they are sensitive"
+    if unnamed:
+        yield "single examples are not listed, as no secret can be kept here to hash their keys with"
     if hidden:
         yield f"{hidden:,} more {'curve differs and is' if hidden == 1 else 'curves differ and are'} not shown"

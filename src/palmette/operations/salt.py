@@ -8,7 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from palmette.errors import StoreError
 from palmette.operations.home import Home
 
 #: In the home, readable by its owner alone.
@@ -19,12 +18,11 @@ def salt(home: Home) -> str:
     """The home's salt, made when it is first asked for: always the same, and known to nobody else. Empty where none can
     be kept, so that no example is named."""
     path = home.directory / SALT
+    # A disk that is full or may not be written is no reason to compare nothing.
     try:
         return _read(path) or _made(path)
-    except PermissionError:
+    except OSError:
         return ""
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read or made: {error.strerror}", "Check the disk it is on.") from error
 
 
 def _read(path: Path) -> str:
