@@ -91,8 +91,10 @@ PRINTED: Final = {
     "logs": "a list of lines: `step`, `text`",
     "artifacts": "a list of artifacts and values: `name`, `type`, and `digest`, `size` … or `value`",
     "artifacts get": "an object: `path`, `size`",
-    "diff": "an object: `head`, `baseline`, and what differs in `config`, `code`, `environment`, `data`, `metrics`, "
-    "`tasks`",
+    "diff": "an object: `verdict` and `scope` (`model`, `change`) with `sentence` and `decided_by`, `gate` and "
+    "`gates`, `head`, `baseline` and how that was found (`choice`), what differs in `commits`, `files`, `diff`, "
+    "`config`, `code`, `environment`, `data`, `moved`, `reruns`, `tasks`, all `metrics`, each with what is concluded "
+    "of it (`judged`), and `numbers`",
     "why": "a list of steps: `state`, `cached_from` or `compared_with`, and what `changed`",
     "sweep": "an object: `size`, `runs` with their `point`, `standings` with the best first. `run` prints it "
     "for a sweep",

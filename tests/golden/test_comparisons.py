@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
@@ -59,6 +60,17 @@ def test_the_note_is_one_screen() -> None:
     for make in KINDS.values():
         folded = re.sub(r"<details>.*?</details>", "…", markdown.whole([make()]), flags=re.DOTALL)
         assert len(folded.splitlines()) <= 40
+
+
+def test_of_a_thousand_metrics_those_that_moved_most_are_shown_and_the_rest_is_counted() -> None:
+    made = better()
+    many = tuple(replace(made.comparison.metrics[2], name=f"m{i}", before=1.0, after=1.0 + i) for i in range(1000))
+    made = replace(made, comparison=replace(made.comparison, metrics=(*many, *made.comparison.metrics)))
+    shown = terminal(made)
+    assert len(shown.splitlines()) <= 90
+    assert re.search(r"  auc ↑ .*\n  log_loss ↓ .*\n(  m9\d\d .*\n)+  … and 971 more that differ", shown)
+    assert "2 more are the same" in shown
+    assert "993 metrics more that differ; 2 metrics are the same" in markdown.whole([made])
 
 
 def tokens(text: str) -> list[tuple[str, str]]:

@@ -14,10 +14,11 @@ _EPILOG = """A first run: palmette init && palmette run example
 
 \b
 Exit codes:
-  0  done                      69  a store, Python or server cannot be used
-  1  the project's code        77  a server does not allow it
-  2  wrong usage or config     130 interrupted
-  3  the run did not succeed"""
+  0  done                      4   a gate failed
+  1  the project's code        5   a gate is inconclusive
+  2  wrong usage or config     69  a store, Python or server cannot be used
+  3  the run did not succeed   77  a server does not allow it
+                               130 interrupted"""
 
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:

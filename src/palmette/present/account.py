@@ -72,6 +72,15 @@ class Account:
         """The metrics that differ, or that something was concluded of."""
         return tuple(each for each in self.measures if each.differs or each.outcome not in (None, Outcome.EQUIVALENT))
 
+    def telling(self, most: int) -> tuple[Measure, ...]:
+        """So many of these, in order: the declared ones, then those that changed most for what they were."""
+        found = self.moved
+        if len(found) <= most:
+            return found
+        ranked = sorted(found, key=lambda each: (not each.goal, -abs(each.share or 0.0)))
+        kept = {each.name for each in ranked[:most]}
+        return tuple(each for each in found if each.name in kept)
+
 
 def account(compared: Compared) -> Account:
     """Put a comparison into words."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import assert_never
 
 from palmette.comparison import wording
 from palmette.comparison.changes import ConfigChange, DataChange, MetricChange
@@ -11,6 +12,7 @@ from palmette.comparison.numbers import Curve, Curves, Numbers
 from palmette.comparison.tables import TableChange
 from palmette.comparison.verdict import GateOutcome, MetricVerdict
 from palmette.domain.values import Json
+from palmette.errors import GateFailed, GateInconclusive
 from palmette.operations.comparing import Compared
 from palmette.present.causes import summary
 from palmette.present.words import instant
@@ -49,7 +51,15 @@ def exit_code(compared: Compared) -> int:
     """What `palmette diff` ends with: 4 if a declared gate failed, 5 if none failed and one is inconclusive, else 0."""
     if compared.verdict is None:
         return 0
-    return {GateOutcome.FAILED: 4, GateOutcome.INCONCLUSIVE: 5, GateOutcome.PASSED: 0}[compared.verdict.gate]
+    match compared.verdict.gate:
+        case GateOutcome.FAILED:
+            return GateFailed.exit_code
+        case GateOutcome.INCONCLUSIVE:
+            return GateInconclusive.exit_code
+        case GateOutcome.PASSED:
+            return 0
+        case _:
+            assert_never(compared.verdict.gate)
 
 
 def finite(value: Json) -> Json:

@@ -30,6 +30,8 @@ _NUMBERS: Final[tuple[JustifyMethod, ...]] = ("right", "right", "right", "right"
 _FAVOURABLE: Final = {True: "green", False: "red", None: ""}
 #: columns that a label may take before what is said of it stands below
 _LABEL: Final = 34
+#: metrics that are shown before the rest is counted
+_MOST: Final = 30
 
 
 def diff(compared: Compared, now: float, *, everything: bool = False, code: bool = False) -> RenderableType:
@@ -149,13 +151,18 @@ def _said(entry: Entry) -> Text:
 
 
 def _metrics(told: Account, *, everything: bool) -> Iterator[RenderableType]:
-    shown = told.measures if everything else told.moved
-    same = len(told.measures) - len(shown)
+    shown = told.measures if everything else told.telling(_MOST)
+    left = 0 if everything else len(told.moved) - len(shown)
+    same = len(told.measures) - len(shown) - left
     yield Text("\nmetrics", style="dim")
     if told.baseline is None:
         yield _single(shown)
     elif shown:
         yield _table(shown)
+    if left:
+        yield Text(f"  … and {left:,} more that differ (--all shows them)", style="dim")
+    if same:
+        yield Text(f"  {same:,}{' more' if shown else ''} {'is' if same == 1 else 'are'} the same", style="dim")
     for each in shown:
         if everything and each.sentence:
             yield indented(Text(each.sentence, style="dim"), indent=4)
@@ -166,8 +173,6 @@ def _metrics(told: Account, *, everything: bool) -> Iterator[RenderableType]:
         yield indented(
             Text(", ".join(text for way, text in ways.items() if way in {m.arrow for m in shown}), style="dim")
         )
-    if same:
-        yield Text(f"  {same:,}{' more' if shown else ''} {'is' if same == 1 else 'are'} the same", style="dim")
 
 
 def _single(shown: Iterable[Measure]) -> Table:

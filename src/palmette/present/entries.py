@@ -69,6 +69,8 @@ class Measure:
     difference: float | None = None
     span: Interval | None = None
     tolerance: float | None = None
+    #: the change as a share of what it was
+    share: float | None = None
 
     @property
     def differs(self) -> bool:

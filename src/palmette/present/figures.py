@@ -39,6 +39,7 @@ def judged(metric: MetricVerdict, change: MetricChange | None) -> Measure:
         difference=difference,
         span=found.wide if found else None,
         tolerance=metric.tolerance,
+        share=_share(difference, before),
     )
 
 
@@ -57,6 +58,7 @@ def bare(change: MetricChange) -> Measure:
         favourable=change.favourable,
         difference=change.difference,
         tolerance=change.tolerance,
+        share=change.relative,
     )
 
 
@@ -79,10 +81,14 @@ def _interval(found: Evidence) -> str:
     return f"{wording.signed(found.wide.low, places)} … {wording.signed(found.wide.high, places)}"
 
 
+def _share(difference: float | None, before: float | None) -> float | None:
+    return difference / abs(before) if before and difference is not None else None
+
+
 def _relative(difference: float | None, before: float | None) -> str:
-    if not difference or not before:
+    share = _share(difference, before)
+    if not share:
         return ""
-    share = difference / abs(before)
     return f"{'+' if share > 0 else '−'}{abs(share) * 100:.1f} %" if abs(share) < 10 else f"×{1 + share:.1f}"
 
 

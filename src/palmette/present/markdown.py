@@ -48,7 +48,7 @@ def _blocks(told: Account, level: int, *, diff: bool, everything: bool) -> Itera
         yield "\n".join(f"- {opening(remark)}" for remark in told.remarks) + "\n"
     if told.gates:
         yield _gates(told)
-    shown = told.measures if everything else told.moved[:_METRICS]
+    shown = told.measures if everything else told.telling(_METRICS)
     if shown:
         yield _metrics(shown)
     yield from _unshown(told, shown)
@@ -104,8 +104,8 @@ def _change(each: Measure) -> str:
 
 def _unshown(told: Account, shown: Sequence[Measure]) -> Iterator[str]:
     """What the table leaves out, by number."""
-    same = sum(1 for each in told.measures if each not in shown and not each.differs)
-    rest = len(told.measures) - len(shown) - same
+    rest = len(told.moved) - len(shown) if len(shown) < len(told.moved) else 0
+    same = len(told.measures) - len(shown) - rest
     parts = [f"{words.count(rest, 'metric')} more that {'differs' if rest == 1 else 'differ'}"] if rest else []
     parts += [f"{words.count(same, 'metric')} {'is' if same == 1 else 'are'} the same"] if same else []
     if parts:

@@ -31,6 +31,8 @@ _GATES: Final = {GateOutcome.PASSED: "good", GateOutcome.FAILED: "bad", GateOutc
 _FAVOURABLE: Final = {True: "good", False: "bad", None: ""}
 #: what a browser may take for something else than the character that was written
 _INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]")
+#: metrics that are shown before the rest is folded
+_MOST: Final = 40
 #: characters of the code's diff beyond which the rest is counted
 _MOST_CODE: Final = 400_000
 
@@ -122,9 +124,15 @@ def _gates(told: Account) -> str:
 
 def _metrics(told: Account) -> str:
     """The metrics that differ; those that do not are folded."""
-    moved = told.moved
-    same = [each for each in told.measures if each not in moved]
+    moved = told.telling(_MOST)
+    names = {each.name for each in moved}
+    more = [each for each in told.moved if each.name not in names]
+    differing = names | {each.name for each in more}
+    same = [each for each in told.measures if each.name not in differing]
     parts = [_measures(moved, "Metrics")] if moved else []
+    if more:
+        title = f"{words.count(len(more), 'metric')} more that {'differs' if len(more) == 1 else 'differ'}"
+        parts.append(f"<details><summary>{title}</summary>\n{_measures(more, title)}</details>\n")
     if same:
         title = f"{words.count(len(same), 'metric')} {'is' if len(same) == 1 else 'are'} the same"
         parts.append(f"<details><summary>{title}</summary>\n{_measures(same, title)}</details>\n")
