@@ -110,6 +110,7 @@ def test_data_that_differ_under_the_same_code_are_a_cause() -> None:
 def test_data_that_differ_since_their_step_does_are_no_cause_of_their_own() -> None:
     found = fetched(task(digest="1"), task(digest="2"), "old", "new")
     assert (found.causes, found.data[0].source, found.data[0].follows) == (("code",), True, ("code",))
+    assert (found.following, found.unchanged) == (found.data, ("config", "environment"))
     sized = [task(digest=f"{rows}", parts=Parts(what="m:fetch", parameters={"rows": rows})) for rows in (10, 20)]
     assert fetched(sized[0], sized[1]).data[0].follows == ("config",)
 

@@ -219,6 +219,18 @@ class Comparison:
         return tuple(kind for kind, found in self._ways_in().items() if found)
 
     @property
+    def unchanged(self) -> tuple[str, ...]:
+        """The kinds that are known to be the same on both sides. Data that are others because their step is have not
+        changed by themselves, and are not the same either."""
+        differing = {*self.causes, *self.unknown, *(("data",) if self.following else ())}
+        return tuple(kind for kind in self._ways_in() if kind not in differing)
+
+    @property
+    def following(self) -> tuple[DataChange, ...]:
+        """The data that came in as others, which what changed of their own step explains."""
+        return tuple(change for change in self.data if change.source and change.follows)
+
+    @property
     def only(self) -> Cause | None:
         """The one thing that differs on the way in; a file where several of its definitions do. None where there are
         more things, or none, or where nobody knows."""

@@ -55,11 +55,12 @@ def summary(comparison: Comparison) -> str:
         return "Of the config nothing that both runs say differs."
     if not causes:
         return "Nothing that goes in differs: code, config, data and environment are the same."
+    follows = ", and with that the data" if comparison.following else ""
     if comparison.only is not None:
-        return f"Only {_named(comparison.only)} changed."
-    rest = [word for cause, word in _CAUSES.items() if cause not in causes and cause not in comparison.unknown]
+        return f"Only {_named(comparison.only)} changed{follows}."
+    rest = [word for cause, word in _CAUSES.items() if cause in comparison.unchanged]
     same = f"; {listed(rest)} {'is' if len(rest) == 1 else 'are'} the same" if rest else ""
-    return f"{listed([_CAUSES[cause] for cause in causes]).capitalize()} changed{same}."
+    return f"{listed([_CAUSES[cause] for cause in causes]).capitalize()} changed{follows}{same}."
 
 
 def _named(cause: Cause) -> str:
@@ -92,7 +93,7 @@ def groups(compared: Compared) -> Iterator[Group]:
         yield Group(title="files", entries=tuple(_file(each, compared) for each in found.files))
     if found.code:
         entries = tuple(_definition(each, compared) for each in found.code)
-        yield Group(title="code", entries=entries, extra=bool(found.files) and len(found.code) > 1)
+        yield Group(title="code", entries=entries, extra=bool(found.files))
     if found.config:
         yield Group(title="config", entries=tuple(map(_config, found.config)), most=15)
     if found.environment:
