@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -20,21 +21,16 @@ _WEIGHTS: Final = np.random.default_rng(20_081_128).integers(1, 2**63, size=_LON
 def matched(head: Array, baseline: Array) -> Array | None:
     """Where the baseline has each of the head's keys, -1 where it has not; None where that is not told so quickly: for
     keys of other types, and where a key seems to be there twice."""
-    ours, theirs = _numbers(head), _numbers(baseline)
-    if ours is None or theirs is None or ours.dtype != theirs.dtype:
+    sides = _both(head, baseline)
+    if sides is None or any((each.values[1:] == each.values[:-1]).any() for each in sides):
         return None
-    for each in (sides := (_Sorted.of(ours), _Sorted.of(theirs))):
-        if (each.values[1:] == each.values[:-1]).any():
-            return None
     return _placed(head, baseline, *sides)
 
 
 def known(some: Array, others: Array) -> Array | None:
     """Which of the keys are among the others; None where that is not told so quickly."""
-    ours, theirs = _numbers(some), _numbers(others)
-    if ours is None or theirs is None or ours.dtype != theirs.dtype:
-        return None
-    found = _placed(some, others, _Sorted.of(ours), _Sorted.of(theirs))
+    sides = _both(some, others)
+    found = None if sides is None else _placed(some, others, *sides)
     return None if found is None else found >= 0
 
 
@@ -45,11 +41,26 @@ class _Sorted:
     values: Array
     places: Array
 
-    @classmethod
-    def of(cls, numbers: Array) -> _Sorted:
-        """Sort them."""
-        places = np.argsort(numbers)
-        return cls(numbers[places], places)
+
+#: what was sorted, as long as the keys themselves are there: each side's are asked about several times
+_KNOWN: Final[dict[int, tuple[ref[Array], _Sorted | None]]] = {}
+
+
+def _sorted(keys: Array) -> _Sorted | None:
+    known = _KNOWN.get(id(keys))
+    if known is not None and known[0]() is keys:
+        return known[1]
+    numbers = _numbers(keys)
+    places = None if numbers is None else np.argsort(numbers)
+    found = None if numbers is None or places is None else _Sorted(numbers[places], places)
+    place = id(keys)
+    _KNOWN[place] = (ref(keys, lambda _: _KNOWN.pop(place, None)), found)
+    return found
+
+
+def _both(one: Array, other: Array) -> tuple[_Sorted, _Sorted] | None:
+    ours, theirs = _sorted(one), _sorted(other)
+    return (ours, theirs) if ours and theirs and ours.values.dtype == theirs.values.dtype else None
 
 
 def _placed(some: Array, others: Array, ours: _Sorted, theirs: _Sorted) -> Array | None:

@@ -57,6 +57,8 @@ def hints(declared: Any) -> dict[str, Any]:
 
 
 def _load(declared: Any, value: Any) -> Any:
+    if declared is str or declared is bool or declared is int:
+        return value
     if isinstance(declared, type) and is_dataclass(declared):
         known = hints(declared)
         return declared(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 from palmette.comparison.repeats import BAND_LENGTH, Earlier
@@ -44,11 +45,17 @@ class Repetitions:
         """What they say of a metric: the numbers by seed of both sides, and the earlier ones."""
         head, baseline = (self._values(runs, name) for runs in (self.head, self.baseline))
         earlier = tuple(
-            Earlier(run=run, value=found.value, training=training(self.made.get(run, ()), found.task, run))
+            Earlier(run=run, value=found.value, training=self._trainings[run, found.task])
             for run in self.earlier
             if (found := self.readings.get(run, {}).get(name)) is not None
         )
         return head, baseline, earlier
+
+    @cached_property
+    def _trainings(self) -> dict[tuple[str, str], str]:
+        """What stands for the training, of each task that logged anything: of a thousand metrics most are of one."""
+        logged = {(run, found.task) for run in self.earlier for found in self.readings.get(run, {}).values()}
+        return {(run, task): training(self.made.get(run, ()), task, run) for run, task in logged}
 
     def _values(self, runs: Mapping[str, str], name: str) -> dict[str, float]:
         return {
