@@ -11,7 +11,7 @@ from importlib import import_module
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from palmette.authoring.algorithms import Metric, algorithm
-    from palmette.authoring.annotations import Format, Range, Sensitive
+    from palmette.authoring.annotations import Format, Model, Range, Sensitive
     from palmette.authoring.commands import command
     from palmette.authoring.events import log_metric, progress, track
     from palmette.authoring.flow import collect, each, elsewhen, on_exit, one_of, otherwise, when
@@ -37,6 +37,7 @@ __all__ = [
     "Markdown",
     "Metric",
     "Metrics",
+    "Model",
     "Range",
     "Reference",
     "Sensitive",
@@ -58,7 +59,7 @@ __all__ = [
 
 _HOMES = {
     "authoring.algorithms": ("Metric", "algorithm"),
-    "authoring.annotations": ("Format", "Range", "Sensitive"),
+    "authoring.annotations": ("Format", "Model", "Range", "Sensitive"),
     "authoring.commands": ("command",),
     "authoring.events": ("log_metric", "progress", "track"),
     "authoring.flow": ("collect", "each", "elsewhen", "on_exit", "one_of", "otherwise", "when"),

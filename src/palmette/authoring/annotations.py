@@ -1,4 +1,4 @@
-"""What stands inside ``Annotated[…]``: bounds, formats, sensitivity."""
+"""What stands inside ``Annotated[…]``: bounds, formats, what is a model, sensitivity."""
 
 from __future__ import annotations
 
@@ -32,3 +32,10 @@ class Format:
 
 class Sensitive:
     """Marks an output that is never previewed, quoted, summarised or logged: ``Annotated[DataFrame, Sensitive]``."""
+
+
+class Model:
+    """Marks a file or a directory, or what has a format of its own, as a trained model: ``Annotated[Path, Model]``.
+
+    A fitted estimator is one anyway. To compare two runs, one's model is scored on the other's test data.
+    """

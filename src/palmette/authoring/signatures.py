@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from types import NoneType
 from typing import Any, Final
 
-from palmette.authoring.annotations import Format, Sensitive
+from palmette.authoring.annotations import Format, Model, Sensitive
 from palmette.authoring.configs import build, group, leaves
 from palmette.authoring.parameters import (
     Parameter,
@@ -218,14 +218,19 @@ def kind_of(declared: Any) -> Kind:
         classes=tuple(option for option in (stripped(member)[0] for member in options) if isinstance(option, type)),
     )
     custom = next((note for note in notes if isinstance(note, Format)), None)
+    model = any(note is Model or isinstance(note, Model) for note in notes)
     if custom is not None:
-        return replace(common, artifact=ArtifactType.ARTIFACT, format="custom", custom=custom)
+        kept = ArtifactType.MODEL if model else ArtifactType.ARTIFACT
+        return replace(common, artifact=kept, format="custom", custom=custom)
     artifacts = [_artifact(member) for member in options]
     if artifacts and artifacts[0] is not None and all(found == artifacts[0] for found in artifacts):
         form, artifact, imports = artifacts[0]
-        return replace(common, artifact=artifact, format=form, imports=imports)
+        return replace(common, artifact=ArtifactType.MODEL if model else artifact, format=form, imports=imports)
     if not any(artifacts):
         found = parameter(declared)
+        if found is not None and model:
+            hint = f"Give it a format: Annotated[{named(bare)}, Model, Format(read, write)]."
+            raise Unsupported(f"a Model is kept as a file, and {named(bare)} is a value", hint)
         if found is not None:
             return replace(common, parameter=found, optional=found.field.optional)
     raise Unsupported(

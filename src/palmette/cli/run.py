@@ -59,6 +59,11 @@ class Ways:
 )
 @click.option("--refresh", is_flag=True, help="Read the outside world again: reuse no step without data inputs.")
 @click.option("--no-cache", is_flag=True, help="Reuse nothing: run every step.")
+@click.option(
+    "--data-of",
+    metavar="RUN",
+    help="Train on the data that this run recorded: its steps that read the outside world are not executed.",
+)
 @click.option("--isolated", is_flag=True, help="Start every step as a fresh process.")
 @containers
 @click.option("--debug", metavar="STEP", help="Execute this step in this terminal, under pdb.")
@@ -100,6 +105,7 @@ def run(
     config: Path | None,
     refresh: bool,
     no_cache: bool,
+    data_of: str | None,
     isolated: bool,
     debug: str | None,
     stop: bool,
@@ -130,12 +136,17 @@ def run(
       palmette run tumour --config experiment.toml
       palmette run tumour C=0.1..10log5 penalty=l1,l2 --seeds 5
       palmette run tumour C=0.01..100log --search optuna --trials 50
+      palmette run tumour --data-of n8v3x7dpr9xx
       palmette run tumour --on team --detach
     """
     if algorithm is None:
         raise preparing.unnamed(session.project)
     require_fitting(session, debug=debug, stop=stop, as_json=as_json, detach=detach, experiment=experiment)
     several = _several(overrides, announce=announce, dry_run=dry_run, **sweep)
+    if data_of is not None and refresh:
+        raise UsageError("--refresh reads the data again, and --data-of takes those of another run", "Choose one.")
+    # What is wrong with that run is said before an interpreter is started.
+    giver = None if data_of is None else session.place(operation("donors").donor, data_of)
     # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
     with patience() as waiting, preparing.begin(session.project, session.environ, algorithm) as preparation:
         accepting, *_ = [operation(name) for name in ("accepting", "running", "progress", "console", "outcome")]
@@ -146,6 +157,7 @@ def run(
             directory=session.directory,
             refresh=refresh,
             reuse=not no_cache,
+            giver=giver,
             isolated=isolated,
             debug=debug or "",
             stop=stop,

@@ -32,6 +32,7 @@ from palmette.ir.spec import CachingOptions, ComponentSpec, PipelineDocument
 from palmette.operations import (
     configs,
     containers,
+    donors,
     environments,
     git,
     lines,
@@ -42,8 +43,9 @@ from palmette.operations import (
     vault,
 )
 from palmette.operations.compiling import compile_recorded
+from palmette.operations.donors import Donor
 from palmette.operations.home import BUNDLES, Home, hold, make_home
-from palmette.operations.policy import from_tasks, policy
+from palmette.operations.policy import from_tasks, lending, policy
 from palmette.operations.preparing import Directories, Preparation
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
@@ -83,6 +85,8 @@ class Request:
     stop: bool = False
     #: tasks from which everything is executed anew; the origin's outputs stand in for what comes before
     onward: tuple[str, ...] = ()
+    #: the run whose recorded data stand in for what would be read from the outside world
+    giver: Donor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,8 +225,9 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
         _run(recorded, request, settings),
         ticket=ticket(repository.git.branch),
         git=repository.git,
-        tokens=from_tasks(tokens, request.onward),
+        tokens=_lent(from_tasks(tokens, request.onward), request, plan, recorded.algorithm.name),
     )
+    run = replace(run, notices=donors.notices(run, plan))
     return Asked(
         run=replace(run, fork=lines.fork(stand, run, project.baselines.get(run.algorithm, ""))),
         recorded=recorded,
@@ -231,6 +236,12 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
         repository=repository,
         history=stand.history,
     )
+
+
+def _lent(tokens: Mapping[str, str], request: Request, plan: Plan, algorithm: str) -> dict[str, str]:
+    """The tokens of a run that may have another one's data; UsageError where that one has none for it."""
+    giver = request.giver
+    return dict(tokens) if giver is None else lending(tokens, giver.run, donors.taken(giver, plan, algorithm))
 
 
 def _debugged(plan: Plan, step: str) -> str:
@@ -332,7 +343,7 @@ def notices(preparation: Preparation, asked: Asked, request: Request) -> tuple[s
     """What the user should know before the run begins."""
     plan, said = asked.plan, asked.recorded.pinned.notes
     notices = [preparation.python.note, asked.repository.note, *said, *(str(note) for note in plan.notes)]
-    notices += [_asked_by_ci(plan)] if request.trigger == "ci" else []
+    notices += [*asked.run.notices, *([_asked_by_ci(plan)] if request.trigger == "ci" and not request.giver else [])]
     if request.debug and any(task.config.sensitive for task in plan.every_task):
         notices.append("this algorithm deals with what is sensitive: mind who sees this terminal")
     return tuple(notice for notice in notices if notice)

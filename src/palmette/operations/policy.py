@@ -8,11 +8,14 @@ from typing import Final
 from palmette.domain.run import Reused, Run, TaskRecord
 from palmette.engine.plan import Plan
 from palmette.engine.reuse import Policy, reads_world
+from palmette.errors import NotFound
 from palmette.operations.home import Home
-from palmette.store import metrics, tasks
+from palmette.store import metrics, runs, tasks
 
 #: Among a run's tokens: the tasks, parted by commas, from which it executes anew what its origin made.
 FROM: Final = "palmette.from"
+#: Among a run's tokens: the run whose recorded data it has, and the tasks, parted by commas, that do not read them.
+DATA: Final = "palmette.data"
 #: Among a run's tokens: every step is a fresh process, wherever it is executed.
 ISOLATED: Final = "palmette.isolated"
 #: How runs come about that somebody asked for at a terminal: those may use again what does not say how long it stands.
@@ -21,15 +24,13 @@ _ASKED_FOR: Final = ("cli", "rerun", "sweep")
 
 def policy(home: Home, run: Run, plan: Plan) -> Policy:
     """What the run may use again."""
-    usual = Policy(reuse_unsaid=run.trigger in _ASKED_FOR, refresh=run.refresh)
-    if not run.origin:
-        return usual
-    records = tasks.of_run(home.store, run.origin)
-    if run.trigger == "reproduce":
+    records = tasks.of_run(home.store, run.origin) if run.origin else ()
+    if run.origin and run.trigger == "reproduce":
         world = () if run.refresh else tuple(task.name for task in plan.tasks if reads_world(task))
         kept = [record for record in records if record.name in world]
         return Policy(anew=True, adopted=adopted(home, run.origin, kept))
-    if FROM not in run.tokens:
+    usual = Policy(reuse_unsaid=run.trigger in _ASKED_FOR, refresh=run.refresh, adopted=_lent(home, run))
+    if not run.origin or FROM not in run.tokens:
         return usual
     needs = {record.name: record.needs for record in (*records, *plan.records())}
     anew = downstream(run.tokens[FROM].split(","), needs)
@@ -38,8 +39,33 @@ def policy(home: Home, run: Run, plan: Plan) -> Policy:
         reuse_unsaid=usual.reuse_unsaid,
         refresh=run.refresh,
         forced=anew,
-        adopted=adopted(home, run.origin, kept),
+        adopted={**usual.adopted, **adopted(home, run.origin, kept)},
     )
+
+
+def lent(tokens: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    """The run whose data a run with these tokens has, and the tasks that take them; empty for none."""
+    giver, _, names = tokens.get(DATA, "").partition(" ")
+    return giver, tuple(names.split(",")) if names else ()
+
+
+def lending(tokens: Mapping[str, str], giver: str, names: Sequence[str]) -> dict[str, str]:
+    """A run's tokens as those of one that has another run's data."""
+    return {**tokens, DATA: f"{giver} {','.join(names)}"}
+
+
+def _lent(home: Home, run: Run) -> dict[str, Reused]:
+    """What the run takes from another one's data; NotFound if not all of that is there any more: then it would read
+    the world, unasked."""
+    giver, names = lent(run.tokens)
+    if not giver:
+        return {}
+    runs.get(home.store, giver, project=run.project)
+    done = {each.name for each in tasks.of_run(home.store, run.id) if each.state.good}
+    found = adopted(home, giver, [each for each in tasks.of_run(home.store, giver) if each.name in names])
+    if lost := [name for name in names if name not in found and name not in done]:
+        raise NotFound(f"what {', '.join(lost)} of run {giver} read is gone", "Run the algorithm anew: palmette run.")
+    return found
 
 
 def from_tasks(tokens: Mapping[str, str], onward: Sequence[str]) -> dict[str, str]:

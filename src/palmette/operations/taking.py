@@ -25,6 +25,7 @@ from palmette.ir.spec import PipelineDocument
 from palmette.operations import (
     accepting,
     documents,
+    donors,
     experiments,
     machine,
     parcels,
@@ -35,6 +36,7 @@ from palmette.operations import (
     vault,
 )
 from palmette.operations.home import Home
+from palmette.operations.policy import lent
 from palmette.operations.preparing import directories
 from palmette.store import captures, commits, filing, tasks
 from palmette.store import sweeps as stored_sweeps
@@ -99,7 +101,7 @@ def accept(home: Home, handed: Handed, environ: Mapping[str, str], caller: str =
     run = replace(
         _bare(handed.run, caller),
         experiment=experiment,
-        notices=tuple(str(note) for note in plan.notes),
+        notices=(*donors.notices(handed.run, plan), *(str(note) for note in plan.notes)),
     )
     _keep(home, handed)
     commits.keep(home.store, run.project, handed.history)
@@ -141,6 +143,9 @@ def _require(home: Home, handed: Handed) -> None:
         wrong("run.trigger", f"{run.trigger!r} is none of {', '.join(_TRIGGERS)}")
     if run.origin and filing.get(home.store, run.origin) is None:
         wrong("run.origin", f"there is no run {run.origin} here", f"Send it: palmette push {run.origin}.")
+    giver, _ = lent(run.tokens)
+    if giver and ((known := filing.get(home.store, giver)) is None or known.project != home.project):
+        wrong("run.tokens", f"there is no run {giver} here, whose data it is to have")
     if run.sweep and not _has_sweep(home, handed):
         wrong("run.sweep", f"there is no sweep {run.sweep} here")
     if not commits.plausible(handed.history):

@@ -1,0 +1,255 @@
+"""What a comparison has executed beside the two runs: the baseline's model on new data, resamples of a metric."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from palmette.operations import extras, project
+from palmette.operations.extras import Extra, Found, Purpose
+from palmette.operations.home import Home, open_home
+from palmette.operations.project import Project as Settled
+from palmette.store import extras as rows
+from palmette.store import runs, tasks
+
+if TYPE_CHECKING:
+    from conftest import Project
+
+#: Every third row of a table that grows is tested. A metric of the project's own.
+WARD = """
+    import json
+    import time
+    from dataclasses import dataclass
+    from pathlib import Path
+    from typing import Annotated
+    import numpy as np
+    from palmette import Evaluation, Metric, Model, algorithm, step
+
+    HERE = "{here}"
+
+    def hits(labels, predictions):
+        return float(np.mean(np.asarray(labels) == np.asarray(predictions)))
+
+    @dataclass(frozen=True)
+    class Config:
+        test: int = 30
+        shift: float = 0.0
+
+    @step(fresh="always")
+    def fetch() -> Path:
+        path = Path("table.json")
+        path.write_text((Path(HERE) / "rows").read_text())
+        return path
+
+    @step
+    def fit(table: Path, test: int, shift: float) -> Annotated[Path, Model]:
+        path = Path("model.json")
+        path.write_text(json.dumps({"at": 0.5 + shift}))
+        return path
+
+    @step
+    def evaluate(model: Path, table: Path, test: int) -> Evaluation:
+        with open(f"{HERE}/done.txt", "a") as file:
+            print("evaluate", file=file)
+        while Path(f"{HERE}/hold").exists():
+            time.sleep(0.02)
+        rows = int(table.read_text())
+        known = json.loads(model.read_text())
+        keys = np.arange(rows)
+        value = (keys * 37 % 101) / 101
+        labels = (value + (keys % 7 - 3) / 20 > 0.5).astype(int)
+        predictions = (value > known["at"]).astype(int)
+        tested = keys % 3 == 0
+        return Evaluation(
+            metrics={"hits": hits(labels[tested], predictions[tested])},
+            keys=keys[tested],
+            labels=labels[tested],
+            predictions=predictions[tested],
+            train_keys=keys[~tested],
+        )
+
+    @algorithm(config=Config, metrics=[Metric("hits", of=hits, tolerance=0.01)])
+    def ward(config: Config) -> None:
+        table = fetch()
+        evaluate(fit(table, config.test, config.shift), table, config.test)
+"""
+
+
+@pytest.fixture
+def ward(bare: Project) -> Project:
+    bare.write("algorithms/ward.py", WARD)
+    bare.write("rows", "150")
+    return bare
+
+
+def opened(ward: Project) -> tuple[Settled, Home]:
+    found = project.find(ward.directory, ward.environ)
+    return found, open_home(found)
+
+
+def asked(ward: Project, head: str, baseline: str) -> tuple[Extra, ...]:
+    return extras.needed(opened(ward)[1], head, baseline)
+
+
+def completed(ward: Project, head: str, baseline: str) -> list[Purpose]:
+    """Execute all that is needed; for what."""
+    settled, home = opened(ward)
+    done = []
+    while todo := extras.needed(home, head, baseline):
+        extras.execute(settled, ward.environ, todo[0], lambda _: None)
+        done.append(todo[0].purpose)
+        assert len(done) < 5
+    return done
+
+
+def found(ward: Project, head: str, baseline: str) -> Found:
+    home = opened(ward)[1]
+    return extras.found(home, runs.get(home.store, head), runs.get(home.store, baseline))
+
+
+def pair(ward: Project) -> tuple[str, str]:
+    """A head whose data grew since its baseline."""
+    baseline = ward.run("ward")["run_id"]
+    ward.write("rows", "180")
+    return ward.run("ward", "shift=0.1")["run_id"], baseline
+
+
+def test_the_baselines_model_answers_the_heads_examples_once(ward: Project) -> None:
+    head, baseline = pair(ward)
+    assert completed(ward, head, baseline) == [Purpose.RESCORED, Purpose.RESAMPLED]
+    executed = ward.lines("done.txt")
+    assert len(executed) == 3
+    known = found(ward, head, baseline)
+    assert known.evaluation is not None
+    assert (known.by, len(known.evaluation.keys)) == ("head", 60)
+    # A threshold of 0.5 is right about more of them than one of 0.6.
+    replicates = known.replicates["hits"]
+    assert replicates.baseline == pytest.approx(known.metrics["hits"])
+    assert replicates.baseline > replicates.head
+    assert replicates.resampled.shape == (500, 2)
+    assert completed(ward, head, baseline) == []
+    assert ward.lines("done.txt") == executed
+
+
+def test_what_the_baselines_model_was_trained_on_is_what_its_own_run_says(ward: Project) -> None:
+    # Example 3 of the head's test data was in the baseline's training: a leak.
+    ward.replace("algorithms/ward.py", "train_keys=keys[~tested]", "train_keys=[*keys[~tested], 3]")
+    baseline = ward.run("ward")["run_id"]
+    ward.replace("algorithms/ward.py", "train_keys=[*keys[~tested], 3]", "train_keys=keys[~tested]")
+    ward.write("rows", "180")
+    head = ward.run("ward", "shift=0.1")["run_id"]
+    completed(ward, head, baseline)
+    known = found(ward, head, baseline)
+    assert known.evaluation is not None
+    trained = set(np.asarray(known.evaluation.train_keys).tolist())
+    assert 3 in trained
+    assert max(trained) < 150
+    # It is left out of what is resampled: 59 of 60 examples have a share of hits in 59ths.
+    share = known.replicates["hits"].baseline * 59
+    assert share == pytest.approx(round(share))
+
+
+def test_such_a_run_is_listed_nowhere_and_goes_with_its_head(ward: Project) -> None:
+    head, baseline = pair(ward)
+    completed(ward, head, baseline)
+    extra = found(ward, head, baseline).run
+    assert [row["run_id"] for row in ward.json("runs")] == [head, baseline]
+    assert ward.show("last")["run_id"] == head
+    assert ward.show(extra)["origin"] == head
+    assert "evaluate" in ward("show", extra).out
+    ward("logs", extra)
+    assert f"palmette gc --run {head}" in ward("gc", "--run", extra, "--yes", code=2).err
+    ward("gc", "--run", head, "--yes")
+    assert f"there is no run '{extra}'" in ward("show", extra, code=2).err
+
+
+def test_where_the_heads_step_cannot_read_the_model_the_baselines_own_scores_it(ward: Project) -> None:
+    baseline = ward.run("ward")["run_id"]
+    ward.write("rows", "180")
+    for old, new in (('{"at": 0.5 + shift}', '{"place": 0.5 + shift}'), ('known["at"]', 'known["place"]')):
+        ward.replace("algorithms/ward.py", old, new)
+    head = ward.run("ward")["run_id"]
+    assert completed(ward, head, baseline) == [Purpose.RESCORED, Purpose.OWN, Purpose.RESAMPLED]
+    known = found(ward, head, baseline)
+    assert known.evaluation is not None
+    assert (known.by, len(known.evaluation.keys)) == ("baseline", 60)
+    assert "the evaluation step of this run cannot score" in known.remarks[0]
+    assert known.remarks[1] == "the baseline was rescored by its own evaluation step"
+
+
+def test_a_step_without_a_model_is_not_executed_again(ward: Project) -> None:
+    ward.replace("algorithms/ward.py", "Annotated[Path, Model]", "Path")
+    head, baseline = pair(ward)
+    assert asked(ward, head, baseline) == ()
+    assert found(ward, head, baseline).remarks == ("the baseline is not rescored: no input of evaluate is a model",)
+
+
+def test_the_same_examples_need_nothing_but_resamples_of_the_projects_own_metric(ward: Project) -> None:
+    baseline = ward.run("ward")["run_id"]
+    head = ward.run("ward", "shift=0.1")["run_id"]
+    assert [extra.purpose for extra in asked(ward, head, baseline)] == [Purpose.RESAMPLED]
+    ward.replace("algorithms/ward.py", "return float(np.mean(", "return float(2 * np.mean(")
+    ward.replace("algorithms/ward.py", '{"hits": hits(', '{"hits": 0.5 * hits(')
+    other = ward.run("ward", "shift=0.2")["run_id"]
+    completed(ward, other, baseline)
+    known = found(ward, other, baseline)
+    assert known.replicates == {}
+    assert "recomputed from the examples of this run it is" in known.refused["hits"]
+
+
+BEGUN = """
+import os, sys
+from pathlib import Path
+from palmette.operations import extras, project
+from palmette.operations.home import open_home
+settled = project.find(Path.cwd(), os.environ)
+[extra] = extras.needed(open_home(settled), *sys.argv[1:])
+extras.execute(settled, os.environ, extra, lambda _: None)
+"""
+
+
+def begun(ward: Project, head: str, baseline: str) -> subprocess.Popen[bytes]:
+    """Another process that executes an extra task, which does not end before the file `hold` is gone."""
+    ward.touch("hold")
+    already = len(ward.lines("done.txt"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGUN, head, baseline], cwd=ward.directory, env=ward.environ, stderr=subprocess.DEVNULL
+    )
+    ward.eventually(lambda: len(ward.lines("done.txt")) > already)
+    return process
+
+
+def test_a_comparison_goes_on_where_a_killed_one_was(ward: Project) -> None:
+    head, baseline = pair(ward)
+    process = begun(ward, head, baseline)
+    process.kill()
+    process.wait()
+    home = opened(ward)[1]
+    left = rows.of(home.store, head, baseline)[Purpose.RESCORED]
+    assert not left.state.final
+    (ward.directory / "hold").unlink()
+    assert completed(ward, head, baseline) == [Purpose.RESCORED, Purpose.RESAMPLED]
+    known = found(ward, head, baseline)
+    assert (known.run, known.by) == (left.id, "head")
+    [task] = [task for task in tasks.of_run(home.store, left.id) if task.attempts]
+    assert [attempt.number for attempt in task.attempts] == [1, 1]
+
+
+def test_who_asks_for_the_end_finds_it_begun_anew_the_next_time(ward: Project) -> None:
+    head, baseline = pair(ward)
+    process = begun(ward, head, baseline)
+    os.kill(process.pid, signal.SIGINT)
+    assert process.wait() != 0
+    home = opened(ward)[1]
+    left = rows.of(home.store, head, baseline)[Purpose.RESCORED]
+    assert left.state == "CANCELED"
+    (ward.directory / "hold").unlink()
+    completed(ward, head, baseline)
+    assert found(ward, head, baseline).run not in ("", left.id)
+    assert f"there is no run '{left.id}'" in ward("show", left.id, code=2).err
