@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Final
 
@@ -75,10 +75,11 @@ def history(
     values = trainings.readings(home.store, [each.run for each in places], [metric])
     known = [each for each in places if metric in values[each.run] and math.isfinite(values[each.run][metric].value)]
     passed["without a number"] += len(places) - len(known)
-    wanted = [each for each in known if since is None or each.time >= since]
-    shown = wanted[-last:]
-    found = trend(_reads(home, metric, shown, line))
-    own = next((place for place, each in enumerate(found.entries) if each.own), None)
+    # What is not shown counts all the same: for the band, and for where the level changed.
+    found = trend(_reads(home, metric, known[-MOST:], line))
+    begin = max(len(found.entries) - last, sum(since is not None and each.time < since for each in found.entries))
+    entries = found.entries[begin:]
+    own = next((place for place, each in enumerate(entries) if each.own), None)
     return History(
         algorithm=algorithm,
         metric=metric,
@@ -87,10 +88,10 @@ def history(
         branch=line.branch,
         target=line.target,
         fork=own,
-        entries=found.entries,
-        shifts=found.shifts,
+        entries=entries,
+        shifts=tuple(replace(each, at=each.at - begin) for each in found.shifts if each.at >= begin),
         passed={reason: count for reason, count in passed.items() if count},
-        older=len(known) - len(shown),
+        older=len(known) - len(entries),
         remarks=line.remarks,
     )
 
