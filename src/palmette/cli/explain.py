@@ -9,7 +9,7 @@ import click
 from palmette.cli.console import show
 from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
-from palmette.operations import comparing
+from palmette.operations import reasons as recorded
 from palmette.present import reasons
 
 
@@ -28,7 +28,7 @@ def why(session: Session, run: str, step: str | None, as_json: bool) -> None:
       palmette why
       palmette why last build_and_fit
     """
-    found = session.place(comparing.why, run, step)
+    found = session.place(recorded.why, run, step)
     if as_json:
         print_json([reasons.plain(reason) for reason in found])
     else:

@@ -47,7 +47,7 @@ VERBS: Final = (
     Verb(operation="reading.reused", method="GET", path="/runs/{ref}/reused"),
     Verb(operation="comparing.diff", method="GET", path="/runs/{head}/diff"),
     Verb(operation="judging.judged", method="POST", path="/runs/{head}/comparison"),
-    Verb(operation="comparing.why", method="GET", path="/runs/{ref}/why"),
+    Verb(operation="reasons.why", method="GET", path="/runs/{ref}/why"),
     Verb(operation="histories.history", method="GET", path="/algorithms/{algorithm}/history"),
     Verb(operation="leaderboards.leaderboard", method="GET", path="/algorithms/{algorithm}/leaderboard"),
     Verb(operation="canceling.cancel", method="POST", path="/runs/{ref}/cancel", role=Role.RUN),

@@ -9,8 +9,8 @@ from rich.text import Text
 
 from palmette.domain.states import TaskState
 from palmette.domain.values import Json
-from palmette.operations.comparing import Reason
 from palmette.operations.details import alike, shown
+from palmette.operations.reasons import Reason
 from palmette.present import words
 from palmette.present.folding import MOST
 from palmette.present.layout import hanging, indented
