@@ -11,7 +11,17 @@ from palmette.domain.values import Json
 from palmette.operations.reading import Given, Line, Stored
 from palmette.operations.searching import Listing
 from palmette.operations.sweeps import Member, Sweep
-from palmette.present import baselines, compared, garbage, plain, reasons, sweeps
+from palmette.present import (
+    baselines,
+    compared,
+    garbage,
+    histories,
+    leaderboards,
+    plain,
+    promotions,
+    reasons,
+    sweeps,
+)
 from palmette.present.words import instant
 
 
@@ -66,7 +76,9 @@ _FORMS: Final[dict[str, Callable[[Any], Json]]] = {
     "reading.logs": _line,
     "comparing.diff": compared.plain,
     "judging.judged": compared.plain,
-    "comparing.why": lambda found: [reasons.plain(each) for each in found],
+    "reasons.why": lambda found: [reasons.plain(each) for each in found],
+    "histories.history": histories.plain,
+    "leaderboards.leaderboard": leaderboards.plain,
     "baselines.show": baselines.plain_shown,
     "pinning.listed": baselines.plain_listed,
     "pinning.pin": baselines.plain,
@@ -75,6 +87,9 @@ _FORMS: Final[dict[str, Callable[[Any], Json]]] = {
     "searching.saved": _views,
     "sweeps.look": _sweep,
     "sweeps.known": lambda found: [_sweep(each) for each in found],
+    "promoting.log": promotions.plain_log,
+    "promoting.rollback": promotions.plain,
+    "gating.promote": promotions.plain_promoted,
     "collecting.preview": lambda found: garbage.plain(found, None),
 }
 
