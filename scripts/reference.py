@@ -22,7 +22,7 @@ from palmette import errors, testing
 from palmette.authoring.steps import Options
 from palmette.cli.app import palmette as command
 from palmette.cli.lazy import VERBS
-from palmette.client import homes
+from palmette.client import comparisons, homes
 from palmette.client import runs as client
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.metric import MetricPoint
@@ -96,6 +96,10 @@ PRINTED: Final = {
     "`config`, `code`, `environment`, `data`, `moved`, `reruns`, `tasks`, all `metrics`, each with what is concluded "
     "of it (`judged`), and `numbers`",
     "why": "a list of steps: `state`, `cached_from` or `compared_with`, and what `changed`",
+    "history": "an object: the `commits` (`commit`, `run`, `time`, `value`, `band` …), the oldest first, the "
+    "`change_points`, how many runs were `not_counted` and why",
+    "leaderboard": "an object: `rankings`, one for each test data, with their `runs`, best first (`value`, "
+    "`to_the_best`, `branch`, `overrides`, `aliases` …), and how many of the first are `not_told_apart`",
     "sweep": "an object: `size`, `runs` with their `point`, `standings` with the best first. `run` prints it "
     "for a sweep",
     "sweeps": "a list of such objects",
@@ -241,11 +245,12 @@ def _python() -> Iterator[str]:
     yield "# Python\n"
     yield "What `import palmette` offers for working with runs, in any program of the project's interpreter. "
     yield "[Runs from Python](../how-to/python.md) shows it at work.\n"
-    for function in (client.run, client.get, client.runs, homes.connect):
+    for function in (client.run, client.get, client.runs, comparisons.compare, homes.connect):
         yield f"## palmette.{function.__name__}\n"
         yield f"```python\npalmette.{function.__name__}{_signature(function)}\n```\n"
         yield f"{_prose(inspect.getdoc(function) or '')}\n"
-    for kind in (client.Run, client.Task, client.Outputs, client.Output, client.Point, homes.Home):
+    told = (comparisons.Comparison, comparisons.Judged, comparisons.Gate, comparisons.Choice)
+    for kind in (client.Run, client.Task, client.Outputs, client.Output, client.Point, *told, homes.Home):
         yield from _type_page(kind)
 
 

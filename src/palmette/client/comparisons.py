@@ -36,6 +36,13 @@ def asked(place: Asks, head: Run | str, baseline: Run | str | None, *, quiet: bo
     return Comparison(place, place("diff", *words, "--json", hear=None if quiet else tool.say))
 
 
+def wanting(record: Mapping[str, Any]) -> bool:
+    """Whether an extra task might tell more: a metric that both runs have is judged by nothing."""
+    judged = [each["judged"] for each in record["metrics"] if each["judged"]]
+    both = (each for each in judged if each["head"] is not None and each["baseline"] is not None)
+    return record["baseline"] is not None and any(each["evidence"] is None for each in both)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Gate:
     """A bound that was declared, and whether the run keeps it."""
@@ -104,9 +111,12 @@ class Comparison:
     """A run beside its baseline: the verdict, the gates, what changed, and the numbers. A value: it does not change."""
 
     def __init__(self, place: Asks, record: Mapping[str, Any]) -> None:
-        self._place = place
-        #: all that `palmette diff --json` says
-        self.record = record
+        self._place, self._record = place, record
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """All that `palmette diff --json` says."""
+        return self._record
 
     @property
     def head(self) -> Run:

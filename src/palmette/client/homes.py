@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, overload
 
-from palmette.client import frames
+from palmette.client import comparisons, frames
+from palmette.client.comparisons import Comparison
 from palmette.client.connection import Connection, Server, document, lines, not_ours, parsed, segment
 from palmette.client.downloads import Wanted, bring
 from palmette.client.runs import DataFrame, Run
 from palmette.client.tool import Hear
-from palmette.errors import ServerError
+from palmette.errors import AccessDenied, ServerError
 
 #: How a server and this module understand each other.
 _PROTOCOL: Final = "1"
@@ -72,6 +73,11 @@ class Home:
             return frames.frame(found["runs"])
         return [Run(self._asking, row["run_id"]) for row in found["runs"]]
 
+    def compare(self, head: Run | str = "last", baseline: Run | str | None = None, *, quiet: bool = True) -> Comparison:
+        """Compare a run with its baseline, as `palmette.compare` does. What has to be executed is executed there,
+        if this token may start runs."""
+        return comparisons.asked(self._asking, head, baseline, quiet=quiet)
+
     def close(self) -> None:
         """Let go of the connection; it is opened again when something is asked."""
         self._asking.connection.close()
@@ -96,7 +102,7 @@ class _Asking:
             case "show", [run]:
                 return self.get(f"/runs/{segment(run, 'run')}")
             case "diff", [run, *other]:
-                return self.get(f"/runs/{segment(run, 'run')}/diff", [("baseline", each) for each in other])
+                return self._compare(run, other[0] if other else None, hear)
             case "logs", [run, *steps]:
                 return self._log(run, steps, follow="--follow" in rest, hear=hear)
             case "tag", [run, *names] if "--delete" in rest:
@@ -124,6 +130,31 @@ class _Asking:
     ) -> None:
         data = None if body is None else json.dumps(body).encode()
         self.connection.ask(method, f"/runs/{segment(run, 'run')}/{what}", [*self._scope(), *query], body=data)
+
+    def _post(self, path: str, body: Mapping[str, Any]) -> Any:
+        answer = self.connection.ask("POST", path, self._scope(), body=json.dumps(body).encode())
+        return json.loads(answer.body)
+
+    def _compare(self, run: str, baseline: str | None, hear: Hear | None) -> Any:
+        """The comparison as it is there, once what tells more has been executed, one thing after the other."""
+        path = f"/runs/{segment(run, 'run')}/comparison"
+        first = found = self._post(path, {"baseline": baseline})
+        done: list[Any] = []
+        denied = ""
+        while comparisons.wanting(found) and not denied:
+            pair = f"/runs/{segment(found['head'], 'run')}/extras", [("baseline", found["baseline"])]
+            extra = next((each for each in self.get(*pair) if each not in done), None)
+            if extra is None:
+                break
+            done.append(extra)
+            try:
+                begun = self._post("/extras", {"extra": extra})
+            except AccessDenied:
+                denied = "nothing was executed for this comparison, since this token may only read"
+                continue
+            self._log(begun["run"]["id"], (), follow=True, hear=hear)
+            found = self._post(path, {"baseline": found["baseline"]})
+        return {**found, "choice": first["choice"], "examples": [*found["examples"], *([denied] if denied else [])]}
 
     def _log(self, run: str, steps: Sequence[str], *, follow: bool, hear: Hear | None) -> str:
         query = [*self._scope(), *(("step", step) for step in steps), *([("follow", "true")] if follow else [])]

@@ -245,8 +245,8 @@ class Run:
         return str(self._place("logs", self.id))
 
     def diff(self, other: Run | str | None = None) -> dict[str, Any]:
-        """What differs between this run and another, read from the other to this one; by default from the run of the
-        algorithm before it. As `palmette diff --json`."""
+        """What differs between this run and another, read from the other to this one; by default from its baseline. As
+        `palmette diff --json`; `palmette.compare` gives the same as a value with a verdict."""
         against = [other.id if isinstance(other, Run) else other] if other is not None else []
         return dict(self._place("diff", self.id, *against, "--json"))
 
