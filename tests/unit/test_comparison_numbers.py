@@ -154,6 +154,21 @@ def test_only_what_differs_is_a_number() -> None:
     assert numbers(told(HEAD), told(HEAD), paired(HEAD, HEAD), metrics=(ACCURACY,), salt="s") == Numbers()
 
 
+def test_the_other_way_round_the_numbers_are_mirrored() -> None:
+    there = numbers(told(HEAD), told(BASELINE), paired(HEAD, BASELINE), salt="s")
+    back = numbers(told(BASELINE), told(HEAD), paired(BASELINE, HEAD), salt="s")
+    assert there.flips is not None
+    assert back.flips is not None
+    assert (there.flips.mended, there.flips.broken) == (back.flips.broken, back.flips.mended)
+    assert {each.key for each in there.flips.listed} == {each.key for each in back.flips.listed}
+    assert {(each.label, each.prediction, each.before, each.after) for each in there.confusion} == {
+        (each.label, each.prediction, each.after, each.before) for each in back.confusion
+    }
+    assert there.roc is not None
+    assert back.roc is not None
+    assert (there.roc.head, there.roc.baseline) == (back.roc.baseline, back.roc.head)
+
+
 def test_a_metric_that_was_logged_otherwise_has_no_slices() -> None:
     head = evaluated(HEAD.scores.tolist(), slices={"all": np.zeros(8, dtype=int)})
     both = paired(head, BASELINE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Final
 
 from palmette.authoring.results import Evaluation
@@ -57,7 +58,7 @@ def numbers(
     flips = _flips(open_pair, salt)
     hidden = unread + max(0, len(shown) - MOST_CURVES)
     return Numbers(
-        slices=tuple(each for each in slices if each.head != each.baseline),
+        slices=tuple(each for each in slices if each.head != each.baseline and isfinite(each.head + each.baseline)),
         curves=shown[:MOST_CURVES],
         roc=roc,
         precision_recall=precision,

@@ -31,7 +31,8 @@ def told(compared: Compared, root: Path, environ: Mapping[str, str]) -> Compared
     if comparison.baseline is None:
         return compared
     found = commits(root, environ, comparison.head.run, comparison.baseline.run)
-    return replace(compared, comparison=replace(comparison, commits=found))
+    remarks = (f"only the newest {MOST} commits between the two are listed",) if found and len(found) == MOST else ()
+    return replace(compared, comparison=replace(comparison, commits=found, remarks=(*comparison.remarks, *remarks)))
 
 
 def commits(root: Path, environ: Mapping[str, str], head: Run, baseline: Run) -> tuple[CommitChange, ...] | None:

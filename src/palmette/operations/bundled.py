@@ -19,12 +19,15 @@ def sources(home: Home, head: Run, baseline: Run) -> Sources | None:
     remarks = tuple(_gone(home, head, baseline))
     if remarks:
         return Sources(remarks=remarks)
-    after, before = (files(home.bundles / run.bundle) for run in (head, baseline))
-    differing = sorted(path for path in {*after, *before} if after.get(path) != before.get(path))
-    return Sources(
-        head=_read(home, head, [path for path in differing if path in after]),
-        baseline=_read(home, baseline, [path for path in differing if path in before]),
-    )
+    try:
+        after, before = (files(home.bundles / run.bundle) for run in (head, baseline))
+        differing = sorted(path for path in {*after, *before} if after.get(path) != before.get(path))
+        return Sources(
+            head=_read(home, head, [path for path in differing if path in after]),
+            baseline=_read(home, baseline, [path for path in differing if path in before]),
+        )
+    except OSError as error:
+        return Sources(remarks=(f"files not compared, as one cannot be read: {error.filename}: {error.strerror}",))
 
 
 def _gone(home: Home, *runs: Run) -> Iterator[str]:
