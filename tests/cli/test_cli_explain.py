@@ -49,8 +49,9 @@ def job(bare: Project) -> Project:
 
 
 def test_the_first_run_has_nothing_to_be_compared_with(job: Project) -> None:
-    done = job("diff", code=2)
-    assert "is the first run of job" in done.err
+    out = job("diff").out
+    assert out.startswith("job not comparable: ")
+    assert "Run job once more, name a run" in out
     assert "ran: no earlier run of this step is known" in job("why", "last", "fit").out
 
 
@@ -77,9 +78,10 @@ def test_code_and_data_are_told_apart(job: Project, hub: Hub) -> None:
     job.write("data", "abcdef")
     job.run("job")
     out = job("diff").out
-    assert "rules:scale" in out
-    assert "reached by fit" in out
+    assert "The code and the data changed" in out
+    assert "rules.py  +1 −1, reached by fit" in out
     assert "fetch.output" in out
+    assert "rules:scale" in job("diff", "--all").out
 
 
 def test_two_runs_that_are_named_are_read_from_the_second_to_the_first(job: Project) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -155,7 +156,7 @@ def diff(
         click.echo(_rendered(wanted.here, found, wanted), nl=False)
     else:
         show(differences.diff(found, now, everything=everything, code=code))
-    click.get_current_context().exit(comparisons.exit_code(found))
+    sys.exit(comparisons.exit_code(found))
 
 
 def _compared(session: Session, head: str, baseline: str | None) -> Compared:
