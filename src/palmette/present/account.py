@@ -151,6 +151,8 @@ def _remarks(compared: Compared) -> Iterator[str]:
     """Of the examples first, since they bear on the verdict."""
     if compared.verdict is not None:
         yield from compared.verdict.remarks
+        if compared.verdict.hint:
+            yield f"for both on the same data: {compared.verdict.hint}"
     yield from compared.comparison.remarks
     if compared.choice is not None:
         yield from compared.choice.remarks
@@ -163,7 +165,8 @@ def _remarks(compared: Compared) -> Iterator[str]:
 
 def _advice(compared: Compared) -> str:
     if compared.comparison.baseline is not None:
-        return ""
+        hint = compared.verdict.hint if compared.verdict else ""
+        return f"To compare them all the same: {hint}" if hint else ""
     run, choice = compared.comparison.head.run, compared.choice
     target = choice.line.target if choice and choice.rule is Rule.NONE else ""
     train = f"Run {run.algorithm} on {target}" if target else f"Run {run.algorithm} once more"
