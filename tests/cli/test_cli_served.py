@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.cli.wards import WARD
 
 if TYPE_CHECKING:
     from conftest import Project
@@ -235,3 +236,26 @@ def test_a_run_is_reproduced_there(away: Project) -> None:
     assert made["again"]["host"] == made["run"]["host"]
     assert made["run"]["host"]["cpus"] > 0
     assert "no environment of the project's own" in away("reproduce", run, "--environment", "current", code=2).err
+
+
+def test_a_comparison_has_executed_there_what_it_needs_once(away: Project, house: House) -> None:
+    away.write("algorithms/ward.py", WARD)
+    away.write("rows", "150")
+    baseline = away.run("ward")["run_id"]
+    away.write("rows", "180")
+    head = away.run("ward", "shift=0.1")["run_id"]
+    compared = away.json("diff", head, baseline)
+    assert compared["examples"] == ["baseline rescored, none left out"]
+    extra = "SELECT purpose, r.id, r.queue, r.state FROM extras JOIN runs AS r ON r.id = extras.run WHERE head = ?"
+    executed = house.rows(extra, head)
+    assert sorted((row[0], *row[2:]) for row in executed) == [
+        ("resampled", "server", "SUCCEEDED"),
+        ("rescored", "server", "SUCCEEDED"),
+    ]
+    away("diff", head, baseline)
+    assert house.rows(extra, head) == executed
+    assert {row["run_id"] for row in away.json("runs")} == {head, baseline}
+    # Or both are trained on the same data.
+    run = away.run("ward", "shift=0.1", "--data-of", baseline)
+    assert run.cached == {"fetch"}
+    assert f"on the data of run {baseline}" in away("show").out

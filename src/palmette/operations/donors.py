@@ -81,7 +81,7 @@ def taken(giver: Donor, plan: Plan, algorithm: str) -> tuple[str, ...]:
         task
         for task, source in giver.sources.items()
         for step in (named.get(task, looped.get(source.executor)),)
-        if step is not None and (giver.algorithm == algorithm or step == source.step)
+        if step is not None and (giver.algorithm == algorithm or (step and step == source.step))
     )
     if not found:
         theirs = ", ".join(dict.fromkeys(source.title for source in giver.sources.values()))
