@@ -327,6 +327,7 @@ def apart() -> Compared:
             reason=reason,
             metrics=(auc(Outcome.NOT_COMPARABLE, None, reason=reason),),
             gates=(drop(None, GateOutcome.INCONCLUSIVE, reason),),
+            hint=f"palmette run tumour --data-of {BASELINE.run.id}",
         ),
     )
 

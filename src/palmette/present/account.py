@@ -165,8 +165,7 @@ def _remarks(compared: Compared) -> Iterator[str]:
 
 def _advice(compared: Compared) -> str:
     if compared.comparison.baseline is not None:
-        hint = compared.verdict.hint if compared.verdict else ""
-        return f"To compare them all the same: {hint}" if hint else ""
+        return ""
     run, choice = compared.comparison.head.run, compared.choice
     target = choice.line.target if choice and choice.rule is Rule.NONE else ""
     train = f"Run {run.algorithm} on {target}" if target else f"Run {run.algorithm} once more"

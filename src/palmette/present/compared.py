@@ -32,7 +32,6 @@ def plain(compared: Compared) -> dict[str, Json]:
         "decided_by": (verdict.by or None) if verdict else None,
         "reason": (verdict.reason or None) if verdict else None,
         "hint": (verdict.hint or None) if verdict else None,
-        "hint": (verdict.hint or None) if verdict else None,
         "gate": verdict.gate.value if verdict else None,
         "gates": [gate.as_json() for gate in verdict.gates] if verdict else [],
         "examples": list(verdict.remarks) if verdict else [],
