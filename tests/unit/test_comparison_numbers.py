@@ -89,7 +89,11 @@ def test_roc_and_precision_are_what_each_threshold_gives() -> None:
         for threshold in thresholds:
             chosen = side.scores >= threshold
             expected.append((float(chosen[LABELS == 0].mean()), float(chosen[LABELS == 1].mean())))
-        assert list(zip(curve.xs, curve.ys, strict=True)) == expected
+        assert [*zip(curve.xs, curve.ys, strict=True)] == [
+            here
+            for before, here, after in zip([None, *expected], expected, [*expected[1:], None], strict=False)
+            if before is None or after is None or (before[0] != after[0] and before[1] != after[1])
+        ]
     assert precision is not None
     assert precision.head is not None
     assert (precision.head.xs[-1], precision.head.ys[-1]) == (1.0, 0.5)

@@ -159,9 +159,13 @@ def _counted(positive: Array, scores: Array) -> tuple[Array, Array]:
 
 
 def _roc(negatives: Array, positives: Array) -> Curve:
-    """Points at equal distances along the curve, so that no corner is lost."""
+    """Points at equal distances along the curve, so that none of its corners is far from one."""
     xs = np.concatenate(([0.0], negatives / max(1, int(negatives[-1]))))
     ys = np.concatenate(([0.0], positives / max(1, int(positives[-1]))))
+    # A line that goes on as it came needs no point there.
+    turns = np.ones(len(xs), dtype=bool)
+    turns[1:-1] = ~((xs[:-2] == xs[2:]) | (ys[:-2] == ys[2:]))
+    xs, ys = xs[turns], ys[turns]
     if len(xs) > MOST_POINTS:
         along = xs + ys
         kept = np.unique(np.searchsorted(along, np.linspace(0.0, along[-1], MOST_POINTS)))

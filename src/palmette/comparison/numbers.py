@@ -43,5 +43,5 @@ class Numbers:
     confusion: tuple[Cell, ...] = ()
     #: None without predictions of classes, and where they are sensitive
     flips: Flips | None = None
-    #: what is not shown and why, as sentences without a full stop
+    #: what is not shown and why, as sentences without a full stop; among the comparison's remarks, too
     remarks: tuple[str, ...] = ()

@@ -94,7 +94,8 @@ def numbered(home: Home, compared: Compared, both: Pair | Unpaired | None, head:
         after, before, both, metrics=comparison.head.run.metrics, salt=salt(home) if quoted else "", unread=unread
     )
     followed = moved(head.evaluation, baseline.evaluation) if head.evaluation and baseline.evaluation else None
-    return replace(compared, comparison=replace(comparison, numbers=found, moved=followed))
+    remarks = (*comparison.remarks, *found.remarks)
+    return replace(compared, comparison=replace(comparison, numbers=found, moved=followed, remarks=remarks))
 
 
 def _origin(home: Home, run: Run) -> Run | None:
