@@ -17,6 +17,7 @@ from palmette.operations.places import Place
 from palmette.operations.project import Project
 from palmette.store import candidates, commits, pins, promotions, runs
 from palmette.store.candidates import Standing, Wanted
+from palmette.store.pins import Pin
 
 #: what parts an algorithm from an alias
 _SIGN = promotions.SIGN
@@ -59,8 +60,8 @@ def choose(home: Home, head: Run, line: Line | None, named: str | None = None) -
         return _named(home, head, me, placed, named)
     pin = pins.of(home.store, head)
     pinned = candidates.standing(home.store, pin.run) if pin else None
-    if pinned and pinned.run != head.id:
-        return rule.choose(me, placed, (), _candidate(pinned))
+    if pin and pinned and pinned.run != head.id:
+        return rule.given(me, placed, _candidate(pinned), Rule.PINNED, remarks=_pinned(pin))
     remarks: tuple[str, ...] = ("the pinned baseline is this very run",) if pinned else ()
     algorithm, sign, alias = head.fork.against.partition(_SIGN)
     if sign:
@@ -72,6 +73,12 @@ def choose(home: Home, head: Run, line: Line | None, named: str | None = None) -
     if not line and not head.git.commit and not head.git.branch and algorithm in ("", head.algorithm):
         return _previous(home, head, me, placed, remarks)
     return _walked(home, head, me, placed, algorithm, remarks=remarks)
+
+
+def _pinned(pin: Pin) -> tuple[str, ...]:
+    """Who pinned it and why, where that is known."""
+    by, why = f" by {pin.author}" if pin.author else "", f": {pin.reason}" if pin.reason else ""
+    return (f"it was pinned{by}{why}",) if by or why else ()
 
 
 def _named(home: Home, head: Run, me: Candidate, line: Line, named: str) -> Choice:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -24,6 +25,7 @@ class Kind(StrEnum):
     COUNT = "whole number from 0"
     TABLE = "table of texts"
     GATES = "table of gates"
+    BASELINES = 'table of algorithms ("tumour") and aliases ("tumour@production")'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,9 @@ class Option:
         """What may stand there, in words."""
         return " or ".join(f'"{choice}"' for choice in self.choices) if self.choices else f"a {self.kind}"
 
+
+#: An algorithm, or an alias of one.
+_BASELINE: Final = re.compile(r"[^@\s]+(@[^@\s]+)?")
 
 #: Every setting, in the order of the reference. A setting that is not here does not exist.
 SETTINGS: Final = (
@@ -121,7 +126,7 @@ SETTINGS: Final = (
     ),
     Option(
         name="baselines",
-        kind=Kind.TABLE,
+        kind=Kind.BASELINES,
         default={},
         description="What an algorithm is compared with instead of its own runs: another algorithm's, or the run that "
         'an alias says (new = "tumour", or new = "tumour@production").',
@@ -243,6 +248,9 @@ def _fits(setting: Option, value: Json) -> bool:
             return isinstance(value, list) and all(isinstance(entry, str) and entry.strip() for entry in value)
         case Kind.TABLE | Kind.GATES:
             return isinstance(value, Mapping) and all(isinstance(each, str) and each.strip() for each in value.values())
+        case Kind.BASELINES:
+            texts = value.values() if isinstance(value, Mapping) else (None,)
+            return all(isinstance(each, str) and _BASELINE.fullmatch(each) for each in texts)
         case Kind.FLAG:
             return isinstance(value, bool)
         case Kind.COUNT:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from palmette.comparison.baseline import Choice, PassedOver
+from palmette.domain.fields import FULL
 from palmette.domain.run import Run
 from palmette.domain.values import Json
 from palmette.operations.baselines import Shown
@@ -46,13 +47,15 @@ def _shown(found: Shown) -> Iterator[RenderableType]:
             yield indented(Text(f"and {more} more" if more > 0 else ""))
     for number, remark in enumerate(choice.remarks):
         yield Text(f"\nnote: {remark}" if not number else f"note: {remark}", overflow="fold")
-    if not baseline and not choice.passed_over:
-        yield Text(f"\n{_nothing(choice)}")
+    if not baseline:
+        yield Text(f"\n{_nothing(found)}", overflow="fold")
 
 
-def _nothing(choice: Choice) -> str:
-    where = f"on {choice.line.target}" if choice.line.target else "before"
-    return f"Train it {where}, or pin a run: palmette baseline pin RUN"
+def _nothing(found: Shown) -> str:
+    head, target = found.head, found.choice.line.target
+    preset = f" --preset {head.preset}" if head.preset != FULL else ""
+    where = f"on {target}" if target else "again"
+    return f"Train it {where}: palmette run {head.algorithm}{preset}\nOr pin a run: palmette baseline pin RUN"
 
 
 def _run(run: Run) -> Text:

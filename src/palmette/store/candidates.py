@@ -72,27 +72,25 @@ def nearest(store: Store, wanted: Wanted, commits: Sequence[str]) -> tuple[Stand
         for size in _NEAR:
             near = commits[start : start + size]
             start += size
-            rows = _rows(connection, _fitting(wanted).where(_at(near)).limit(_FITTING)) if near else []
+            rows = _rows(connection, _at(wanted, connection, near).where(_fits(wanted)).limit(_FITTING)) if near else []
             if rows:
                 place = min(commits.index(row.git_commit) for row in rows)
                 found = [row for row in rows if row.git_commit == commits[place]]
                 break
         passed = commits[: place + 1]
         if passed:
-            found += _rows(connection, _unfit(wanted).where(_at(passed)).limit(_UNFIT))
+            found += _rows(connection, _at(wanted, connection, passed).where(not_(_fits(wanted))).limit(_UNFIT))
         return _standings(connection, found)
 
 
 def newest(store: Store, wanted: Wanted, branch: str) -> tuple[Standing, ...]:
     """The newest fitting run of a branch, and the unfit ones that are newer."""
     with store.read() as connection:
-        found = _rows(connection, _fitting(wanted).where(runs.c.git_branch == branch).limit(1))
-        bare = _fitting(wanted).where(runs.c.git_branch == "", runs.c.git_commit != "").limit(_DETACHED)
-        found += [row for row in _rows(connection, bare) if _branch(row) == branch][:1]
-        unfit = _unfit(wanted).where(runs.c.git_branch == branch)
-        if found:
-            unfit = unfit.where(runs.c.created > max(row.created for row in found))
-        found += _rows(connection, unfit.limit(_UNFIT))
+        found = _on(wanted, connection, branch, _fits(wanted), most=1)
+        bare = _on(wanted, connection, "", _fits(wanted), most=_DETACHED)
+        found += [row for row in bare if _branch(row) == branch][:1]
+        newer = [runs.c.created > max(row.created for row in found)] if found else []
+        found += _on(wanted, connection, branch, not_(_fits(wanted)), *newer, most=_UNFIT)
         return _standings(connection, found)
 
 
@@ -101,7 +99,7 @@ def previous(store: Store, wanted: Wanted, created: float) -> tuple[Standing, ..
     before = tuple_(runs.c.created, runs.c.id) < tuple_(created, wanted.head)
     succeeded = runs.c.state == RunState.SUCCEEDED.value
     with store.read() as connection:
-        every = _of(wanted).where(before, runs.c.preset == wanted.preset)
+        every = _of(wanted, connection).where(before, runs.c.preset == wanted.preset)
         found = _rows(connection, every.where(succeeded).limit(1))
         failed = every.where(not_(succeeded))
         if found:
@@ -145,8 +143,15 @@ def data(store: Store, ids: Collection[str]) -> dict[str, str]:
 # Queries
 
 
-def _of(wanted: Wanted) -> Select[Any]:
-    query = select(*_COLUMNS).where(runs.c.algorithm == wanted.algorithm, runs.c.project == wanted.project)
+def _of(wanted: Wanted, connection: Connection, *, by: str = "") -> Select[Any]:
+    """Its runs, newest first. SQLite, which knows no statistics, would look through all runs of the algorithm where
+    few of a commit or a branch are wanted (`by`): it is kept from that."""
+    project: ColumnElement[str] = runs.c.project
+    algorithm: ColumnElement[str] = runs.c.algorithm
+    if by and connection.dialect.name == "sqlite":
+        algorithm = algorithm.concat("")
+        project = project.concat("") if by == "commit" else project
+    query = select(*_COLUMNS).where(algorithm == wanted.algorithm, project == wanted.project)
     return query.where(runs.c.trigger != _COMPARISON, runs.c.id != wanted.head).order_by(*_NEWEST)
 
 
@@ -158,16 +163,17 @@ def _fits(wanted: Wanted) -> ColumnElement[bool]:
     )
 
 
-def _fitting(wanted: Wanted) -> Select[Any]:
-    return _of(wanted).where(_fits(wanted))
+def _at(wanted: Wanted, connection: Connection, commits: Sequence[str]) -> Select[Any]:
+    return _of(wanted, connection, by="commit").where(runs.c.git_commit.in_(commits))
 
 
-def _unfit(wanted: Wanted) -> Select[Any]:
-    return _of(wanted).where(not_(_fits(wanted)))
-
-
-def _at(commits: Sequence[str]) -> ColumnElement[bool]:
-    return runs.c.git_commit.in_(commits)
+def _on(
+    wanted: Wanted, connection: Connection, branch: str, *conditions: ColumnElement[bool], most: int
+) -> list[Row[Any]]:
+    """The newest runs of a branch: first their ids, for which one index is enough."""
+    query = _of(wanted, connection, by="branch").where(runs.c.git_branch == branch, *conditions)
+    ids = connection.execute(query.with_only_columns(runs.c.id).limit(most)).scalars().all()
+    return _rows(connection, select(*_COLUMNS).where(runs.c.id.in_(ids)).order_by(*_NEWEST)) if ids else []
 
 
 def _rows(connection: Connection, query: Select[Any]) -> list[Row[Any]]:
