@@ -72,6 +72,10 @@ def history(
     place = session.place
     if not place.there:
         click.echo(f"{place.nothing()} Start one: palmette run {algorithm}", err=True)
+        if as_json:
+            print_json(
+                screens.plain(histories.History(algorithm=algorithm, metric=metric, preset=preset, branch=branch))
+            )
         return
     begin = histories.moment(since, time.time()) if since else None
     found = place(histories.history, algorithm, metric, preset=preset, branch=branch, last=last, since=begin)

@@ -43,6 +43,8 @@ def leaderboard(
     place = session.place
     if not place.there:
         click.echo(f"{place.nothing()} Start one: palmette run {algorithm}", err=True)
+        if as_json:
+            print_json(screens.plain(leaderboards.Board(algorithm=algorithm, metric=metric, preset=preset)))
         return
     limit = leaderboards.MOST if everything else leaderboards.USUAL
     board = place(leaderboards.leaderboard, algorithm, metric=metric, preset=preset, limit=limit)

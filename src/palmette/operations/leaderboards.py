@@ -91,8 +91,9 @@ class Board:
 
     algorithm: str
     metric: str
-    goal: str
-    preset: str
+    #: "max" or "min"
+    goal: str = ""
+    preset: str = ""
     rankings: tuple[Ranking, ...] = ()
     #: runs that count, shown or not
     total: int = 0
@@ -236,9 +237,9 @@ def _held(spec: MetricSpec, group: Sequence[Placed], loaded: Mapping[str, Evalua
 
 
 def _against(spec: MetricSpec, each: Placed, best: Placed, loaded: Mapping[str, Evaluation]) -> Placed:
-    if each.run not in loaded or best.run not in loaded:
-        missing = each if each.run not in loaded else best
-        return replace(each, reason=f"{missing.run} has no evaluation that can be read")
+    for side, name in ((each, "no evaluation that can be read"), (best, "the best one has none that can be read")):
+        if side.run not in loaded:
+            return replace(each, reason=name)
     both = pair(loaded[each.run], loaded[best.run])
     if isinstance(both, Unpaired):
         return replace(each, reason=both.reason)

@@ -56,6 +56,9 @@ def _screen(found: History, width: int) -> Iterator[RenderableType]:
     if outside:
         names = _several([_name(each) for each in outside[-_LISTED:]], len(outside))
         yield hanging(Text("  ●", style="bold red"), f"outside the noise band: {names}")
+    if band := entries[-1].band:
+        ends = f"{words.number(band[0])} and {words.number(band[1])}"
+        yield hanging(Text("  ░", style="dim"), f"at the last commit the noise band lies between {ends}")
     for remark in notes(found):
         yield hanging(Text("  ·", style="dim"), Text(remark, style="dim"))
 
@@ -67,14 +70,12 @@ def title(found: History) -> str:
 
 
 def summary(found: History) -> str:
-    """How many there are, what the last one is, and how far a further training might lie from it."""
+    """How many there are, what the last one is, and the best one."""
     last = found.entries[-1]
     said = f"{words.count(len(found.entries), 'commit')}, the last {words.number(last.value)}"
     if found.goal:
         best = (max if found.goal == "max" else min)(found.entries, key=lambda each: each.value)
         said += f", the best {words.number(best.value)} ({_name(best)})"
-    if last.band:
-        said += f"; noise band {words.number(last.band[0])} to {words.number(last.band[1])}"
     return said
 
 
@@ -117,15 +118,15 @@ def _shift(found: History, shift: Shift, letter: str) -> Iterator[RenderableType
             (f"{words.number(shift.before)} → {words.number(shift.after)}", "bold"),
             (f"  {words.signed(shift.after - shift.before)}", style),
             (f"{word}  ", style),
-            (f"since {_name(entry)}, {words.moment(entry.time)[:10]}  {chance}", "dim"),
+            (f"since {_name(entry)}, {words.moment(entry.time)[:16]}  {chance}", "dim"),
         ),
     )
     if entry.subject:
         yield giving(f"    {_line(entry.subject)}{f' ({_line(entry.author)})' if entry.author else ''}")
     yield giving(f"    changed there: {causes(entry)}")
     if entry.skipped:
-        many = words.count(entry.skipped, "commit")
-        yield giving(f"    or in the {many} before it, of which no run counts")
+        which = "the commit" if entry.skipped == 1 else f"one of the {entry.skipped} commits"
+        yield giving(f"    or in {which} before it, of which no run counts")
 
 
 def causes(entry: Entry) -> str:

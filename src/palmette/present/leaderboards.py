@@ -103,7 +103,7 @@ def ties(ranking: Ranking) -> Iterator[str]:
     if unknown and reasons:
         several = f" (and {words.count(len(reasons) - 1, 'other reason')})" if len(reasons) > 1 else ""
         count = words.count(len(unknown), "run")
-        yield f"how far {count} may be from the best by chance is not known: {reasons[0]}{several}"
+        yield f"whether it is chance that {count} stand behind the best is not known: {reasons[0]}{several}"
 
 
 def aside(board: Board) -> str:
@@ -128,7 +128,7 @@ def plain(board: Board) -> dict[str, Json]:
     return {
         "algorithm": board.algorithm,
         "metric": board.metric,
-        "goal": board.goal,
+        "goal": board.goal or None,
         "preset": board.preset,
         "total": board.total,
         "rankings": [
