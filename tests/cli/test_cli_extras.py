@@ -76,6 +76,11 @@ def test_the_baselines_model_answers_the_heads_examples_once(ward: Project) -> N
     assert replicates.baseline > replicates.head
     assert replicates.resampled.shape == (500, 2)
     assert completed(ward, head, baseline) == []
+    # A twin of the baseline has the same model, so its answers are known.
+    ward.write("rows", "150")
+    twin = ward.run("ward")["run_id"]
+    assert Purpose.RESCORED in completed(ward, head, twin)
+    assert found(ward, head, twin).metrics == known.metrics
     assert ward.lines("done.txt") == executed
 
 
@@ -143,6 +148,59 @@ def test_the_same_examples_need_nothing_but_resamples_of_the_projects_own_metric
     known = found(ward, other, baseline)
     assert known.replicates == {}
     assert "recomputed from the examples of this run it is" in known.refused["hits"]
+
+
+LOOPED = """
+
+    @step
+    def folds() -> list[int]:
+        return [0, 1, 2]
+
+    class Fitted(NamedTuple):
+        model: Annotated[Path, Model]
+        at: float
+
+    @step
+    def fit_fold(table: Path, fold: int, shift: float) -> Annotated[Path, Model]:
+        path = Path("model.json")
+        path.write_text(json.dumps(0.4 + shift + fold / 10))
+        return path
+
+    @step
+    def scale(table: Path, shift: float) -> Fitted:
+        path = Path("scale.json")
+        path.write_text("1.0")
+        return Fitted(path, 1.0 + shift)
+
+    @step
+    def together(models: list[Path], scale: Path, at: float, table: Path) -> Evaluation:
+        keys = np.arange(int(table.read_text()))
+        mean = np.mean([json.loads(model.read_text()) for model in models])
+        return Evaluation(metrics={"mean": mean, "at": at}, keys=keys, labels=keys, predictions=keys)
+
+    @algorithm(config=Config, metrics=[Metric("mean")])
+    def several(config: Config) -> None:
+        table = fetch()
+        models = []
+        for fold in each(folds()):
+            models.append(fit_fold(table, fold, config.shift))
+        scaled = scale(table, config.shift)
+        together(collect(models[0]), scaled.model, scaled.at, table)
+"""
+
+
+def test_the_models_of_a_loop_are_scored_together_and_what_came_with_one_is_said(ward: Project) -> None:
+    text = WARD.replace("import Annotated", "import Annotated, NamedTuple").replace(
+        "import Eval", "import collect, each, Eval"
+    )
+    ward.write("algorithms/ward.py", text.rstrip() + LOOPED)
+    baseline = ward.run("several")["run_id"]
+    ward.write("rows", "180")
+    head = ward.run("several", "shift=0.25")["run_id"]
+    assert completed(ward, head, baseline) == [Purpose.RESCORED]
+    known = found(ward, head, baseline)
+    assert known.metrics == pytest.approx({"mean": 0.5, "at": 1.25})
+    assert known.remarks == ("the baseline's model was scored with this run's at",)
 
 
 BEGUN = """

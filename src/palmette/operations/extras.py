@@ -301,8 +301,8 @@ def execute(project: Project, environ: Mapping[str, str], extra: Extra, watch: W
                 pass
         time.sleep(_PAUSE)
         known = runs.get(home.store, known.id)
-        if known.state.final and known.state is not RunState.CANCELED:
-            return
+    if known is not None and known.state is RunState.SUCCEEDED:
+        return
     planned = _planned(home, extra)
     directory = originals.code(planned.original)
     with rerunning.reached(project, environ, planned.original, directory) as standing:
