@@ -1,12 +1,16 @@
-"""Whether a verdict is quick: two large runs, and what sorting their scores alone would take."""
+"""Whether a verdict is quick: two large runs, and what sorting their scores, or reading them, alone would take."""
 
 from __future__ import annotations
 
+import tempfile
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from benchmarks.measure import Row, interleaved, timed
+from benchmarks.trained import Past, Told
 from palmette.authoring.results import Evaluation
 from palmette.comparison.functions import known
 from palmette.comparison.judgement import Question, judge
@@ -14,6 +18,10 @@ from palmette.comparison.pairs import Pair, Unpaired, pair
 from palmette.comparison.repeats import Earlier
 from palmette.comparison.verdict import Verdict
 from palmette.domain.graph import MetricSpec
+from palmette.domain.lines import Line, Start
+from palmette.operations import evaluations, judging
+from palmette.operations.comparing import Compared
+from palmette.store import tasks, trainings
 
 _FUNCTIONS = (
     *(("accuracy_score", 0), ("roc_auc_score", 0), ("log_loss", 0), ("balanced_accuracy_score", 0)),
@@ -25,21 +33,28 @@ def measure(*, quick: bool) -> list[Row]:
     """Two runs with 1,000 metrics and 200,000 predictions each, and twenty with 500 metrics."""
     large, small = _sides(200_000, by_name=True), _sides(19_999, by_name=False)
     questions, few = _questions(pair(*large), 1_000), _questions(pair(*small), 1_000)
-    sorting = partial(_sort, large)
-    found = interleaved(
-        3 if quick else 7,
-        {
-            "large": lambda: timed(partial(_judge, large, questions)),
-            "small": lambda: timed(partial(_judge, small, few)),
-            "many": lambda: timed(partial(_judge_many, 20, 500)),
-            "sort": lambda: timed(sorting),
-        },
-    )
-    beside = {"against": "sorting both sides' scores and keys", "limit": found["sort"]}
+    with tempfile.TemporaryDirectory() as directory:
+        past = Past(Path(directory) / ".palmette")
+        head, baseline = _trained(past, large, questions)
+        others = _logged(past, 20, 500)
+        found = interleaved(
+            3 if quick else 7,
+            {
+                "whole": lambda: timed(partial(_whole, past, head)),
+                "read": lambda: timed(partial(_read, past, head, baseline)),
+                "large": lambda: timed(partial(_judge, large, questions)),
+                "small": lambda: timed(partial(_judge, small, few)),
+                "many": lambda: timed(partial(_judge_many, past, others)),
+                "sort": lambda: timed(partial(_sort, large)),
+            },
+        )
+    sorting = {"against": "sorting both sides' scores and keys", "limit": found["sort"]}
+    reading = {"against": "reading both sides' examples", "limit": found["read"]}
     return [
-        _row("judging 2 runs, 1,000 metrics, 200,000 predictions", found["large"], 1.0, "1 s", **beside),
+        _row("comparing 2 runs of a store, 1,000 metrics, 200,000 predictions", found["whole"], 1.0, "1 s", **reading),
+        _row("judging them, once they are read", found["large"], 1.0, "1 s", **sorting),
         Row(what="the same with 19,999 predictions, resampled", measured=found["small"]),
-        _row("judging 20 runs, 500 metrics each", found["many"], 0.5, "500 ms"),
+        _row("comparing 20 runs of a store, 500 metrics each", found["many"], 0.5, "500 ms"),
     ]
 
 
@@ -51,9 +66,66 @@ def _judge(sides: tuple[Evaluation, Evaluation], questions: list[Question]) -> V
     return judge(questions, pair(*sides))
 
 
-def _judge_many(runs: int, metrics: int) -> list[Verdict]:
-    questions = _questions(None, metrics)
-    return [judge(questions, None) for _ in range(runs)]
+def _trained(past: Past, sides: tuple[Evaluation, Evaluation], questions: list[Question]) -> tuple[str, str]:
+    """Two runs of these examples and metrics, after twelve of the target branch."""
+    metrics = tuple(question.metric for question in questions)
+    random = np.random.default_rng(2)
+    for _ in range(12):
+        numbers = dict(zip((metric.name for metric in metrics), random.random(len(metrics)).tolist(), strict=True))
+        past.add(Told(metrics=metrics, numbers=numbers, commit="a" * 40))
+    both = []
+    for place, (commit, branch) in enumerate((("b" * 40, "main"), ("c" * 40, "idea"))):
+        values = (question.head if place else question.baseline for question in questions)
+        numbers = {metric.name: value for metric, value in zip(metrics, values, strict=True) if value is not None}
+        told = Told(metrics=metrics, numbers=numbers, evaluation=sides[1 - place], commit=commit, branch=branch)
+        both.append(past.add(told))
+    return both[1], both[0]
+
+
+def _logged(past: Past, runs: int, metrics: int) -> list[str]:
+    """Runs that logged so many numbers each."""
+    random = np.random.default_rng(3)
+    names = [f"metric {number}" for number in range(metrics)]
+    told = (Told(algorithm="many", numbers=dict(zip(names, random.random(metrics).tolist(), strict=True)))
+            for _ in range(runs))  # fmt: skip
+    return [past.add(each) for each in told]
+
+
+def _whole(past: Past, head: str) -> Compared:
+    line = Line(target="main", start=Start.MERGE_BASE, commits=("b" * 40, "a" * 40))
+    return judging.judged(past.home, head, None, line)
+
+
+def _read(past: Past, head: str, baseline: str) -> None:
+    records = (tasks.of_run(past.home.store, run) for run in (head, baseline))
+    evaluations.load_both(past.home, evaluations.matched(*records))
+
+
+def _judge_many(past: Past, runs: list[str]) -> list[Verdict]:
+    """Each beside the first, by what all of them logged."""
+    names = [f"metric {number}" for number in range(500)]
+    found = trainings.readings(past.home.store, runs, names)
+    metrics = [MetricSpec(name=name, goal="max", tolerance=0.01) for name in names]
+    first, earlier = found[runs[0]], {name: _earlier(found, name) for name in names}
+    return [
+        judge(
+            [
+                Question(
+                    metric=metric,
+                    head=found[run][metric.name].value,
+                    baseline=first[metric.name].value,
+                    earlier=earlier[metric.name],
+                )
+                for metric in metrics
+            ],
+            None,
+        )
+        for run in runs
+    ]
+
+
+def _earlier(found: dict[str, dict[str, trainings.Reading]], name: str) -> tuple[Earlier, ...]:
+    return tuple(Earlier(run=run, value=said[name].value, training=run) for run, said in found.items())
 
 
 def _sort(sides: tuple[Evaluation, Evaluation]) -> None:
@@ -91,6 +163,6 @@ def _sides(n: int, *, by_name: bool) -> tuple[Evaluation, Evaluation]:
     for order in (np.arange(n), random.permutation(n)):
         scores = 1 / (1 + np.exp(-(labels * 2 - 1 + common + 0.5 * random.normal(size=n))))
         predictions = (scores > 0.5).astype(int)
-        arrays = {"keys": keys, "labels": labels, "scores": scores, "predictions": predictions}
+        arrays: dict[str, Any] = {"keys": keys, "labels": labels, "scores": scores, "predictions": predictions}
         sides.append(Evaluation(**{name: array[order] for name, array in arrays.items()}, train_keys=trained))
     return sides[0], sides[1]
