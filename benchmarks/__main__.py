@@ -19,6 +19,7 @@ from benchmarks import (
     comparing,
     directories,
     history,
+    leaderboard,
     limits,
     peers,
     searches,
@@ -94,6 +95,7 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "directories": lambda: directories.measure(directory / "directories", quick=quick),
         "history": lambda: history.measure(directory / "history", quick=quick, long=given.long),
         "comparing": lambda: comparing.measure(quick=quick),
+        "leaderboard": lambda: leaderboard.measure(quick=quick),
         "search": lambda: searches.measure(directory / "search", quick=quick),
         "serving": lambda: serving.measure(directory / "serving", quick=quick),
     }
