@@ -75,6 +75,15 @@ VARIABLES: Final = {
     "a directory of the user's in `/tmp`.",
     "XDG_CACHE_HOME": "Below it, in `palmette/`: what can be worked out again. Without it: `~/.cache`.",
     "XDG_CONFIG_HOME": "Below it, in `palmette/key`: the key that makes versions of secrets. Without it: `~/.config`.",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "GitLab's: the branch that a merge request's runs are compared with.",
+    "CI_MERGE_REQUEST_DIFF_BASE_SHA": "GitLab's: the commit at which the walk to their baseline begins.",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": "GitLab's, with merged results: the commit of the branch itself.",
+    "CI_MERGE_REQUEST_TARGET_BRANCH_SHA": "GitLab's, with merged results: the commit of the target branch that is "
+    "tested with it, at which the walk begins then.",
+    "CI_COMMIT_SHA": "GitLab's: the commit that its pipeline is about. Of others the variables above say nothing.",
+    "CI_DEFAULT_BRANCH": "GitLab's: the branch that others are compared with, where the clone does not say.",
+    "GITHUB_BASE_REF": "GitHub's: the branch that a pull request's runs are compared with.",
+    "GITHUB_SHA": "GitHub's: the commit that a workflow is about; of a pull request one that merges it.",
 }
 
 #: What the commands print with --json that no sample shows.

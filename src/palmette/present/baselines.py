@@ -95,7 +95,7 @@ def listed(pins: Sequence[Pin]) -> Table:
         table.add_column(heading, no_wrap=heading in ("run", "since"), overflow="fold")
     for each in pins:
         algorithm = f"{each.algorithm} ({each.project})" if several else each.algorithm
-        cells = (algorithm, each.preset, each.branch or "every", each.run, words.moment(each.created)[:10])
+        cells = (algorithm, each.preset, each.branch or "every", each.run, words.moment(each.created)[:16])
         table.add_row(*map(Text, (*cells, each.author, each.reason)))
     return table
 
