@@ -79,6 +79,12 @@ def test_examples_are_followed_between_training_and_test() -> None:
     assert (found.leaked_head, found.leaked_baseline) == (1, 0)
 
 
+@pytest.mark.parametrize("trained", [([7, 8], [7, 9]), (None, [7, 9]), ([7, 8], None), ([0, 8], [7, 9]), (None, None)])
+def test_a_pair_tells_the_same_of_what_moved(trained: tuple[list[int] | None, list[int] | None]) -> None:
+    sides = [evaluated(LABELS, train_keys=None if keys is None else np.array(keys, dtype=int)) for keys in trained]
+    assert moved(sides[0], sides[1], paired(sides[0], sides[1])) == moved(sides[0], sides[1])
+
+
 def test_without_training_keys_only_what_is_known_is_counted() -> None:
     found = moved(Evaluation(keys=[1, 2]), Evaluation(keys=[2, 3], train_keys=[1]))
     assert found is not None

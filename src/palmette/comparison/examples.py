@@ -14,7 +14,7 @@ import numpy.typing as npt
 from palmette.authoring.results import Evaluation
 from palmette.comparison.evidence import Refusal
 from palmette.comparison.functions import Known, known
-from palmette.comparison.pairs import Pair, among, encoded
+from palmette.comparison.pairs import Pair, Unpaired, among, encoded
 from palmette.domain.graph import MetricSpec
 
 Array: TypeAlias = npt.NDArray[Any]
@@ -93,10 +93,21 @@ class SliceValue:
     baseline: float
 
 
-def moved(head: Evaluation, baseline: Evaluation) -> Moved | None:
-    """Follow the examples by their keys; None where a side has no keys."""
+def moved(head: Evaluation, baseline: Evaluation, both: Pair | Unpaired | None = None) -> Moved | None:
+    """Follow the examples by their keys; None where a side has no keys. `both` is their pair, if that is known: nothing
+    moved between runs that were tested on the same examples and trained on none of them."""
     if head.keys is None or baseline.keys is None:
         return None
+    if isinstance(both, Pair) and (both.head, both.baseline, both.left_out) == (head, baseline, 0):
+        after, known = (None if side.train_keys is None else 0 for side in (head, baseline))
+        return Moved(
+            into_training=after,
+            into_test=known,
+            new_test=known,
+            gone_test=after,
+            leaked_head=after,
+            leaked_baseline=known,
+        )
     keys, old = np.asarray(head.keys), np.asarray(baseline.keys)
     trained = None if head.train_keys is None else np.asarray(head.train_keys)
     before = None if baseline.train_keys is None else np.asarray(baseline.train_keys)

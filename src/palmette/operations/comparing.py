@@ -93,7 +93,7 @@ def numbered(home: Home, compared: Compared, both: Pair | Unpaired | None, head:
     found = numbers(
         after, before, both, metrics=comparison.head.run.metrics, salt=salt(home) if quoted else "", unread=unread
     )
-    followed = moved(head.evaluation, baseline.evaluation) if head.evaluation and baseline.evaluation else None
+    followed = moved(head.evaluation, baseline.evaluation, both) if head.evaluation and baseline.evaluation else None
     remarks = (*comparison.remarks, *found.remarks)
     return replace(compared, comparison=replace(comparison, numbers=found, moved=followed, remarks=remarks))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -20,7 +21,7 @@ Courses: TypeAlias = Mapping[str, Sequence[MetricPoint]]
 
 def logged(home: Home, head: Run, baseline: Run) -> tuple[tuple[Courses, Courses], int]:
     """The curves of the metrics that seem to differ, declared ones first, and of how many more none was read."""
-    sides = [_in_short(metrics.of_run(home.store, run.id)) for run in (head, baseline)]
+    sides = [_in_short(metrics.of_run(home.store, run.id, least=2)) for run in (head, baseline)]
     declared = {metric.name: place for place, metric in enumerate(head.metrics)}
     names = sorted(
         (name for name in {**sides[0], **sides[1]} if sides[0].get(name) != sides[1].get(name)),
@@ -35,17 +36,13 @@ def _in_short(summaries: Sequence[Summary]) -> dict[str, list[object]]:
     """Metric → what is noted of its curves: equal where the curves are, but for what lies between their ends."""
     found: dict[str, list[object]] = {}
     for each in summaries:
-        if each.points > 1:
-            # What is no number equals nothing, itself included.
-            found.setdefault(each.name, []).append(repr((each.task, each.last, each.low, each.high, each.points)))
+        # What is no number equals nothing, itself included.
+        found.setdefault(each.name, []).append(repr((each.task, each.last, each.low, each.high, each.points)))
     return found
 
 
 def _read(home: Home, run: Run, names: Sequence[str]) -> Courses:
     """One that several tasks logged is named after the task too."""
-    found: dict[str, Sequence[MetricPoint]] = {}
-    for name in names:
-        curves = metrics.history(home.store, run.id, name)
-        for curve in curves:
-            found[name if len(curves) == 1 else f"{curve.task}.{name}"] = curve.points
-    return found
+    curves = metrics.histories(home.store, run.id, names) if names else ()
+    count = Counter(curve.name for curve in curves)
+    return {curve.name if count[curve.name] == 1 else f"{curve.task}.{curve.name}": curve.points for curve in curves}

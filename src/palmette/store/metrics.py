@@ -47,8 +47,8 @@ _RUN: Final[BindParameter[str]] = bindparam("run_id")
 _POSITION: Final = select(readings.c.position).where(
     readings.c.run == _RUN, readings.c.task == bindparam("task_name"), readings.c.serial == bindparam("attempt")
 )
-_HISTORY: Final = (
-    select(points.c.task, points.c.value, points.c.step, points.c.time)
+_HISTORIES: Final = (
+    select(points.c.name, points.c.task, points.c.value, points.c.step, points.c.time)
     .join(
         summaries,
         and_(
@@ -58,8 +58,8 @@ _HISTORY: Final = (
             summaries.c.serial == points.c.serial,
         ),
     )
-    .where(points.c.run == _RUN, points.c.name == bindparam("metric"))
-    .order_by(points.c.task, points.c.position, points.c.ordinal)
+    .where(points.c.run == _RUN, points.c.name.in_(bindparam("names", expanding=True)))
+    .order_by(points.c.name, points.c.task, points.c.position, points.c.ordinal)
 )
 _TASK: Final[BindParameter[str]] = bindparam("task_name")
 # The names come first, so that of all points of a run only those of the task are touched.
@@ -104,12 +104,17 @@ class Curve:
 
 def history(store: Store, run: str, name: str) -> tuple[Curve, ...]:
     """The curves of a metric, one for each task that logged it."""
-    curves: dict[str, list[MetricPoint]] = {}
+    return histories(store, run, [name])
+
+
+def histories(store: Store, run: str, names: Collection[str]) -> tuple[Curve, ...]:
+    """The curves of several metrics at once, by name and task."""
+    curves: dict[tuple[str, str], list[MetricPoint]] = {}
     with store.read() as connection:
-        for row in connection.execute(_HISTORY, {"run_id": run, "metric": name}):
-            point = MetricPoint(name=name, value=number(row.value), step=row.step, time=row.time)
-            curves.setdefault(row.task, []).append(point)
-    return tuple(Curve(name=name, task=task, points=tuple(found)) for task, found in curves.items())
+        for row in connection.execute(_HISTORIES, {"run_id": run, "names": [*names]}):
+            point = MetricPoint(name=row.name, value=number(row.value), step=row.step, time=row.time)
+            curves.setdefault((row.name, row.task), []).append(point)
+    return tuple(Curve(name=name, task=task, points=tuple(found)) for (name, task), found in curves.items())
 
 
 def of_task(connection: Connection, run: str, task: str) -> tuple[MetricPoint, ...]:
@@ -120,9 +125,10 @@ def of_task(connection: Connection, run: str, task: str) -> tuple[MetricPoint, .
     )
 
 
-def of_run(store: Store, run: str) -> tuple[Summary, ...]:
-    """All metrics of a run in short, by name and task."""
-    query = select(summaries).where(summaries.c.run == run).order_by(summaries.c.name, summaries.c.task)
+def of_run(store: Store, run: str, *, least: int = 1) -> tuple[Summary, ...]:
+    """All metrics of a run in short that have so many points at least, by name and task."""
+    query = select(summaries).where(summaries.c.run == run, summaries.c.points >= least)
+    query = query.order_by(summaries.c.name, summaries.c.task)
     with store.read() as connection:
         return tuple(_summary(row) for row in connection.execute(query))
 
