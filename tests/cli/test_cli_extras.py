@@ -190,10 +190,9 @@ LOOPED = """
 
 
 def test_the_models_of_a_loop_are_scored_together_and_what_came_with_one_is_said(ward: Project) -> None:
-    text = WARD.replace("import Annotated", "import Annotated, NamedTuple").replace(
-        "import Eval", "import collect, each, Eval"
-    )
-    ward.write("algorithms/ward.py", text.rstrip() + LOOPED)
+    ward.write("algorithms/ward.py", WARD.rstrip() + LOOPED)
+    ward.replace("algorithms/ward.py", "import Annotated", "import Annotated, NamedTuple")
+    ward.replace("algorithms/ward.py", "from palmette import", "from palmette import collect, each,")
     baseline = ward.run("several")["run_id"]
     ward.write("rows", "180")
     head = ward.run("several", "shift=0.25")["run_id"]
