@@ -122,17 +122,22 @@ def _settled(
     question: Question, role: Role, found: Evidence | None, refused: tuple[Refusal, ...], band: Evidence | None
 ) -> MetricVerdict:
     metric = question.metric
-    apart = _apart(question, role, "")
     if found is None:
         because = "; ".join(f"{each.method.name}: {each.reason}" for each in refused)
-        reason = f"two single numbers tell nothing ({because})" if because else "two single numbers tell nothing"
-        return replace(apart, outcome=Outcome.INCONCLUSIVE, reason=reason, refused=refused)
-    outcome = decide(found, metric.goal, metric.tolerance)
-    return replace(
-        apart,
+        outcome, reason = Outcome.INCONCLUSIVE, "two single numbers tell nothing" + (f" ({because})" if because else "")
+    else:
+        outcome = decide(found, metric.goal, metric.tolerance)
+        reason = why(outcome, metric.tolerance)
+    return MetricVerdict(
+        name=metric.name,
+        goal=metric.goal,
+        role=role,
         outcome=outcome,
+        head=question.head,
+        baseline=question.baseline,
+        tolerance=metric.tolerance,
         evidence=found,
-        reason=why(outcome, metric.tolerance),
+        reason=reason,
         refused=refused,
         band=None if band is found else band,
     )
