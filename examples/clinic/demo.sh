@@ -42,6 +42,7 @@ How to go on:
   export PATH="\$PWD/.venv/bin:\$PATH"   the palmette command (from here)
   cd examples/clinic                   algorithms/, and the helpers in clinic/
   palmette show                        everything about the last run
+  palmette diff --html diff.html       the comparison as a page
   palmette run tumour --preset toy     small and quick
   palmette run digits                  pictures, with a library of their own
   palmette run tumour C=0.01..10log4 --seeds 3   twelve runs, and the best

@@ -166,8 +166,9 @@ def _advice(compared: Compared) -> str:
         return ""
     run, choice = compared.comparison.head.run, compared.choice
     target = choice.line.target if choice and choice.rule is Rule.NONE else ""
-    train = f"Run {run.algorithm} on {target}" if target else f"Run {run.algorithm} once more"
-    return f"{train}, name a run (palmette diff {run.id} RUN), or pin one (palmette baseline pin RUN)."
+    what = f"{run.algorithm} with preset {run.preset}" if run.preset not in ("", "full") else run.algorithm
+    where = f" on {target}" if target and run.git.branch != target else " once more"
+    return f"Run {what}{where}, name a run (palmette diff {run.id} RUN), or pin one (palmette baseline pin RUN)."
 
 
 def _goal(run: Run, name: str) -> str:
