@@ -23,6 +23,7 @@ from palmette.domain.run import (
     Git,
     PointsLogged,
     Process,
+    Reused,
     Run,
     RunChanged,
     Setting,
@@ -62,6 +63,8 @@ class Told:
     sweep: str = ""
     state: RunState = RunState.SUCCEEDED
     sensitive: bool = False
+    #: the run whose outputs are used again
+    reused: str = ""
 
 
 class Past:
@@ -114,7 +117,10 @@ class Past:
                 points = tuple(MetricPoint(name=each, value=value) for each, value in told.numbers.items())
                 changes += [PointsLogged(task=name, serial=1, points=points, position=1)]
             good = TaskState.SUCCEEDED
-            changes += [TaskChanged(task=name, state=good, time=self._clock, parts=parts, outputs=outputs)]
+            again = Reused(run=told.reused, task=name, made=self._clock, outputs=outputs) if told.reused else None
+            changes += [
+                TaskChanged(task=name, state=good, time=self._clock, parts=parts, outputs=outputs, reused=again)
+            ]
         return [*changes, RunChanged(state=told.state, time=self._clock + 1)]
 
     def _kept(self, evaluation: Evaluation, *, sensitive: bool) -> Artifact:

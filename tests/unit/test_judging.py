@@ -14,6 +14,7 @@ from palmette.authoring.results import Evaluation
 from palmette.comparison.baseline import Rule
 from palmette.comparison.evidence import Scope
 from palmette.comparison.verdict import GateOutcome, Outcome, Verdict
+from palmette.comparison.wording import headline
 from palmette.domain.graph import MetricSpec
 from palmette.domain.lines import Line, Start
 from palmette.domain.states import RunState
@@ -186,6 +187,16 @@ def test_without_a_declared_metric_nothing_is_judged(past: Past) -> None:
     past.add(told(answered(0.9), metrics=()))
     found = verdict(past, head(past, answered(0.8), metrics=()))
     assert (found.outcome, found.reason) == (Outcome.NOT_COMPARABLE, "no metric is declared")
+
+
+def test_a_number_that_was_used_again_is_the_same_number(past: Past) -> None:
+    before = past.add(told(numbers={"accuracy": 0.9}))
+    same = head(past, numbers={"accuracy": 0.9}, reused=before)
+    found = verdict(past, same)
+    assert (found.outcome, found.scope) == (Outcome.EQUIVALENT, Scope.MODEL)
+    assert headline(found) == "equivalent: accuracy 0.900, the same, outputs used again; this model"
+    # One that came out the same by itself might be another model's.
+    assert verdict(past, head(past, numbers={"accuracy": 0.9}, commit="e" * 40)).outcome is Outcome.INCONCLUSIVE
 
 
 def test_an_evaluation_that_cannot_be_used_says_why(past: Past) -> None:

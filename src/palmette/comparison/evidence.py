@@ -123,13 +123,14 @@ BAND: Final = Method(name="noise band", source="prediction interval of normal va
 #: stands for all methods that look at the examples, where none of them can be used
 EXAMPLES: Final = Method(name="predictions", source="")
 SAME: Final = Method(name="identical outputs", source="nothing to estimate")
+REUSED: Final = Method(name="outputs used again", source="nothing to estimate", unit="runs")
 
 
-def identical(value: float, n: int) -> Evidence:
+def identical(value: float, n: int, method: Method = SAME) -> Evidence:
     """Both sides said the same of everything: there is no difference, and no doubt of it."""
     nothing = Interval(low=0.0, high=0.0)
     return Evidence(
-        method=SAME,
+        method=method,
         scope=Scope.MODEL,
         head=value,
         baseline=value,

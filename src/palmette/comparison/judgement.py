@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from palmette.comparison.evidence import EXAMPLES, REPLICATES, Evidence, Refusal, Scope, identical
+from palmette.comparison.evidence import EXAMPLES, REPLICATES, REUSED, Evidence, Refusal, Scope, identical
 from palmette.comparison.functions import Known, known
 from palmette.comparison.gates import gates, pending, presence
 from palmette.comparison.pairs import Pair, Unpaired
@@ -48,6 +48,8 @@ class Question:
     #: of the default branch, with the baseline's config, the newest first
     earlier: tuple[Earlier, ...] = ()
     replicates: Replicates | None = None
+    #: one side did not make its number, but uses what the other made, or both use the same
+    reused: bool = False
 
 
 def judge(questions: Sequence[Question], pair: Pair | Unpaired | None, *, toy: bool = False) -> Verdict:
@@ -171,6 +173,8 @@ def _evidence(question: Question, pair: Pair | Unpaired | None) -> Iterator[Evid
     seeds = over_seeds(question.head_seeds, question.baseline_seeds)
     if seeds is not None:
         yield seeds
+    if question.reused and question.head is not None and question.head == question.baseline:
+        yield identical(question.head, 1, REUSED)
     if pair is None:
         yield Refusal(method=EXAMPLES, reason="not both runs gave an evaluation")
     elif isinstance(pair, Unpaired):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import floor, log10
 
-from palmette.comparison.evidence import Evidence, Interval, Scope
+from palmette.comparison.evidence import REUSED, Evidence, Interval, Scope
 from palmette.comparison.verdict import MetricVerdict, Outcome, Verdict
 
 UNKNOWN = "how much retraining alone would move it is unknown"
@@ -66,6 +66,8 @@ def _interval(interval: Interval, places: int) -> str:
 
 
 def _basis(evidence: Evidence) -> str:
+    if evidence.method is REUSED:
+        return evidence.method.name
     several = evidence.n_baseline is not None and evidence.n_baseline != evidence.n
     count = f"{evidence.n:,} and {evidence.n_baseline:,}" if several else f"{evidence.n:,}"
     return f"{evidence.method.name} on {count} {evidence.method.unit}"

@@ -177,4 +177,5 @@ def _filled(question: Question, repeated: Repetitions, found: Found | None) -> Q
         baseline_seeds=baseline,
         earlier=earlier,
         replicates=found.replicates.get(name) if found is not None else None,
+        reused=name in repeated.reused,
     )

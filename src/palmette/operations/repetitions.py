@@ -35,6 +35,8 @@ class Repetitions:
     earlier: tuple[str, ...] = ()
     made: Mapping[str, tuple[Made, ...]] = field(default_factory=dict)
     readings: Mapping[str, Mapping[str, Reading]] = field(default_factory=dict)
+    #: the metrics whose number was made once for both
+    reused: frozenset[str] = frozenset()
 
     @property
     def alike(self) -> tuple[str, str] | None:
@@ -68,9 +70,10 @@ class Repetitions:
 def gather(store: Store, head: Run, baseline: Run, line: Line, names: Collection[str]) -> Repetitions:
     """Look for them in the store; none where the two were trained on different data, or nobody knows on which."""
     made = dict(trainings.made(store, [head.id, baseline.id]))
+    reused = _reused(store, head.id, baseline.id, made, names)
     known = data(made[head.id])
     if not known or data(made[baseline.id]) != known:
-        return Repetitions(made=made)
+        return Repetitions(made=made, reused=reused)
     seeds = _seeds(store, head, baseline)
     near = [trainings.around(store, run) for run in (head, baseline)]
     likely = [_likely(run.id, found, seeds) for run, found in zip((head, baseline), near, strict=True)]
@@ -91,7 +94,21 @@ def gather(store: Store, head: Run, baseline: Run, line: Line, names: Collection
         earlier=earlier,
         made=made,
         readings=trainings.readings(store, wanted, names),
+        reused=reused,
     )
+
+
+def _reused(
+    store: Store, head: str, baseline: str, made: Mapping[str, Sequence[Made]], names: Collection[str]
+) -> frozenset[str]:
+    found = trainings.readings(store, [head, baseline], names)
+    makers = {run: {task.name: task.maker for task in made[run]} for run in (head, baseline)}
+
+    def maker(run: str, name: str) -> str | None:
+        reading = found[run].get(name)
+        return makers[run].get(reading.task) if reading else None
+
+    return frozenset(name for name in names if (one := maker(head, name)) and one == maker(baseline, name))
 
 
 def siblings(
