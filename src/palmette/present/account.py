@@ -151,6 +151,8 @@ def _remarks(compared: Compared) -> Iterator[str]:
     """Of the examples first, since they bear on the verdict."""
     if compared.verdict is not None:
         yield from compared.verdict.remarks
+        if compared.verdict.hint:
+            yield f"for both on the same data: {compared.verdict.hint}"
     yield from compared.comparison.remarks
     if compared.choice is not None:
         yield from compared.choice.remarks
