@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple, NewType
 
 import pytest
 
+from palmette.authoring import annotations
 from palmette.authoring.annotations import Format, Range, Sensitive
 from palmette.authoring.parameters import Unsupported
 from palmette.authoring.results import HTML, Evaluation, Image, Markdown, Metrics, Text
@@ -114,6 +115,17 @@ def write(value: complex, path: Path) -> None:
 def test_a_format_says_how_any_type_is_kept() -> None:
     kind = kind_of(Annotated[complex, Format(read, write, ".txt"), Sensitive])
     assert (kind.format, kind.custom, kind.sensitive) == ("custom", Format(read, write, ".txt"), True)
+
+
+def test_a_file_is_a_model_where_it_is_marked_as_one() -> None:
+    for declared, form in (
+        (Annotated[Path, annotations.Model], "path"),
+        (Annotated[complex, annotations.Model, Format(read, write)], "custom"),
+    ):
+        kind = kind_of(declared)
+        assert (kind.artifact, kind.format) == (ArtifactType.MODEL, form)
+    with pytest.raises(Unsupported, match="a Model is kept as a file, and float is a value"):
+        kind_of(Annotated[float, annotations.Model])
 
 
 class Patients(NamedTuple):
