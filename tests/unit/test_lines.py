@@ -239,6 +239,19 @@ def test_the_target_is_what_is_set_or_the_remotes_own_or_the_usual_one(root: Pat
     assert lines.target(root.parent, ENVIRON, None) == "main"
 
 
+def test_other_branches_of_the_remote_are_not_mistaken_for_the_target(root: Path, history: dict[str, str]) -> None:
+    git(root, "branch", "master", "feature")
+    git(root, "branch", "A", "main")
+    here = clone(root)
+    for target in ("main", "A"):
+        assert line_of(here, history["f2"], target=target).commits[0] == history["m2"]
+    head = run_of(history["f2"])
+    assert lines.stand(here, head.git, ENVIRON, None).target == "feature"
+    git(here, "remote", "set-head", "origin", "--delete")
+    stand = lines.stand(here, head.git, ENVIRON, None)
+    assert lines.fork(stand, head) == Fork(target="main", start=Start.MERGE_BASE, commit=history["m2"])
+
+
 def test_a_run_remembers_where_it_stood_and_the_commits_before(root: Path, history: dict[str, str]) -> None:
     head = run_of(history["f2"])
     stand = lines.stand(root, head.git, ENVIRON, None)

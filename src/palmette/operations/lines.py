@@ -25,6 +25,7 @@ _LIMIT: Final = 16 << 20
 
 #: Where nothing says otherwise: the first of them that there is.
 _USUAL: Final = ("main", "master")
+_OWN: Final = "refs/remotes/origin/HEAD"
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -83,12 +84,15 @@ def at_hand(project: Project | None, run: Run, environ: Mapping[str, str]) -> Li
 
 def stand(root: Path, git: Git, environ: Mapping[str, str], setting: str | None) -> Stand:
     """Where a run that is about to be accepted stands to its target branch."""
-    branch = target(root, environ, setting) if git.commit or git.branch else ""
-    if _SHA.fullmatch(git.commit):
-        with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
-            if ask is not None:
-                return Stand(target=branch, place=_place(ask, git.commit, branch, environ, _SHORT))
-    return Stand(target=branch)
+    branch = _declared(environ, setting)
+    if not git.commit:
+        return Stand(target=branch or _USUAL[0]) if git.branch else Stand()
+    with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
+        if ask is not None and _SHA.fullmatch(git.commit):
+            refs = _refs(ask, branch)
+            branch = branch or _usual(refs, environ)
+            return Stand(target=branch, place=_place(ask, git.commit, branch, environ, _SHORT, refs=refs))
+    return Stand(target=branch or _USUAL[0])
 
 
 def fork(stand: Stand, run: Run, against: str = "") -> Fork:
@@ -101,21 +105,12 @@ def fork(stand: Stand, run: Run, against: str = "") -> Fork:
 def target(root: Path, environ: Mapping[str, str], setting: str | None) -> str:
     """The branch that is compared with: the merge request's target, else what the settings say, else what the remote
     `origin` calls its own, else `main` or `master`, whichever is there."""
-    asked = environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", "").strip() or environ.get("GITHUB_BASE_REF", "").strip()
-    if asked or setting:
-        return asked or setting or ""
-    try:
-        with asking(root, environ) as ask:
-            if ask is None:
-                return _USUAL[0]
-            own = ask("symbolic-ref", "--quiet", "--short", "refs/remotes/origin/HEAD")
-            places = (f"{where}/{name}" for name in _USUAL for where in ("refs/heads", "refs/remotes/origin"))
-            known = ask("for-each-ref", "--format=%(refname)", *places)
-            there = {name.rpartition("/")[2] for name in _text(known).splitlines()}
-            usual = next((name for name in _USUAL if name in there), _USUAL[0])
-            return _text(own).removeprefix("origin/") or environ.get("CI_DEFAULT_BRANCH", "").strip() or usual
-    except (OSError, subprocess.TimeoutExpired):
-        return _USUAL[0]
+    if branch := _declared(environ, setting):
+        return branch
+    with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
+        if ask is not None:
+            return _usual(_refs(ask), environ)
+    return _USUAL[0]
 
 
 def more(run: Run) -> bool:
@@ -142,18 +137,56 @@ def _line(place: Place, run: Run, target: str) -> Line:
 # Asking
 
 
-def _place(ask: Ask, commit: str, target: str, environ: Mapping[str, str], count: int) -> Place:
+def _declared(environ: Mapping[str, str], setting: str | None) -> str:
+    """The target branch, where the merge request or the settings name it."""
+    merged = (environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""), environ.get("GITHUB_BASE_REF", ""))
+    return next((name.strip() for name in merged if name.strip()), setting or "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Refs:
+    """Branches here and on remotes."""
+
+    #: those that were asked for
+    names: tuple[str, ...]
+    #: "refs/heads/main" → SHA
+    tips: Mapping[str, str]
+    #: what the remote `origin` calls its own branch; empty where that is not known
+    own: str = ""
+
+
+def _refs(ask: Ask, branch: str = "") -> _Refs:
+    """What the clone has of a branch, else of those that are usual."""
+    names = (branch,) if branch else _USUAL
+    places = (f"refs/{where}/{name}" for name in names for where in ("heads", "remotes/*"))
+    asked = ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", _OWN, *places)
+    rows = [(*line.split(" "), "")[:3] for line in _text(asked).splitlines()]
+    own = next((symref for name, _, symref in rows if name == _OWN), "")
+    return _Refs(names=names, tips={name: sha for name, sha, _ in rows}, own=own.removeprefix("refs/remotes/origin/"))
+
+
+def _usual(refs: _Refs, environ: Mapping[str, str]) -> str:
+    """The target branch, where nobody names it."""
+    there = {name.rpartition("/")[2] for name in refs.tips if name != _OWN}
+    usual = next((name for name in _USUAL if name in there), _USUAL[0])
+    return refs.own or environ.get("CI_DEFAULT_BRANCH", "").strip() or usual
+
+
+def _place(
+    ask: Ask, commit: str, target: str, environ: Mapping[str, str], count: int, *, refs: _Refs | None = None
+) -> Place:
     """Where the commit stands; the questions that do not wait for each other are put at once."""
-    cut, raw = ask("rev-parse", "--is-shallow-repository"), ask("cat-file", "commit", commit)
-    refs = ask("for-each-ref", "--format=%(refname) %(objectname)", f"refs/heads/{target}", f"refs/remotes/*/{target}")
-    shallow, parents = _text(cut) == "true", _parents(_text(raw))
+    raw, shallow = ask("cat-file", "commit", commit), ask.shallow
+    if refs is None or target not in refs.names:
+        refs = _refs(ask, target)
+    parents = _parents(_text(raw))
     if base := _named(environ, commit, target, parents or ()):
         start, sha = base
-        return Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow)
+        return Place(start=start, history=_history(ask, sha, count), shallow=shallow)
     if parents is None:
         why = "this clone is shallow" if shallow else "its branch was force-pushed, or never fetched"
         return Place(start=Start.NONE, shallow=shallow, remarks=(f"its commit {commit[:8]} is not here: {why}",))
-    tip, remark = _tip(ask, dict(line.split(" ", 1) for line in _text(refs).splitlines()), target)
+    tip, remark = _tip(ask, refs.tips, target)
     remarks = (remark,) if remark else ()
     if not tip:
         return Place(start=Start.NONE, shallow=shallow, remarks=remarks)
@@ -162,7 +195,7 @@ def _place(ask: Ask, commit: str, target: str, environ: Mapping[str, str], count
         why = f"this clone ends before the commits that it has in common with {target}"
         why = why if shallow else f"it has no commit in common with {target}"
         return Place(start=Start.NONE, shallow=shallow, remarks=(*remarks, why))
-    return Place(start=start, history=_history(ask, sha, count, shallow), shallow=shallow, remarks=remarks)
+    return Place(start=start, history=_history(ask, sha, count), shallow=shallow, remarks=remarks)
 
 
 def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[str, ...]) -> tuple[Start, str] | None:
@@ -185,8 +218,8 @@ def _tip(ask: Ask, refs: Mapping[str, str], target: str) -> tuple[str, str]:
     """The target branch's newest commit, and what there is to say of that: the local branch's or the remote's,
     whichever has the other."""
     here = refs.get(f"refs/heads/{target}", "")
-    remotes = {name.split("/")[2]: sha for name, sha in refs.items() if name.startswith("refs/remotes/")}
-    remotes = {name: sha for name, sha in remotes.items() if f"refs/remotes/{name}/{target}" in refs}
+    parts = {tuple(name.split("/", 3)[1:]): sha for name, sha in refs.items()}
+    remotes = {part[1]: sha for part, sha in parts.items() if part[0] == "remotes" and part[2:] == (target,)}
     remote = "origin" if "origin" in remotes else min(remotes, default="")
     there = remotes.get(remote, "")
     if not here or not there or here == there:
@@ -211,14 +244,14 @@ def _start(ask: Ask, commit: str, tip: str) -> tuple[Start, str]:
     return Start.MERGE_BASE, joint if base == commit else base
 
 
-def _history(ask: Ask, sha: str, count: int, shallow: bool) -> tuple[Commit, ...]:
+def _history(ask: Ask, sha: str, count: int) -> tuple[Commit, ...]:
     """The commit and those before it along first parents; it alone where the clone does not have it."""
     asked = ask("log", "--first-parent", "--no-show-signature", f"--max-count={count}", "--format=%H %ct %P", sha, "--")
     found = [line.split() for line in _text(asked).splitlines()]
     history = [Commit(sha=each[0], parent=each[2] if len(each) > 2 else "", committed=float(each[1])) for each in found]
     if not history:
         return (Commit(sha=sha),)
-    if shallow and not history[-1].parent:
+    if ask.shallow and not history[-1].parent:
         end = history[-1]
         parents = _parents(_text(ask("cat-file", "commit", end.sha))) or ("",)
         history[-1] = Commit(sha=end.sha, parent=parents[0], committed=end.committed)

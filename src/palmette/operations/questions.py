@@ -56,6 +56,8 @@ class Ask:
         self._start = [command, "-C", str(root), "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]
         self._environment = environment
         self._answers: list[Answer] = []
+        #: the clone ends before the history does; known to whoever got it from `asking`
+        self.shallow = False
 
     def __call__(self, verb: str, *arguments: str) -> Answer:
         process = subprocess.Popen(
@@ -110,7 +112,8 @@ def asking(root: Path, environ: Mapping[str, str]) -> Iterator[Ask | None]:
     try:
         for environment in (alone(environ), permitted(environ)) if command else ():
             asks.append(Ask(command or "", root, environment))
-            complaint = asks[-1]("rev-parse", "--git-dir").complete()[1]
+            answer, complaint = asks[-1]("rev-parse", "--is-shallow-repository").complete()
+            asks[-1].shallow = answer.strip() == b"true"
             if not foreign(complaint):
                 yield None if complaint else asks[-1]
                 return
