@@ -182,6 +182,22 @@ def test_what_a_clone_does_not_know_the_run_or_another_one_of_its_commit_does(
     )
 
 
+def test_a_clone_without_the_target_branch_is_told_where_it_left_it_by_other_runs(
+    home: Home, made: Made, head: Run
+) -> None:
+    commits.keep(home.store, "clinic", HISTORY)
+    made("wanted000000", 1)
+    single = Line(target="main", start=Start.NONE, own=(head.git.commit, sha(8), sha(2)), shallow=True)
+    found = baselines.choose(home, head, single)
+    assert (found.run, found.rule, found.line.start, found.distance) == (
+        *("wanted000000", Rule.NEAREST),
+        *(Start.MERGE_BASE, 1),
+    )
+    assert "where it left main is known from other runs' commits" in found.remarks
+    on_main = baselines.choose(home, made("mine00000000", 3), replace(single, own=(sha(3),)))
+    assert (on_main.run, on_main.line.start, on_main.distance) == ("wanted000000", Start.FIRST_PARENT, 1)
+
+
 def test_the_base_that_the_ci_gave_is_kept_to(home: Home, made: Made) -> None:
     commits.keep(home.store, "clinic", HISTORY)
     fork = Fork(target="release", start=Start.DIFF_BASE, commit=sha(2))

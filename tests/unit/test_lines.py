@@ -192,7 +192,10 @@ def test_a_clone_that_is_cut_off_says_so(root: Path, history: dict[str, str]) ->
 
 def test_a_clone_of_one_branch_does_not_have_the_target(root: Path, history: dict[str, str]) -> None:
     here = clone(root, "--single-branch")
-    assert line_of(here, history["f2"]).remarks == ("this clone does not have main",)
+    found = line_of(here, history["f2"])
+    assert found.remarks == ("this clone does not have main",)
+    # What the head comes from may be known to be the target's.
+    assert found.own == tuple(history[name] for name in ("f2", "f1", "m2", "m1"))
 
 
 def test_a_merge_requests_base_is_taken_even_where_its_commit_was_not_fetched(

@@ -32,6 +32,8 @@ class Line:
     commits: tuple[str, ...] = ()
     #: the clone ends before the history does
     shallow: bool = False
+    #: where no start can be found: full SHAs from the head itself along first parents
+    own: tuple[str, ...] = ()
     #: what else is to be known of it, as sentences without a full stop
     remarks: tuple[str, ...] = ()
 

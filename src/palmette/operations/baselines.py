@@ -160,10 +160,23 @@ def _settled(home: Home, head: Run, line: Line | None) -> Line:
     if kept.start is not Start.NONE and (line.start is Start.NONE or asked):
         where = f"where it left {kept.target} was recorded with the run"
         return replace(kept, remarks=(*line.remarks, where, *kept.remarks))
+    if line.start is Start.NONE and (met := commits.first(home.store, head.project, line.own)):
+        where = f"where it left {line.target} is known from other runs' commits"
+        return replace(_from(home, head, line, met), own=(), remarks=(*line.remarks, where))
     if not line.shallow or not line.commits:
         return line
     further = commits.walk(home.store, head.project, line.commits[-1])
     return replace(line, commits=(*line.commits[:-1], *_names(further, line.commits[-1])))
+
+
+def _from(home: Home, head: Run, line: Line, met: str) -> Line:
+    """The line from a commit of the target branch on, which the head comes from, or is."""
+    names = _names(commits.walk(home.store, head.project, met), met)
+    if met != head.git.commit:
+        return replace(line, start=Start.MERGE_BASE, commits=names)
+    if lines.more(head):
+        return replace(line, start=Start.COMMIT, commits=names)
+    return replace(line, start=Start.FIRST_PARENT, commits=names[1:])
 
 
 def _kept(home: Home, head: Run) -> Line:

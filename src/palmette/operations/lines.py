@@ -37,6 +37,8 @@ class Place:
     #: from the start along first parents; headed by the commit itself if that is on the target branch
     history: tuple[Commit, ...] = ()
     shallow: bool = False
+    #: where no start can be found: from the commit itself along first parents
+    own: tuple[Commit, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -131,7 +133,15 @@ def _line(place: Place, run: Run, target: str) -> Line:
     # The commit before the last one that a shallow clone has is known by name.
     last = place.history[-1].parent if place.history else ""
     commits += [last] if last and last not in commits else []
-    return Line(target=target, start=start, commits=tuple(commits), shallow=place.shallow, remarks=place.remarks)
+    own = [each.sha for each in place.own] + [each.parent for each in place.own[-1:] if each.parent]
+    return Line(
+        target=target,
+        start=start,
+        commits=tuple(commits),
+        shallow=place.shallow,
+        own=tuple(own),
+        remarks=place.remarks,
+    )
 
 
 # Asking
@@ -189,12 +199,12 @@ def _place(
     tip, remark = _tip(ask, refs.tips, target)
     remarks = (remark,) if remark else ()
     if not tip:
-        return Place(start=Start.NONE, shallow=shallow, remarks=remarks)
+        return Place(start=Start.NONE, shallow=shallow, own=_history(ask, commit, count), remarks=remarks)
     start, sha = _start(ask, commit, tip)
     if not sha:
         why = f"this clone ends before the commits that it has in common with {target}"
         why = why if shallow else f"it has no commit in common with {target}"
-        return Place(start=Start.NONE, shallow=shallow, remarks=(*remarks, why))
+        return Place(start=Start.NONE, shallow=shallow, own=_history(ask, commit, count), remarks=(*remarks, why))
     return Place(start=start, history=_history(ask, sha, count), shallow=shallow, remarks=remarks)
 
 

@@ -59,6 +59,14 @@ def walk(store: Store, project: str, start: str, *, limit: int = 500) -> tuple[C
         return tuple(Commit(sha=row.sha, parent=row.parent, committed=row.committed) for row in found)
 
 
+def first(store: Store, project: str, names: Sequence[str]) -> str:
+    """The first of these commits that runs have told of; empty if there is none."""
+    asked = select(commits.c.sha).where(commits.c.project == project, commits.c.sha.in_(names))
+    with store.read() as connection:
+        known = set(connection.execute(asked).scalars())
+    return next((name for name in names if name in known), "")
+
+
 def before(store: Store, run: Run, *, limit: int = 500) -> tuple[Commit, ...]:
     """The line that a run remembers, as far as it is known; it begins with the run's own commit where that is on its
     target branch."""
