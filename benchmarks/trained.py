@@ -35,6 +35,7 @@ from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.operations.home import Home
 from palmette.runtime.evaluations import write_evaluation
 from palmette.store import database, identity, leases, runs
+from palmette.store.database import Store
 from palmette.store.ledger import RunLedger
 
 _ME = Process(pid=os.getpid(), start=1, boot="boot")
@@ -70,8 +71,8 @@ class Told:
 class Past:
     """A home, and the trainings in it, each newer than the one before."""
 
-    def __init__(self, directory: Path) -> None:
-        store = database.open(directory)
+    def __init__(self, directory: Path, store: Store | None = None) -> None:
+        store = store or database.open(directory)
         self.home = Home(directory=directory, project="clinic", store=store, blobs=Blobs(directory / "blobs"))
         self._clock = 1_000.0
 
