@@ -103,6 +103,14 @@ def test_a_model_that_was_used_again_is_one_training_for_the_band_and_for_the_ch
     assert sum(each.again for each in found.entries) == 18
 
 
+def test_a_training_is_not_part_of_its_own_band(past: Past) -> None:
+    for number, noise in enumerate((*NOISE[:5], NOISE[4]), 1):
+        past.add(_told(number, 0.9 + noise, model=f"model {min(number, 5)}"))
+    entries = histories.history(past.home, "tumour").entries
+    assert entries[4].band is not None
+    assert entries[5].band == entries[4].band
+
+
 def test_a_change_of_level_is_laid_to_its_commit_with_what_was_changed_there(past: Past) -> None:
     for number, noise in enumerate([*NOISE, *NOISE], 1):
         level, strength = (0.9, 1.0) if number <= 10 else (0.95, 0.1)
@@ -111,6 +119,8 @@ def test_a_change_of_level_is_laid_to_its_commit_with_what_was_changed_there(pas
     (shift,) = found.shifts
     assert found.entries[shift.at].commit == _sha(11)
     assert screens.causes(found.entries[shift.at]) == "C 1.0 → 0.1"
+    assert [each.at for each in histories.history(past.home, "tumour", last=12).shifts] == [2]
+    assert histories.history(past.home, "tumour", last=5).shifts == ()
     assert [shift.before, shift.after] == pytest.approx([0.90005, 0.95005], abs=1e-3)
 
 
