@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,6 +36,17 @@ def test_a_run_is_trained_on_the_data_of_another_one_and_says_so(ward: Project) 
     # What has the same settings is on the same data.
     again = ward.json("rerun", run["run_id"], "shift=0.2")
     assert "fetch" in {task["name"] for task in again["tasks"] if task["cached"]}
+
+
+def test_what_its_steps_would_be_given_now_is_said(ward: Project) -> None:
+    ward.replace("algorithms/ward.py", "def fetch()", "def fetch(test: int)")
+    ward.replace("algorithms/ward.py", "table = fetch()", "table = fetch(config.test)")
+    ward.run("ward")
+    code = 'import palmette; run = palmette.run("ward", test=60, data_of="last"); print(run.record["notices"][1])'
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ward.directory, env=ward.environ, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "fetch was given test=30 there\n"
 
 
 def test_what_cannot_be_had_of_a_run_is_said_before_anything_is_executed(ward: Project) -> None:

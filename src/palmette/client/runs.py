@@ -52,6 +52,7 @@ def run(
     tags: Sequence[str] = (),
     note: str = "",
     refresh: bool = False,
+    data_of: Run | str | None = None,
     cache: bool = True,
     wait: bool = True,
     quiet: bool = False,
@@ -62,8 +63,8 @@ def run(
 
     Fields of the config are given by name; those of a nested one, or one named like an argument of this function, in
     `overrides`: ``{"model.depth": 3}``. Progress is shown line by line unless it is to be `quiet`. A run that does not
-    succeed raises RunFailed with the failing step and the end of its log; the run itself is in its `run`. Without
-    `wait` the run goes on in the background, also when this interpreter ends.
+    succeed raises RunFailed with the failing step and the end of its log; the run itself is in its `run`. With
+    `data_of`, what another run read of the outside world is not read again. Without `wait` the run goes on in the background, also when this interpreter ends.
     """
     place = tool.here(project)
     return start(place, algorithm, _options(locals(), {**(overrides or {}), **fields}), wait=wait, quiet=quiet)
@@ -76,6 +77,7 @@ def _options(asked: Mapping[str, Any], values: Mapping[str, Any]) -> list[str]:
     options += [word for tag in asked["tags"] for word in ("--tag", tag)]
     options += ["--note", asked["note"]] if asked["note"] else []
     options += ["--refresh"] if asked["refresh"] else []
+    options += ["--data-of", getattr(asked["data_of"], "id", asked["data_of"])] if asked["data_of"] else []
     return options + ([] if asked["cache"] else ["--no-cache"])
 
 

@@ -45,7 +45,7 @@ from palmette.operations import (
 from palmette.operations.compiling import compile_recorded
 from palmette.operations.donors import Donor
 from palmette.operations.home import BUNDLES, Home, hold, make_home
-from palmette.operations.policy import from_tasks, lending, policy
+from palmette.operations.policy import from_tasks, lending, lent, policy
 from palmette.operations.preparing import Directories, Preparation
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
@@ -227,7 +227,9 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
         git=repository.git,
         tokens=_lent(from_tasks(tokens, request.onward), request, plan, recorded.algorithm.name),
     )
-    run = replace(run, notices=donors.notices(run, plan))
+    if request.giver is not None:
+        otherwise = donors.otherwise(request.giver, plan, lent(run.tokens)[1])
+        run = replace(run, notices=(*donors.notices(run, plan), *otherwise))
     return Asked(
         run=replace(run, fork=lines.fork(stand, run, project.baselines.get(run.algorithm, ""))),
         recorded=recorded,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from palmette.domain.run import Run, TaskRecord
-from palmette.engine.plan import Plan
+from palmette.domain.values import Json, literal
+from palmette.engine.plan import Fixed, Plan
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.reuse import reads_world
 from palmette.errors import NotFound, StoreError, UsageError
@@ -27,6 +28,8 @@ class Source:
     executor: str
     #: "module:qualname"
     step: str
+    #: the values that it was given
+    parameters: Mapping[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +61,13 @@ def donor(home: Home, ref: str) -> Donor:
         run=run.id,
         algorithm=run.algorithm,
         sources={
-            each.name: Source(title=shown(each), executor=each.executor, step=steps[each.executor]) for each in records
+            each.name: Source(
+                title=shown(each),
+                executor=each.executor,
+                step=steps[each.executor],
+                parameters=each.parts.parameters if each.parts else {},
+            )
+            for each in records
         },
     )
 
@@ -91,6 +100,18 @@ def taken(giver: Donor, plan: Plan, algorithm: str) -> tuple[str, ...]:
             f"Steps of {algorithm} that read data: {ours}. Choose one of its runs: palmette runs.",
         )
     return found
+
+
+def otherwise(giver: Donor, plan: Plan, names: Sequence[str]) -> Iterator[str]:
+    """The values that such a task was given there, and would not be given here."""
+    for task in plan.tasks:
+        before = giver.sources[task.name].parameters if task.name in names else {}
+        values = {name: source.value for name, source in task.parameters.items() if isinstance(source, Fixed)}
+        changed = [
+            f"{name}={literal(before[name])}" for name in before if values.get(name, before[name]) != before[name]
+        ]
+        if changed:
+            yield f"{task.title} was given {', '.join(changed)} there"
 
 
 def notices(run: Run, plan: Plan) -> tuple[str, ...]:
