@@ -62,9 +62,10 @@ def run(
     """Train an algorithm, as `palmette run` does: ``palmette.run("tumour", C=0.1, preset="toy")``.
 
     Fields of the config are given by name; those of a nested one, or one named like an argument of this function, in
-    `overrides`: ``{"model.depth": 3}``. Progress is shown line by line unless it is to be `quiet`. A run that does not
-    succeed raises RunFailed with the failing step and the end of its log; the run itself is in its `run`. With
-    `data_of`, what another run read of the outside world is not read again. Without `wait` the run goes on in the background, also when this interpreter ends.
+    `overrides`: ``{"model.depth": 3}``. With `data_of`, what another run read of the outside world is not read again.
+    Progress is shown line by line unless it is to be `quiet`. A run that does not succeed raises RunFailed with the
+    failing step and the end of its log; the run itself is in its `run`. Without `wait` the run goes on in the
+    background, also when this interpreter ends.
     """
     place = tool.here(project)
     return start(place, algorithm, _options(locals(), {**(overrides or {}), **fields}), wait=wait, quiet=quiet)
