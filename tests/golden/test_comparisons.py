@@ -73,6 +73,16 @@ def test_of_a_thousand_metrics_those_that_moved_most_are_shown_and_the_rest_is_c
     assert "993 metrics more that differ; 2 metrics are the same" in markdown.whole([made])
 
 
+def test_code_stands_in_a_note_only_when_asked_for_and_what_is_cut_is_said() -> None:
+    made = better()
+    made = replace(made, comparison=replace(made.comparison, diff="+```\n" * 1000))
+    assert "```" not in markdown.whole([made])
+    asked = markdown.whole([made], diff=True)
+    assert "````diff\n+```\n" in asked
+    assert asked.count("+```\n") == 300
+    assert "Cut short: 700 lines more." in asked
+
+
 def tokens(text: str) -> list[tuple[str, str]]:
     """What a renderer of GitLab's and GitHub's Markdown makes of it: (kind, content), piece by piece."""
     found = []

@@ -192,11 +192,10 @@ def _data(change: DataChange, compared: Compared) -> Iterator[Entry]:
         yield from map(_column, columns[:_MOST_COLUMNS])
         rest = len(table.columns) - min(len(columns), _MOST_COLUMNS)
         if rest:
-            calm = "differ without drift" if len(columns) <= _MOST_COLUMNS else "differ"
-            yield Entry(
-                label="",
-                aside=f"{words.count(rest, 'column')} more {calm if rest > 1 else calm.replace('differ', 'differs')}",
-            )
+            more = " more" if columns else ""
+            calm = "" if len(columns) > _MOST_COLUMNS else " without drift"
+            differ = "differs" if rest == 1 else "differ"
+            yield Entry(label="", aside=f"{words.count(rest, 'column')}{more} {differ}{calm}")
     else:
         yield from (Entry(label=f"  {name}", aside=what) for name, what in change.columns)
 

@@ -89,7 +89,10 @@ def _relative(difference: float | None, before: float | None) -> str:
     share = _share(difference, before)
     if not share:
         return ""
-    return f"{'+' if share > 0 else '−'}{abs(share) * 100:.1f} %" if abs(share) < 10 else f"×{1 + share:.1f}"
+    if abs(share) >= 10:
+        return f"×{1 + share:.1f}"
+    percent = abs(share) * 100
+    return f"{'+' if share > 0 else '−'}{f'{percent:.1f}' if percent >= 0.1 else f'{percent:.1g}'} %"
 
 
 def _other(metric: MetricVerdict, change: MetricChange | None) -> str:

@@ -144,7 +144,7 @@ def _metrics(told: Account) -> str:
 
 
 def _measures(shown: Sequence[Measure], label: str) -> str:
-    header = ["metric", ">baseline", ">this run", ">change", ">relative", "95 % interval", "", "verdict"]
+    header = ["metric", ">baseline", ">this run", ">change", ">relative", "95 % interval", "drawn", "verdict"]
     return _table(header, map(_measure, shown), label)
 
 
@@ -255,7 +255,7 @@ def _runs(told: Account) -> Iterator[str]:
         for word, run in sides
         if run is not None
     ]
-    yield _table(["", "run", "state", "started", "branch", "commit"], rows, "Runs")
+    yield _table(["side", "run", "state", "started", "branch", "commit"], rows, "Runs")
     if told.found:
         yield f"<p>How the baseline was found: {text(told.found)}.</p>\n"
     if told.passed_over:
