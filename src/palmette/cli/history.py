@@ -53,12 +53,12 @@ def history(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    """Show a metric over the commits of the default branch.
+    """Show a metric over the commits of a branch.
 
-    METRIC is the primary one unless it is named. Each commit has the number of its newest run that succeeded without
-    overrides and without uncommitted changes. The band is where 95 % of further trainings with the same config and
-    data would lie, by the earlier ones. A letter stands where the metric changed its level by more than chance; below
-    the chart is which commit that was, and what else was changed there.
+    METRIC is the primary one unless it is named, and the branch is the default one. Each commit has the number of its
+    newest run that succeeded without overrides and without uncommitted changes. The band is where 95 % of further
+    trainings with the same config and data would lie, by the earlier ones. A letter stands where the metric changed its
+    level by more than chance; below the chart is which commit that was, and what else was changed there.
 
     With --branch, the commits of that branch stand after the one at which it left the default branch.
 

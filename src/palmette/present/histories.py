@@ -66,7 +66,7 @@ def _screen(found: History, width: int) -> Iterator[RenderableType]:
 def title(found: History) -> str:
     """What is shown: "auc of tumour on main, preset full"."""
     on = f" on {found.branch}" if found.branch else ""
-    return f"{found.metric} of {found.algorithm}{on}, preset {found.preset}"
+    return printable(f"{found.metric} of {found.algorithm}{on}, preset {found.preset}")
 
 
 def summary(found: History) -> str:
@@ -122,7 +122,7 @@ def _shift(found: History, shift: Shift, letter: str) -> Iterator[RenderableType
         ),
     )
     if entry.subject:
-        yield giving(f"    {_line(entry.subject)}{f' ({_line(entry.author)})' if entry.author else ''}")
+        yield giving(f"    {printable(entry.subject)}{f' ({printable(entry.author)})' if entry.author else ''}")
     yield giving(f"    changed there: {causes(entry)}")
     if entry.skipped:
         which = "the commit" if entry.skipped == 1 else f"one of the {entry.skipped} commits"
@@ -132,7 +132,7 @@ def _shift(found: History, shift: Shift, letter: str) -> Iterator[RenderableType
 def causes(entry: Entry) -> str:
     """What differs between an entry and the one before it."""
     parts = [part for part in entry.changed if part != "config"]
-    edits = [_line(edit) for edit in entry.edits] or (["config"] if "config" in entry.changed else [])
+    edits = [printable(edit) for edit in entry.edits] or (["config"] if "config" in entry.changed else [])
     return ", ".join([*edits, *parts]) or "nothing that the run depends on, so it is the training's own noise"
 
 
@@ -140,7 +140,7 @@ def _segments(found: History) -> Iterator[RenderableType]:
     begun = [each for each in found.entries if {"config", "data"} & {*each.changed}]
     if not begun:
         return
-    names = [f"{_name(each)} ({', '.join([*map(_line, each.edits), *_data(each)])})" for each in begun[-_LISTED:]]
+    names = [f"{_name(each)} ({', '.join([*map(printable, each.edits), *_data(each)])})" for each in begun[-_LISTED:]]
     yield hanging(
         Text("  ─", style="dim"), f"another config or data, and so a band anew, since {_several(names, len(begun))}"
     )
@@ -169,7 +169,7 @@ def _name(entry: Entry) -> str:
     return words.commit(entry.commit) or entry.run
 
 
-def _line(text: str) -> str:
+def printable(text: str) -> str:
     """A text on one line, without control characters."""
     return "".join(char if char.isprintable() else " " for char in text)
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from palmette.domain.values import Json
 from palmette.operations.leaderboards import Board, Placed, Ranking
 from palmette.present import words
+from palmette.present.histories import printable
 from palmette.present.layout import giving, hanging
 
 #: overrides that are shown of a run
@@ -25,7 +26,7 @@ def screen(board: Board, now: float) -> RenderableType:
 
 def _screen(board: Board, now: float) -> Iterator[RenderableType]:
     wanted = {"max": "the largest first", "min": "the smallest first"}.get(board.goal, "")
-    yield giving(f"{board.algorithm} by {board.metric}, {wanted}, preset {board.preset}", "bold")
+    yield giving(printable(f"{board.algorithm} by {board.metric}, {wanted}, preset {board.preset}"), "bold")
     for place, ranking in enumerate(board.rankings):
         if len(board.rankings) > 1:
             yield giving(_heading(ranking, place), "dim")
@@ -73,24 +74,21 @@ def _interval(each: Placed) -> Text:
 
 def _of(each: Placed) -> Text:
     """Where it comes from: aliases, branch, overrides."""
-    said = Text(" ".join(f"@{alias}" for alias in each.aliases), style="bold yellow")
+    said = Text().append(" ".join(f"@{alias}" for alias in each.aliases), style="bold yellow")
     parts = [each.branch] if each.branch else []
     shown = [*each.overrides.items()][:_OVERRIDES]
     parts += [f"{name}={words.value(_plain(value))}" for name, value in shown]
     parts += ["…"] if len(each.overrides) > _OVERRIDES else []
     parts += [f"(and {words.count(each.again, 'run')} that reused it)"] if each.again else []
-    return said.append((" " if each.aliases and parts else "") + _line(" ".join(parts)), style="default not bold")
+    return said.append((" " if each.aliases and parts else "") + printable(" ".join(parts)))
 
 
 def _plain(value: str) -> str:
     return value.removeprefix('"').removesuffix('"')
 
 
-def _line(text: str) -> str:
-    return "".join(char if char.isprintable() else " " for char in text)
-
-
 def _cut(text: str) -> str:
+    text = printable(text)
     return text if len(text) <= 16 else f"{text[:15]}…"
 
 
