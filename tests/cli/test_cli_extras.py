@@ -111,6 +111,7 @@ def test_such_a_run_is_listed_nowhere_and_goes_with_its_head(ward: Project) -> N
     assert ward.show(extra)["origin"] == head
     assert "evaluate" in ward("show", extra).out
     ward("logs", extra)
+    assert f"palmette diff {head}" in ward("rerun", extra, code=2).err
     assert f"palmette gc --run {head}" in ward("gc", "--run", extra, "--yes", code=2).err
     ward("gc", "--run", head, "--yes")
     assert f"there is no run '{extra}'" in ward("show", extra, code=2).err

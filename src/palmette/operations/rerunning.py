@@ -13,7 +13,7 @@ from palmette.domain.run import Environment, Host, Run, Setting, TaskRecord
 from palmette.domain.states import TaskState
 from palmette.engine.executors.template import Template
 from palmette.engine.planning import plan as make_plan
-from palmette.errors import NotFound, StoreError
+from palmette.errors import NotFound, StoreError, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import accepting, environments, machine, originals, outside, secrets, vault
@@ -71,7 +71,10 @@ def again(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted
 
 
 def onward_of(original: Original, wanted: Wanted) -> tuple[str, ...]:
-    """The tasks from which everything is executed anew; NotFound and StoreError where that cannot be done."""
+    """The tasks from which everything is executed anew; NotFound, StoreError and UsageError where that cannot be."""
+    if original.run.trigger == runs.EXTRA:
+        hint = f"Compare that run again: palmette diff {original.run.origin}."
+        raise UsageError(f"run {original.run.id} was executed for a comparison of run {original.run.origin}", hint)
     if wanted.failed:
         # A group fails with what is in it; what succeeded beside that need not be executed again.
         names = tuple(task.name for task in original.tasks if task.state is TaskState.FAILED and not task.group)

@@ -48,18 +48,19 @@ def _answer(one: dict[str, Any], labels: Any, answers: dict[str, Any], kept: Any
     except Exception as error:  # noqa: BLE001 - importing the project's module may raise anything
         return {"refused": f"{one['of']} cannot be imported ({type(error).__name__})"}
     logged, refused = {"this run": one["head"], "the baseline": one["baseline"]}, ""
+    raised = ""
     for sides in answers.values():
         try:
             whole = {name: float(function(labels, side)) for name, side in zip(logged, sides, strict=True)}
         except Exception as error:  # noqa: BLE001 - the project's function, whatever it raises
-            refused = refused or f"{one['of']} raised {type(error).__name__}"
+            raised = raised or f"{one['of']} raised {type(error).__name__}"
             continue
         wrong = [name for name in logged if not _agree(whole[name], logged[name])]
         if not wrong:
             return _resampled(function, labels, sides, kept, drawn)
         values = f"it is {whole[wrong[0]]:.6g}, not the logged {logged[wrong[0]]:.6g}"
-        refused = f"recomputed from the examples of {wrong[0]} {values}"
-    return {"refused": refused or "there are neither predictions nor scores on both sides"}
+        refused = refused or f"recomputed from the examples of {wrong[0]} {values}"
+    return {"refused": refused or raised or "there are neither predictions nor scores on both sides"}
 
 
 def _resampled(function: Any, labels: Any, sides: Any, kept: Any, drawn: Any) -> dict[str, Json]:
