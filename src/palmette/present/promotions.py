@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from palmette.comparison.verdict import Outcome
 from palmette.domain.values import Json
 from palmette.operations.gating import Promoted
 from palmette.present import words
@@ -37,9 +38,11 @@ def _gates(ruling: Ruling) -> Iterator[RenderableType]:
         because = f" ({each.reason})" if each.reason else ""
         yield hanging("gate", f"{each.metric}, {each.gate.replace('_', ' ')}{bound}: {each.outcome}{because}")
     if not ruling.gates:
-        yield Text("No gate is declared for it, so nothing was asked of its metrics.", style="dim")
+        yield Text("No gate is declared, so nothing was asked of its metrics.", style="dim")
     if ruling.forced:
         yield Text("It was forced: the reason is kept.", style="yellow")
+    elif ruling.verdict == Outcome.WORSE:
+        yield Text("It is worse, and no gate forbids that.", style="yellow")
 
 
 def listed(log: Sequence[Promotion]) -> RenderableType:
