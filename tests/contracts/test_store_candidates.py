@@ -188,6 +188,12 @@ def test_a_clone_without_the_target_branch_is_told_where_it_left_it_by_other_run
     commits.keep(home.store, "clinic", HISTORY)
     made("wanted000000", 1)
     single = Line(target="main", start=Start.NONE, own=(head.git.commit, sha(8), sha(2)), shallow=True)
+    # That a commit is known does not say whose it is.
+    made("release00000", 3, branch="release", fork=Fork(target="release", start=Start.FIRST_PARENT, commit=sha(2)))
+    assert baselines.choose(home, head, single).rule is Rule.NEWEST
+    made(
+        "other0000000", 7, branch="other", fork=Fork(target="main", start=Start.MERGE_BASE, commit=sha(3)), preset="toy"
+    )
     found = baselines.choose(home, head, single)
     assert (found.run, found.rule, found.line.start, found.distance) == (
         *("wanted000000", Rule.NEAREST),

@@ -153,14 +153,15 @@ def _candidate(standing: Standing | None, run: Run | None = None) -> Candidate:
 
 def _settled(home: Home, head: Run, line: Line | None) -> Line:
     """The line that is walked: the repository's, unless the run remembers more than that knows."""
-    kept = _kept(home, head)
+    kept = _kept(home, head, line.target if line else "")
     if line is None:
         return kept
     asked = kept.start is Start.DIFF_BASE and line.start is not Start.DIFF_BASE
     if kept.start is not Start.NONE and (line.start is Start.NONE or asked):
         where = f"where it left {kept.target} was recorded with the run"
         return replace(kept, remarks=(*line.remarks, where, *kept.remarks))
-    if line.start is Start.NONE and (met := commits.first(home.store, head.project, line.own)):
+    told = commits.told(home.store, head.project, line.target) if line.own else ()
+    if met := next((name for name in line.own if name in told), ""):
         where = f"where it left {line.target} is known from other runs' commits"
         return replace(_from(home, head, line, met), own=(), remarks=(*line.remarks, where))
     if not line.shallow or not line.commits:
@@ -179,11 +180,11 @@ def _from(home: Home, head: Run, line: Line, met: str) -> Line:
     return replace(line, start=Start.FIRST_PARENT, commits=names[1:])
 
 
-def _kept(home: Home, head: Run) -> Line:
-    """The line that the run remembers; else that of another run of its commit."""
+def _kept(home: Home, head: Run, target: str = "") -> Line:
+    """The line that the run remembers; else that of another run of its commit, to this target if one is given."""
     fork, remarks = head.fork, list[str]()
     if fork.start is Start.NONE and head.git.commit:
-        other = candidates.fork(home.store, head)
+        other = candidates.fork(home.store, head, target)
         if other.start is not Start.NONE:
             fork = other
             remarks.append("where it stood is known from another run of its commit")

@@ -122,13 +122,14 @@ def known(store: Store, project: str, algorithm: str) -> bool:
         return connection.execute(query.limit(1)).first() is not None
 
 
-def fork(store: Store, run: Run) -> Fork:
-    """Where another run of the same commit stood, for one of which that is not known."""
+def fork(store: Store, run: Run, target: str = "") -> Fork:
+    """Where another run of the same commit stood, to this branch if one is given, for one of which that is not
+    known."""
     query = select(runs.c.fork).where(runs.c.git_commit == run.git.commit, runs.c.project == run.project)
     with store.read() as connection:
         for text in connection.execute(query.where(runs.c.fork != "").order_by(*_NEWEST).limit(20)).scalars():
             found = wire.load(Fork, decode(text))
-            if found.start is not Start.NONE:
+            if found.start is not Start.NONE and target in ("", found.target):
                 return found
     return Fork()
 

@@ -8,14 +8,18 @@ from typing import Final
 
 from sqlalchemy import Integer, and_, literal, select
 
-from palmette.domain.lines import Commit, Start
+from palmette.domain import wire
+from palmette.domain.lines import Commit, Fork, Start
 from palmette.domain.run import Run
+from palmette.store.columns import decode
 from palmette.store.database import Store
-from palmette.store.schema import commits
+from palmette.store.schema import commits, runs
 from palmette.store.statements import upsert
 
 #: how many are told of at once, at most
 _MANY: Final = 1_000
+#: runs that are asked where a target branch goes
+_NEWEST: Final = 100
 _SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: Of a commit that is there nothing changes, but for the parent that nobody knew.
 _KEEP: Final = upsert(commits, where="commits.parent = '' AND excluded.parent <> ''")
@@ -59,12 +63,19 @@ def walk(store: Store, project: str, start: str, *, limit: int = 500) -> tuple[C
         return tuple(Commit(sha=row.sha, parent=row.parent, committed=row.committed) for row in found)
 
 
-def first(store: Store, project: str, names: Sequence[str]) -> str:
-    """The first of these commits that runs have told of; empty if there is none."""
-    asked = select(commits.c.sha).where(commits.c.project == project, commits.c.sha.in_(names))
+def told(store: Store, project: str, target: str) -> frozenset[str]:
+    """The commits of a target branch, as far as the newest runs have told of them."""
+    asked = select(runs.c.git_commit, runs.c.fork).where(runs.c.project == project, runs.c.fork != "")
     with store.read() as connection:
-        known = set(connection.execute(asked).scalars())
-    return next((name for name in names if name in known), "")
+        rows = connection.execute(asked.order_by(runs.c.created.desc(), runs.c.id.desc()).limit(_NEWEST)).all()
+    found: set[str] = set()
+    for row in rows:
+        fork = wire.load(Fork, decode(row.fork))
+        own = fork.start in (Start.FIRST_PARENT, Start.COMMIT)
+        start = row.git_commit if own else fork.commit
+        if fork.target == target and start and start not in found:
+            found |= {start, *(each.sha for each in walk(store, project, start))}
+    return frozenset(found)
 
 
 def before(store: Store, run: Run, *, limit: int = 500) -> tuple[Commit, ...]:
