@@ -138,6 +138,22 @@ def test_a_step_without_a_model_is_not_executed_again(ward: Project) -> None:
     assert found(ward, head, baseline).remarks == ("the baseline is not rescored: no input of evaluate is a model",)
 
 
+def test_data_that_lie_elsewhere_and_were_changed_there_are_not_scored_on(ward: Project) -> None:
+    text = (ward.directory / "algorithms/ward.py").read_text()
+    text = text.replace("Model, algorithm", "Model, Reference, algorithm").replace("table: Path", "table: Reference")
+    text = text.replace(
+        "def fetch() -> Path:", 'def fetch() -> Reference:\n    return Reference(f"file://{HERE}/rows")'
+    )
+    text = text.replace("table.read_text()", "table.path.read_text()")
+    (ward.directory / "algorithms/ward.py").write_text(text)
+    head, baseline = pair(ward)
+    ward.write("rows", "210")
+    assert completed(ward, head, baseline) == [Purpose.RESCORED]
+    known = found(ward, head, baseline)
+    assert known.evaluation is None
+    assert known.remarks == ("the baseline is not rescored: what lies elsewhere is not what it was (table)",)
+
+
 def test_the_same_examples_need_nothing_but_resamples_of_the_projects_own_metric(ward: Project) -> None:
     baseline = ward.run("ward")["run_id"]
     head = ward.run("ward", "shift=0.1")["run_id"]

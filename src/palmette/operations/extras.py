@@ -159,11 +159,21 @@ class _Outlook:
         by = "head" if purpose is Purpose.RESCORED else "baseline"
         if not every or not self.home.blobs.exists(every[-1].artifact.digest):
             return _Rescored(remarks=(*remarks, f"what run {run.id} gave for the baseline's model is gone"))
+        if altered := self._altered(every[-1]):
+            what = f"the baseline is not rescored: what lies elsewhere is not what it was ({', '.join(altered)})"
+            return _Rescored(remarks=(*remarks, what))
         # What the head's evaluation was made from, this one was made from too.
         sensitive = every[-1].sensitive or any(each and each.sensitive for each in (self.matched.head,))
         kept = replace(every[-1], sensitive=sensitive)
         said = (*remarks, *run.notices) if purpose is Purpose.RESCORED else (*remarks, *_BY_OWN, *run.notices)
         return _Rescored(run=run, kept=kept, by=by, remarks=said)
+
+    def _altered(self, made: Kept) -> list[str]:
+        """The inputs of an evaluation that neither run had: they lie outside, and were changed there."""
+        sides = [each.task.parts for each in (self.matched.head, self.matched.baseline) if each]
+        known = {text for parts in sides if parts for texts in parts.inputs.values() for text in texts}
+        given = made.task.parts.inputs if made.task.parts else {}
+        return [slot for slot, texts in given.items() if any(":" in text and text not in known for text in texts)]
 
     @cached_property
     def next(self) -> Purpose | None:
