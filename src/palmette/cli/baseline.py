@@ -77,7 +77,7 @@ def show_baseline(session: Session, run: str, as_json: bool) -> None:
 @baseline.command("pin")
 @click.argument("run")
 @click.option("--branch", metavar="BRANCH", default="", help="For runs of this branch alone; without it, of every one.")
-@click.option("--reason", metavar="TEXT", default="", help="Why; kept with it.")
+@click.option("--reason", metavar="WHY", default="", help="Kept with it, and said with each comparison.")
 @placed
 @_JSON
 @pass_session
