@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, select, true
 
 from palmette.domain.run import Run
 from palmette.domain.states import RunState
@@ -15,13 +15,17 @@ from palmette.store.database import Store
 from palmette.store.schema import artifacts, parameters, runs, settings, summaries, tasks
 
 #: how many of an algorithm's newest runs are looked at
-NEWEST: Final = 1_000
+NEWEST: Final = 256
 #: how many ids one statement names
 _CHUNK: Final = 500
 #: more names are not spelled out in a statement
 _NAMES: Final = 200
 #: runs that were executed for a comparison are nobody's sibling
 _COMPARISON: Final = "comparison"
+_ROWS: Final = select(
+    *(runs.c.id, runs.c.git_commit, runs.c.git_branch, runs.c.git_dirty, runs.c.git_diff),
+    *(runs.c.bundle, runs.c.created),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +72,14 @@ def around(store: Store, run: Run) -> tuple[Training, ...]:
     near = [runs.c.id == run.id]
     near += [runs.c.git_commit == run.git.commit] if run.git.commit else []
     near += [runs.c.sweep == run.sweep] if run.sweep else []
-    return _found(store, run, near, None)
+    return _found(store, run, [*near, true()])
 
 
 def before(store: Store, run: Run, *, branch: str, commits: Sequence[str], created: float) -> tuple[Training, ...]:
     """The successful runs of the run's algorithm and preset on a branch or of these commits that were created before a
     time, newest first."""
-    on = or_(runs.c.git_branch == branch, runs.c.git_commit.in_(commits)) if commits else runs.c.git_branch == branch
-    near = [runs.c.git_commit.in_(commits)] if commits else []
-    return tuple(each for each in _found(store, run, near, and_(on, runs.c.created < created)))
+    near = [runs.c.git_branch == branch, *([runs.c.git_commit.in_(commits)] if commits else [])]
+    return _found(store, run, [and_(each, runs.c.created < created) for each in near])
 
 
 def made(store: Store, ids: Collection[str]) -> dict[str, tuple[Made, ...]]:
@@ -110,24 +113,22 @@ def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict
     return found
 
 
-def _found(
-    store: Store, run: Run, near: Sequence[ColumnElement[bool]], only: ColumnElement[bool] | None
-) -> tuple[Training, ...]:
-    fitting = [
+def _found(store: Store, run: Run, near: Sequence[ColumnElement[bool]]) -> tuple[Training, ...]:
+    """The newest of each kind, in one order."""
+    fitting = (
         runs.c.project == run.project,
         runs.c.algorithm == run.algorithm,
         runs.c.preset == run.preset,
         runs.c.state == RunState.SUCCEEDED.value,
         runs.c.trigger != _COMPARISON,
-    ]
-    fitting += [] if only is None else [only]
+    )
+    newest = (runs.c.created.desc(), runs.c.id.desc())
     with store.read() as connection:
-        rows: dict[str, Row[Any]] = {}
-        for where in (*([each] for each in near), []):
-            for row in connection.execute(_query([*fitting, *where])):
-                rows[row.id] = row
-        ordered = sorted(rows.values(), key=lambda row: (row.created, row.id), reverse=True)
-        configs = _configs(connection, [*rows])
+        # One index has all that is asked here, so that looking through all runs does not read their rows.
+        asked = (select(runs.c.id).where(*fitting, where).order_by(*newest).limit(NEWEST) for where in near)
+        ids = [*dict.fromkeys(id for query in asked for id in connection.execute(query).scalars())]
+        rows = [row for some in _chunks(ids) for row in connection.execute(_ROWS.where(runs.c.id.in_(some)))]
+        configs = _configs(connection, ids)
     return tuple(
         Training(
             run=row.id,
@@ -139,14 +140,8 @@ def _found(
             created=row.created,
             config=configs.get(row.id, {}),
         )
-        for row in ordered
+        for row in sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
     )
-
-
-def _query(where: Sequence[ColumnElement[bool]]) -> Select[Any]:
-    columns = ("id", "git_commit", "git_branch", "git_dirty", "git_diff", "bundle", "created")
-    newest = (runs.c.created.desc(), runs.c.id.desc())
-    return select(*(runs.c[name] for name in columns)).where(*where).order_by(*newest).limit(NEWEST)
 
 
 def _configs(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, str]]:
