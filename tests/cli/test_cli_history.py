@@ -58,6 +58,7 @@ def _committed(project: Project, wrong: int, subject: str) -> Any:
 def test_a_metric_is_shown_over_the_commits_of_a_branch_and_the_runs_best_first(graded: Project, hub: Hub) -> None:
     assert "No runs yet" in graded("history", "graded").err
     assert "No runs yet" in graded("leaderboard", "graded").err
+    assert (graded.json("history", "graded")["commits"], graded.json("leaderboard", "graded")["rankings"]) == ([], [])
     graded.run("graded")
     graded.run("graded", "wrong=1")
     second = _committed(graded, 30, "Ask <b>twice</b>")
