@@ -146,7 +146,7 @@ def run(
     if data_of is not None and refresh:
         raise UsageError("--refresh reads the data again, and --data-of takes those of another run", "Choose one.")
     # What is wrong with that run is said before an interpreter is started.
-    giver = None if data_of is None else session.place(operation("donors").donor, data_of)
+    giver = None if data_of is None else session.place(operation("donors").donor, data_of, session.environ)
     # The project's interpreter starts to import now; the store, the engine and the display are imported beside it.
     with patience() as waiting, preparing.begin(session.project, session.environ, algorithm) as preparation:
         accepting, *_ = [operation(name) for name in ("accepting", "running", "progress", "console", "outcome")]

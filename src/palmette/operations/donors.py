@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from palmette.domain.run import Run, TaskRecord
 from palmette.domain.values import Json, literal
 from palmette.engine.plan import Fixed, Plan
 from palmette.engine.planning import plan as make_plan
+from palmette.engine.references import standing
 from palmette.engine.reuse import reads_world
 from palmette.errors import NotFound, StoreError, UsageError
-from palmette.operations import originals
+from palmette.operations import originals, outside
 from palmette.operations.details import shown
 from palmette.operations.home import Home
 from palmette.operations.policy import adopted, lent
@@ -41,9 +43,9 @@ class Donor:
     sources: Mapping[str, Source]
 
 
-def donor(home: Home, ref: str) -> Donor:
+def donor(home: Home, ref: str, environ: Mapping[str, str] = {}) -> Donor:
     """The run of that name, for one that is trained on its data. NotFound where there is none or it read nothing,
-    UsageError for one that still goes on, StoreError where the data are gone."""
+    UsageError for one that still goes on, StoreError where the data are gone, or lie elsewhere and were changed."""
     original = originals.recall(home, ref)
     run = original.run
     plan = make_plan(original.document, run.config)
@@ -57,6 +59,10 @@ def donor(home: Home, ref: str) -> Donor:
     if lost := [shown(record) for record in records if record.name not in held]:
         hint = "Its bytes were collected (palmette gc). Choose another run, or leave --data-of out."
         raise StoreError(f"what {', '.join(lost)} of run {run.id} read is gone", hint)
+    importer = outside.importer(Path("/"), environ)
+    if changed := [shown(record) for record in records if not standing(record.outputs, importer)]:
+        hint = "Only their address was recorded. Leave --data-of out."
+        raise StoreError(f"the data that {', '.join(changed)} of run {run.id} refers to are not what they were", hint)
     return Donor(
         run=run.id,
         algorithm=run.algorithm,
