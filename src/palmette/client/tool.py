@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import queue
 import re
 import shutil
 import signal
@@ -31,6 +32,10 @@ _HINT: Final = (
     "Install it in an environment of its own (uv tool install palmette, or pipx install palmette), or name it in "
     "PALMETTE_TOOL."
 )
+
+#: Seconds after which a Ctrl-C is heard at the latest: one that arrives in the instant before a call that waits for
+#: ever would only be heard after it.
+_BEAT: Final = 0.2
 
 #: Takes a line of what the tool says while it works.
 Hear = Callable[[str], None]
@@ -145,7 +150,11 @@ class Asked:
             errors="replace",
             process_group=0,
         )
-        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._said: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._readers = [threading.Thread(target=self._read, daemon=True)]
+        if listening:
+            self._readers.append(threading.Thread(target=self._listen, daemon=True))
+        self._idle = [*self._readers]
 
     def accepted(self) -> str:
         """The id of the run that was begun; the error, if none was."""
@@ -158,23 +167,22 @@ class Asked:
             self._rest = line + self._process.stdout.read()
             self._close()
             raise self._error(self._process.wait(), []) from None
-        self._reader.start()
+        self._start()
         return name
 
     def end(self, hear: Hear | None = None) -> tuple[int, Any]:
         """Wait for the answer: exit code and value. An interruption is passed on to the tool, once."""
         heard: list[str] = []
-        if self._first is None and not self._reader.is_alive():
-            self._reader.start()
         interruption: KeyboardInterrupt | None = None
-        while self._reader.is_alive() or self._process.poll() is None:
+        while True:
             try:
+                self._start()
                 for line in self._lines():
                     heard.append(line)
                     if hear is not None:
                         hear(line)
                 self._process.wait()
-                self._reader.join()
+                break
             except KeyboardInterrupt as pressed:
                 interruption = pressed
                 self._process.send_signal(signal.SIGINT)
@@ -188,10 +196,21 @@ class Asked:
             if stream is not None:
                 stream.close()
 
+    def _start(self) -> None:
+        while self._idle:
+            # Taken out first: one whose start is interrupted is started all the same.
+            self._idle.pop().start()
+
     def _lines(self) -> Iterator[str]:
-        if self._process.stderr is not None:
-            for line in self._process.stderr:
-                yield line.rstrip("\n")
+        """What it says on standard error until it is over."""
+        while any(reader.is_alive() for reader in self._readers) or not self._said.empty():
+            with contextlib.suppress(queue.Empty):
+                yield self._said.get(timeout=_BEAT)
+
+    def _listen(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self._said.put(line.rstrip("\n"))
 
     def _read(self) -> None:
         assert self._process.stdout is not None

@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Final
 
 from palmette.domain.run import Run
+from palmette.domain.states import RunState
 from palmette.domain.values import Json
+from palmette.errors import UsageError
 from palmette.ir import codec
-from palmette.operations import attending, handing, redoing, sweeps
+from palmette.operations import attending, handing, reading, redoing, sweeps
 from palmette.operations.details import Detail
 from palmette.operations.handing import Ready
 from palmette.operations.points import Varied
@@ -53,11 +55,20 @@ class Elsewhere:
         """The run that was accepted with the sweep, and those that go on."""
         first = [] if self.first is None else [(self.sweep.at(self.first.run), contextlib.nullcontext(self.first))]
         others = [
-            (member.values, contextlib.nullcontext(handing.surely(self.there, redoing.resume, member.run.id)))
+            (member.values, contextlib.nullcontext(taken))
             for member in self.known
-            if not member.run.state.final
+            if not member.run.state.final and (taken := self._resumed(member)) is not None
         ]
         return [*first, *others]
+
+    def _resumed(self, member: Member) -> Taken | None:
+        """The run, gone on with; None if it has succeeded since it was looked at."""
+        try:
+            return handing.surely(self.there, redoing.resume, member.run.id)
+        except UsageError:
+            if handing.surely(self.there, reading.show, member.run.id).run.state is not RunState.SUCCEEDED:
+                raise
+            return None
 
     def point(self, values: Values) -> contextlib.AbstractContextManager[Taken]:
         """See the port."""
