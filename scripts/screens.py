@@ -50,8 +50,9 @@ _COMMENT: Final = re.compile(r"^<!-- (?P<verb>run|copy|environment): (?P<what>.+
 _VARYING: Final = tuple(
     (re.compile(pattern), name)
     for pattern, name in (
-        (r"\b(?:sha256(?:-dir)?:)?(?=[a-f]*\d)[0-9a-f]{7,64}\b", "DIGEST"),
-        (r"\b[a-hjkmnp-tv-z][0-9a-hjkmnp-tv-z]{11}\b", "RUN"),
+        (r"\b(?:sha256(?:-dir)?:)?(?=[a-f]*\d)[0-9a-f]{7,64}\b", "NAME"),
+        # One of 10,000 looks like a digest.
+        (r"\b[a-hjkmnp-tv-z][0-9a-hjkmnp-tv-z]{11}\b", "NAME"),
         (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?", "TIME"),
         (r"\b(?:just )?now\b|\b\d+ \w+ ago\b", "DURATION"),
         (r"\b[\d,.]+ (?:ms|s|m|min|h|d)\b(?: \d+ [ms]\b)?", "DURATION"),
