@@ -126,11 +126,13 @@ def test_from_the_failed_steps_on(chain: Project) -> None:
     assert chain.lines("done.txt") == ["load", "fit", "fit", "score"]
 
 
-def test_diff_shows_a_rerun_beside_its_origin(chain: Project) -> None:
+def test_diff_shows_a_rerun_beside_its_origin_where_that_is_named(chain: Project) -> None:
     first = chain.run("chain")
     chain.run("chain", "factor=7")
     rerun(chain, first["run_id"], "factor=3")
-    assert chain.json("diff")["baseline"] == first["run_id"]
+    found = chain.json("diff", "last", first["run_id"])
+    assert (found["baseline"], found["choice"]["rule"]) == (first["run_id"], "named")
+    assert [each["after"] for each in found["config"]] == [3]
 
 
 def test_what_cannot_be_rerun_says_why_and_leaves_nothing(chain: Project) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -160,12 +161,16 @@ def diff(
 
 
 def _compared(session: Session, head: str, baseline: str | None) -> Compared:
-    """The whole comparison; what is executed for it is one line on standard error."""
-    with steps() as line:
+    """The whole comparison; what is executed for it is one line on standard error, and nothing where nothing is."""
+    lines: list[Callable[[str, str], None]] = []
+    with ExitStack() as shown:
 
         def watch(seen: Seen) -> None:
             if isinstance(seen, TaskChanged) and seen.state is TaskState.RUNNING:
-                line("executing what the comparison asks for", seen.task)
+                # A terminal has one such line, however much is executed.
+                if not lines:
+                    lines.append(shown.enter_context(steps()))
+                lines[0]("executing what the comparison asks for", seen.task)
 
         return answering.compare(session.place, session.at_hand, session.environ, head, baseline, watch=watch)
 
