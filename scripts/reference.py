@@ -82,6 +82,9 @@ VARIABLES: Final = {
     "tested with it, at which the walk begins then.",
     "CI_COMMIT_SHA": "GitLab's: the commit that its pipeline is about. Of others the variables above say nothing.",
     "CI_DEFAULT_BRANCH": "GitLab's: the branch that others are compared with, where the clone does not say.",
+    "GIT_AUTHOR_NAME": "Who promotes a run or pins a baseline here. Without it: Git's `user.name`.",
+    "GITLAB_USER_NAME": "GitLab's: who started the pipeline, and so promotes or pins, where Git names nobody.",
+    "GITHUB_ACTOR": "The same of GitHub's.",
     "GITHUB_BASE_REF": "GitHub's: the branch that a pull request's runs are compared with.",
     "GITHUB_SHA": "GitHub's: the commit that a workflow is about; of a pull request one that merges it.",
 }
@@ -109,6 +112,8 @@ PRINTED: Final = {
     "`change_points`, how many runs were `not_counted` and why",
     "leaderboard": "an object: `rankings`, one for each test data, with their `runs`, best first (`value`, "
     "`to_the_best`, `branch`, `overrides`, `aliases` …), and how many of the first are `not_told_apart`",
+    "promote": "an object: `alias`, `run_id`, the run `before` it, `by`, `reason`, `promoted_at`, what each of the "
+    "`gates` said …, and whether it was that run `already`; listed, a list of such objects, with `current`",
     "sweep": "an object: `size`, `runs` with their `point`, `standings` with the best first. `run` prints it "
     "for a sweep",
     "sweeps": "a list of such objects",

@@ -81,7 +81,8 @@ def _list(session: Session, algorithm: str, alias: str, as_json: bool) -> None:
     elif log:
         show(promotions.listed(log))
     else:
-        click.echo(f"{place.nothing('promotions')} Make one: palmette promote RUN --as production", err=True)
+        said = f"No run of {algorithm} was promoted." if algorithm and place.there else place.nothing("promotions")
+        click.echo(f"{said} Promote one: palmette promote RUN --as {alias or 'production'}", err=True)
 
 
 def _promote(session: Session, run: str, wanted: Wanted, as_json: bool) -> None:
