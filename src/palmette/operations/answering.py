@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from palmette.domain.lines import Line
 from palmette.domain.run import Run
 from palmette.errors import AccessDenied, Interrupted, PalmetteError, UsageError
 from palmette.operations import attending, between, extras, judging, lines, reading
@@ -32,7 +31,7 @@ def compare(
     the runs are, and watched; one that cannot be leaves a remark, and the comparison as good as it is without."""
     run = _run(place, head)
     own = project if project is not None and run.project == project.name else None
-    line = _line(own, environ, run)
+    line = lines.at_hand(own, run, environ)
     found = place(judging.judged, run.id, baseline, line)
     if own is not None:
         found = between.told(found, own.root, environ)
@@ -50,14 +49,6 @@ def _run(place: Place, ref: str) -> Run:
     if isinstance(place, Here):
         return runs.get(place.home.store, ref, project=place.home.project)
     return place(reading.show, ref).run
-
-
-def _line(project: Project | None, environ: Mapping[str, str], run: Run) -> Line | None:
-    """Where the run stands in the repository at hand, if that is the run's own."""
-    if project is None:
-        return None
-    target = lines.target(project.root, environ, project.default_branch)
-    return lines.of(project.root, run, target, environ)
 
 
 def _executed(
