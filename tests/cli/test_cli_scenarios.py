@@ -197,11 +197,14 @@ class Expected:
     n: int | None = 144
 
 
+LEFT_OUT = "baseline rescored, 1 left out"
 EXPECTED = {
     "better": Expected("better", "Only measures changed.", ("config",)),
     "worse": Expected("worse", "Only algorithms.tumour:build_and_fit changed.", ("code",)),
     "same": Expected("equivalent", "Nothing that goes in differs", (), n=1),
-    "grown": Expected("equivalent", "Only the data of fetch", ("data",), ("baseline rescored, 1 left out",), 157),
+    "grown": Expected(
+        "equivalent", "Only the data of fetch_dataset changed.", ("data",), ("baseline rescored, 1 left out",), 157
+    ),
     "strange": Expected(
         "not comparable", "Only algorithms/tumour.py changed, and with that the data.", ("code",), n=None
     ),
@@ -255,4 +258,4 @@ def test_where_a_new_commit_of_a_shallow_clone_left_main_is_known_from_earlier_r
     assert (found["verdict"], found["baseline"]) == ("worse", ward.runs["first"])
     assert (found["choice"]["rule"], found["choice"]["shallow"]) == ("nearest commit", True)
     # What is fetched within a day is used again: the registry as it is since it grew.
-    assert "baseline rescored, 1 left out" in found["examples"]
+    assert LEFT_OUT in found["examples"]

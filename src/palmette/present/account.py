@@ -100,7 +100,7 @@ def account(compared: Compared) -> Account:
             for each in passed
         ),
         advice=_advice(compared),
-        summary=causes.summary(found) if found.baseline else "",
+        summary=causes.summary(compared) if found.baseline else "",
         changes=tuple(causes.groups(compared)),
         measures=tuple(_measures(compared)),
         numbers=tuple(figures.groups(found)),

@@ -12,7 +12,6 @@ from palmette.comparison.changes import (
     Cause,
     CodeChange,
     CommitChange,
-    Comparison,
     ConfigChange,
     ConfigEdit,
     DataChange,
@@ -48,8 +47,9 @@ _EDITS: Final[Mapping[ConfigEdit, str]] = {
 }
 
 
-def summary(comparison: Comparison) -> str:
+def summary(compared: Compared) -> str:
     """What changed, in a sentence; a single thing is stated as such, and what did not change is named once."""
+    comparison = compared.comparison
     causes = [cause for cause in _CAUSES if cause in comparison.causes]
     if comparison.unknown and not causes:
         return "Of the config nothing that both runs say differs."
@@ -57,13 +57,13 @@ def summary(comparison: Comparison) -> str:
         return "Nothing that goes in differs: code, config, data and environment are the same."
     follows = ", and with that the data" if comparison.following else ""
     if comparison.only is not None:
-        return f"Only {_named(comparison.only)} changed{follows}."
+        return f"Only {_named(comparison.only, compared)} changed{follows}."
     rest = [word for cause, word in _CAUSES.items() if cause in comparison.unchanged]
     same = f"; {listed(rest)} {'is' if len(rest) == 1 else 'are'} the same" if rest else ""
     return f"{listed([_CAUSES[cause] for cause in causes]).capitalize()} changed{follows}{same}."
 
 
-def _named(cause: Cause) -> str:
+def _named(cause: Cause, compared: Compared) -> str:
     """One thing that changed, by its name."""
     match cause:
         case ConfigChange() | EnvironmentChange():
@@ -73,7 +73,7 @@ def _named(cause: Cause) -> str:
         case FileChange():
             return cause.path
         case DataChange():
-            return f"the data of {cause.task}"
+            return f"the data of {compared.name(cause.task)}"
         case _:
             assert_never(cause)
 

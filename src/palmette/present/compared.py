@@ -36,7 +36,7 @@ def plain(compared: Compared) -> dict[str, Json]:
         "gates": [gate.as_json() for gate in verdict.gates] if verdict else [],
         "examples": list(verdict.remarks) if verdict else [],
         "choice": choice.as_json() if choice else None,
-        "summary": summary(found) if found.baseline else None,
+        "summary": summary(compared) if found.baseline else None,
         "causes": list(found.causes),
         "unknown": list(found.unknown),
         **_changes(compared),
