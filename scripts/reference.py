@@ -108,6 +108,12 @@ PRINTED: Final = {
     "`config`, `code`, `environment`, `data`, `moved`, `reruns`, `tasks`, all `metrics`, each with what is concluded "
     "of it (`judged`), and `numbers`",
     "why": "a list of steps: `state`, `cached_from` or `compared_with`, and what `changed`",
+    "baseline": "a list: `project`, `algorithm`, `preset`, `branch` (null: of every branch), `run`, `author`, "
+    "`reason`, `pinned_at`",
+    "baseline unpin": "the same list, of those that it took away",
+    "baseline pin": "one entry of that list",
+    "baseline show": "an object: `run`, `baseline`, the `rule` and its `sentence`, `distance` in commits, "
+    "`passed_over` (`run`, `commit`, `reason`), `remarks`, `same_data`, `alias`",
     "history": "an object: the `commits` (`commit`, `run`, `time`, `value`, `band` …), the oldest first, the "
     "`change_points`, how many runs were `not_counted` and why",
     "leaderboard": "an object: `rankings`, one for each test data, with their `runs`, best first (`value`, "

@@ -73,7 +73,9 @@ def test_the_index_names_every_page() -> None:
 def test_lines_fit_a_screen(path: Path) -> None:
     width = SCREEN if path == ROOT / "README.md" else 240
     assert [line for fence, line in lines(path) if fence == "console" and len(line) > width] == []
-    assert [line for fence, line in lines(path) if not fence and len(line) > 125 and "|" not in line] == []
+    # What is to be done unseen stands on one line.
+    prose = [line for fence, line in lines(path) if not fence and not line.startswith("<!-- run: ")]
+    assert [line for line in prose if len(line) > 125 and "|" not in line] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=named)

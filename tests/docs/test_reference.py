@@ -113,7 +113,7 @@ def test_everything_that_the_package_exports_is_documented() -> None:
 
 def test_what_drives_runs_from_python_is_documented() -> None:
     text = page("python.md")
-    assert re.findall(r"^## palmette\.(\w+)$", text, re.MULTILINE) == ["run", "get", "runs", "connect"]
+    assert re.findall(r"^## palmette\.(\w+)$", text, re.MULTILINE) == ["run", "get", "runs", "compare", "connect"]
     for kind in (client.Run, client.Task, client.Output, homes.Home):
         shown = text.partition(f"## {kind.__name__}\n")[2].partition("\n## ")[0]
         members = [name for name in vars(kind) if not name.startswith("_")]
