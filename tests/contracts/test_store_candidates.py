@@ -18,7 +18,7 @@ from palmette.domain.states import RunState, TaskState
 from palmette.errors import NotFound
 from palmette.operations import baselines
 from palmette.operations.home import Home
-from palmette.store import arrivals, candidates, commits, filing, pins, promotions
+from palmette.store import arrivals, candidates, commits, filing, pins, promotions, trainings
 from palmette.store.arrivals import Whole
 from palmette.store.database import Store
 from palmette.store.pins import Pin
@@ -115,9 +115,12 @@ def test_the_data_of_a_run_are_what_its_source_steps_gave(home: Home, made: Made
     made("two000000000", 2, data="sha256:a")
     made("three0000000", 2, data="sha256:b")
     made("four00000000", 2)
-    found = candidates.data(home.store, ["one000000000", "two000000000", "three0000000", "four00000000"])
-    assert found["one000000000"] == found["two000000000"] != found["three0000000"]
-    assert "four00000000" not in found
+    names = ("one000000000", "two000000000", "three0000000", "four00000000")
+    one, two, three, four = (each.data for name in names if (each := candidates.standing(home.store, name)))
+    assert one == two != three
+    assert four == ""
+    # It is what repetitions are told by, too.
+    assert one == trainings.data(trainings.made(home.store, names)["one000000000"])
 
 
 def test_where_no_commit_has_one_it_is_the_newest_of_the_target_branch(home: Home, made: Made, head: Run) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from palmette.operations.repetitions import data, siblings, training
-from palmette.store.trainings import Made, Training
+from palmette.operations.repetitions import siblings, training
+from palmette.store.trainings import Made, Training, data
 
 
 def made(name: str, *needs: str, gave: str = "1", kind: str = "system.Dataset", code: str = "1") -> Made:
@@ -26,6 +26,9 @@ def test_data_are_what_came_in_from_outside_and_was_used() -> None:
     # A step that does everything by itself gives results, and no data; so does a model that came from outside.
     assert data([made("train", gave="0.9")]) == ""
     assert data([made("load", kind="system.Model"), made("score", "load")]) == ""
+    # Nor does it matter what the step is called, or what a step says that nobody asks.
+    renamed = [made("load", gave="rows"), made("fit", "load", kind="system.Model", gave="m")]
+    assert data(table) == data([*renamed, made("clock", gave="noon")])
 
 
 def test_a_training_is_what_was_made_on_the_way_to_the_number() -> None:

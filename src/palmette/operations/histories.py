@@ -254,7 +254,7 @@ def _reads(home: Home, metric: str, shown: Sequence[Past], line: _Line) -> list[
             value=values[each.run][metric].value,
             training=repetitions.training(made[each.run], values[each.run][metric].task, each.run),
             config=configs[each.run],
-            data=repetitions.data(made[each.run]),
+            data=trainings.data(made[each.run]),
             environment=each.environment,
             code=each.bundle,
             skipped=between.get(each.commit, 0),

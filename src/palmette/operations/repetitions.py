@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
@@ -17,11 +17,6 @@ from palmette.store.trainings import Made, Reading, Training
 
 #: what the last part of a config field is called that only throws the dice: "seed", "model.random_state"
 SEEDS: Final = frozenset({"seed", "random_seed", "random_state"})
-#: outputs that say nothing of the data: what was learned of them, and what was said of that
-_LEARNED: Final = frozenset(
-    {"system.Model", "system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics"}
-    | {"system.HTML", "system.Markdown"}
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +66,8 @@ def gather(store: Store, head: Run, baseline: Run, line: Line, names: Collection
     """Look for them in the store; none where the two were trained on different data, or nobody knows on which."""
     made = dict(trainings.made(store, [head.id, baseline.id]))
     reused = _reused(store, head.id, baseline.id, made, names)
-    known = data(made[head.id])
-    if not known or data(made[baseline.id]) != known:
+    known = trainings.data(made[head.id])
+    if not known or trainings.data(made[baseline.id]) != known:
         return Repetitions(made=made, reused=reused)
     seeds = _seeds(store, head, baseline)
     near = [trainings.around(store, run) for run in (head, baseline)]
@@ -81,7 +76,7 @@ def gather(store: Store, head: Run, baseline: Run, line: Line, names: Collection
     past = _past(store, head, baseline, line, own) if own else []
     others = {each.run for found in (*likely, past) for each in found} - made.keys()
     made |= trainings.made(store, others)
-    same = {run for run, tasks in made.items() if data(tasks) == known}
+    same = {run for run, tasks in made.items() if trainings.data(tasks) == known}
     sides = [
         siblings(run.id, [each for each in found if each.run in same], made, seeds)
         for run, found in zip((head, baseline), likely, strict=True)
@@ -123,21 +118,6 @@ def siblings(
         if _same_code(own, each, made):
             by_seed.setdefault(_seed(each, seeds), each.run)
     return by_seed
-
-
-def data(tasks: Iterable[Made]) -> str:
-    """A digest over what came in from outside: what tasks that need no other gave to others, but for models and what is
-    said of them; empty where there is none."""
-    every = [*tasks]
-    needed = {name for task in every for name in task.needs}
-    found = sorted(
-        f"{task.name}/{name}/{value}"
-        for task in every
-        if not task.needs and (task.name in needed or any(task.name.startswith(f"{name}.") for name in needed))
-        for name, kind, value in task.outputs
-        if kind not in _LEARNED
-    )
-    return digest([*found]) if found else ""
 
 
 def training(tasks: Sequence[Made], task: str, run: str) -> str:

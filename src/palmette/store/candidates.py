@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, exists, not_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, not_, select, tuple_
 
 from palmette.domain import wire
 from palmette.domain.lines import Fork, Start
 from palmette.domain.run import Run, Source
 from palmette.domain.states import RunState
-from palmette.domain.values import digest
-from palmette.store.columns import decode, encode
+from palmette.store import trainings
+from palmette.store.columns import decode
 from palmette.store.database import Store
-from palmette.store.schema import artifacts, parameters, runs, settings, tasks
+from palmette.store.schema import runs, settings
 
 #: what was executed for a comparison is nobody's baseline
 _COMPARISON: Final = "comparison"
@@ -134,13 +134,6 @@ def fork(store: Store, run: Run, target: str = "") -> Fork:
     return Fork()
 
 
-def data(store: Store, ids: Collection[str]) -> dict[str, str]:
-    """Digests over what the source steps of runs gave, importers included: equal for equal data. A run whose source
-    steps gave nothing is left out."""
-    with store.read() as connection:
-        return _data(connection, ids)
-
-
 # Queries
 
 
@@ -187,7 +180,7 @@ def _standings(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Standi
     query = select(settings.c.run, settings.c.name).where(settings.c.run.in_(ids), settings.c.source.in_(_MORE))
     for each in connection.execute(query.order_by(settings.c.run, settings.c.position)):
         overrides[each.run].append(each.name)
-    digests = _data(connection, ids)
+    digests = trainings.data_of(connection, ids)
     return tuple(
         Standing(
             run=row.id,
@@ -210,30 +203,3 @@ def _branch(row: Row[Any]) -> str:
         return str(row.git_branch)
     found = wire.load(Fork, decode(row.fork))
     return found.target if found.start in (Start.FIRST_PARENT, Start.COMMIT) else ""
-
-
-def _data(connection: Connection, ids: Collection[str]) -> dict[str, str]:
-    wanted = list(dict.fromkeys(ids))
-    sources = _sources(connection, wanted)
-    given: dict[str, list[str]] = defaultdict(list)
-    content = case((artifacts.c.digest != "", artifacts.c.digest), else_=artifacts.c.uri).label("content")
-    made = select(artifacts.c.run, artifacts.c.task, content).where(artifacts.c.run.in_(wanted))
-    values = select(parameters.c.run, parameters.c.task, parameters.c.value).where(parameters.c.run.in_(wanted))
-    for query in (made, values):
-        for run, task, found in connection.execute(query):
-            if (run, task) in sources:
-                given[run].append(found)
-    return {run: digest(sorted(found)) for run, found in given.items()}
-
-
-def _sources(connection: Connection, ids: Sequence[str]) -> set[tuple[str, str]]:
-    """Runs and those of their tasks that wait for nothing, neither by themselves nor in a group that does."""
-    query = select(tasks.c.run, tasks.c.name, tasks.c.executor, tasks.c.needs).where(tasks.c.run.in_(ids))
-    rows = connection.execute(query).all()
-    waiting = {(row.run, row.name) for row in rows if row.needs != encode([])}
-
-    def waits(run: str, name: str) -> bool:
-        parts = name.split(".")
-        return any((run, ".".join(parts[:count])) in waiting for count in range(1, len(parts) + 1))
-
-    return {(row.run, row.name) for row in rows if row.executor and not waits(row.run, row.name)}

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, and_, select, true
+from sqlalchemy import ColumnElement, Connection, and_, case, null, select, true
 
 from palmette.domain.run import Run
 from palmette.domain.states import RunState
+from palmette.domain.values import digest
 from palmette.store.columns import decode, number
 from palmette.store.database import Store
 from palmette.store.schema import artifacts, parameters, runs, settings, summaries, tasks
@@ -22,6 +23,11 @@ _CHUNK: Final = 500
 _NAMES: Final = 200
 #: runs that were executed for a comparison are nobody's sibling
 _COMPARISON: Final = "comparison"
+#: outputs that say nothing of the data: what was learned of them, and what was said of that
+_LEARNED: Final = frozenset(
+    {"system.Model", "system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics"}
+    | {"system.HTML", "system.Markdown"}
+)
 _ROWS: Final = select(
     *(runs.c.id, runs.c.git_commit, runs.c.git_branch, runs.c.git_dirty, runs.c.git_diff),
     *(runs.c.bundle, runs.c.created),
@@ -54,7 +60,8 @@ class Made:
     maker: str
     #: what was executed, by the digests of its definitions; empty where that is not known
     code: tuple[str, ...]
-    #: output → type and digest of an artifact, or "" and the JSON text of a value; in order
+    #: output → type and digest of an artifact (where it lies, if that is not known), or "" and the JSON text of a
+    #: value; in order
     outputs: tuple[tuple[str, str, str], ...]
 
 
@@ -84,17 +91,29 @@ def before(store: Store, run: Run, *, branch: str, commits: Sequence[str], creat
 
 def made(store: Store, ids: Collection[str]) -> dict[str, tuple[Made, ...]]:
     """What the tasks of several runs gave, by run; groups of tasks are left out."""
-    found: dict[str, list[Made]] = {run: [] for run in ids}
     with store.read() as connection:
-        for some in _chunks(ids):
-            outputs = _outputs(connection, some)
-            query = select(
-                tasks.c.run, tasks.c.name, tasks.c.needs, tasks.c.parts, tasks.c.cached_from, tasks.c.executor
-            )
-            for row in connection.execute(query.where(tasks.c.run.in_(some)).order_by(tasks.c.run, tasks.c.position)):
-                if row.executor:
-                    found[row.run].append(_made(row, outputs.get((row.run, row.name), [])))
-    return {run: tuple(entries) for run, entries in found.items()}
+        return _tasks(connection, ids, tasks.c.parts)
+
+
+def data(given: Iterable[Made]) -> str:
+    """A digest over what came in from outside, the one answer to whether two runs have the same data: what tasks that
+    need no other gave to others, but for models and what is said of them; empty where there is none."""
+    every = [*given]
+    needed = {name for task in every for name in task.needs}
+    found = sorted(
+        f"{name}/{value}"
+        for task in every
+        if not task.needs and (task.name in needed or any(task.name.startswith(f"{name}.") for name in needed))
+        for name, kind, value in task.outputs
+        if kind not in _LEARNED
+    )
+    return digest([*found]) if found else ""
+
+
+def data_of(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """That digest of several runs."""
+    # What was executed is much longer than all that is asked here.
+    return {run: data(given) for run, given in _tasks(connection, ids, null().label("parts")).items()}
 
 
 def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict[str, dict[str, Reading]]:
@@ -111,6 +130,18 @@ def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict
                 if name in wanted:
                     found[run][name] = Reading(task=task, value=number(last))
     return found
+
+
+def _tasks(connection: Connection, ids: Collection[str], parts: ColumnElement[Any]) -> dict[str, tuple[Made, ...]]:
+    found: dict[str, list[Made]] = {run: [] for run in ids}
+    columns = (tasks.c.run, tasks.c.name, tasks.c.needs, parts, tasks.c.cached_from, tasks.c.executor)
+    for some in _chunks(ids):
+        outputs = _outputs(connection, some)
+        query = select(*columns).where(tasks.c.run.in_(some)).order_by(tasks.c.run, tasks.c.position)
+        for row in connection.execute(query):
+            if row.executor:
+                found[row.run].append(_made(row, outputs.get((row.run, row.name), [])))
+    return {run: tuple(entries) for run, entries in found.items()}
 
 
 def _found(store: Store, run: Run, near: Sequence[ColumnElement[bool]]) -> tuple[Training, ...]:
@@ -155,10 +186,11 @@ def _configs(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, 
 
 def _outputs(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str], list[tuple[str, str, str]]]:
     found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
-    stored = select(artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.type, artifacts.c.digest)
+    content = case((artifacts.c.digest != "", artifacts.c.digest), else_=artifacts.c.uri)
+    stored = select(artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.type, content)
     order = (artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.position)
-    for run, task, name, kind, digest in connection.execute(stored.where(artifacts.c.run.in_(ids)).order_by(*order)):
-        found.setdefault((run, task), []).append((name, kind, digest))
+    for run, task, name, kind, said in connection.execute(stored.where(artifacts.c.run.in_(ids)).order_by(*order)):
+        found.setdefault((run, task), []).append((name, kind, said))
     given = select(parameters.c.run, parameters.c.task, parameters.c.name, parameters.c.value)
     sequence = (parameters.c.run, parameters.c.task, parameters.c.name)
     for run, task, name, value in connection.execute(given.where(parameters.c.run.in_(ids)).order_by(*sequence)):
