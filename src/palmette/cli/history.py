@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from palmette.cli.console import console, show
+from palmette.cli.lazy import operation
 from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.errors import UsageError
@@ -35,7 +36,18 @@ _WIDTH = 80
     help="At most so many commits, the newest ones.",
 )
 @click.option("--since", metavar="WHEN", default="", help="Commits from then on: 2026-01-31, -30d.")
-@click.option("--svg", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False), help="Write the chart there.")
+@click.option(
+    "--svg",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the chart there as a drawing.",
+)
+@click.option(
+    "--png",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the chart there as a picture; needs palmette[plots].",
+)
 @placed
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values, one line a commit.")
@@ -50,6 +62,7 @@ def history(
     last: int,
     since: str,
     svg: Path | None,
+    png: Path | None,
     as_json: bool,
     as_csv: bool,
 ) -> None:
@@ -69,6 +82,7 @@ def history(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    pictures = operation("pictures") if png else None
     place = session.place
     if not place.there:
         click.echo(f"{place.nothing()} Start one: palmette run {algorithm}", err=True)
@@ -80,7 +94,9 @@ def history(
     begin = histories.moment(since, time.time()) if since else None
     found = place(histories.history, algorithm, metric, preset=preset, branch=branch, last=last, since=begin)
     if svg is not None and found.entries:
-        _write(svg, charts.lines(screens.chart(found)))
+        _write(svg, charts.lines(screens.chart(found)).encode())
+    if png is not None and pictures is not None and found.entries:
+        _write(png, pictures.png(screens.chart(found)))
     if as_json:
         print_json(screens.plain(found))
     elif as_csv:
@@ -93,9 +109,9 @@ def history(
         click.echo(f"({aside})", err=True)
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, data: bytes) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(data)
     except OSError as error:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}", "Name a file in a directory of yours."

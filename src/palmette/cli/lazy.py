@@ -79,6 +79,7 @@ _OPERATIONS: Final = {
     "distant": "palmette.cli.distant",
     "sweeps": "palmette.operations.sweeps",
     "tuning": "palmette.operations.tuning",
+    "pictures": "palmette.present.pictures",
     "metadata": "importlib.metadata",
     "completion": "palmette.cli.completion",
     "places": "palmette.operations.places",

@@ -214,10 +214,11 @@ def _grid(chart: Chart, plot: _Plot) -> Iterator[str]:
     taken = -1e9
     for value, text in sorted(named) if chart.x_names is not None else plot.x.ticks:
         x, half = plot.left + plot.across(value), _GLYPH * len(text) / 2
-        if not plot.left - 1 <= x <= right + 1 or x - half < taken:
+        end = min(x + half, chart.width - 4.0)
+        if not plot.left - 1 <= x <= right + 1 or end - 2 * half < taken:
             continue
-        taken = x + half + 8
-        anchor, at = ("end", min(x + half, chart.width - 4.0)) if x + half > chart.width - 4 else ("middle", x)
+        taken = end + 8
+        anchor, at = ("end", end) if end < x + half else ("middle", x)
         yield f'<path d="M{x:.1f} {bottom:.1f}v4" stroke="currentColor" stroke-opacity=".5"/>'
         yield f'<text x="{at:.1f}" y="{bottom + _LINE:.1f}" text-anchor="{anchor}">{_text(text)}</text>'
     if chart.x:
