@@ -131,6 +131,26 @@ def test_where_the_heads_step_cannot_read_the_model_the_baselines_own_scores_it(
     assert known.remarks[1] == "the baseline was rescored by its own evaluation step"
 
 
+def test_what_failed_is_tried_once_more_only_where_that_is_asked_for(ward: Project) -> None:
+    broken = f'    if Path("{ward.directory}/broken").exists():\n        raise OSError\n'
+    ward.replace("algorithms/ward.py", "    rows = int(table", f"{broken}    rows = int(table")
+    pair(ward)
+    ward.write("broken", "")
+    known = ward.lines("done.txt")
+
+    def compared(*options: str) -> tuple[str, int]:
+        found = ward("diff", "--json", *options).json
+        return found["verdict"], len(ward.lines("done.txt")) - len(known)
+
+    assert compared() == ("not comparable", 2)
+    assert compared() == ("not comparable", 2)
+    assert compared("--again") == ("not comparable", 4)
+    (ward.directory / "broken").unlink()
+    assert compared() == ("not comparable", 4)
+    assert compared("--again") == ("inconclusive", 5)
+    assert compared("--again") == ("inconclusive", 5)
+
+
 def test_a_step_without_a_model_is_not_executed_again(ward: Project) -> None:
     ward.replace("algorithms/ward.py", "Annotated[Path, Model]", "Path")
     head, baseline = pair(ward)

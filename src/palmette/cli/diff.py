@@ -106,6 +106,7 @@ def _wanted(places: Mapping[str, str | None], *, everything: bool, code: bool) -
 @placed
 @click.option("--all", "everything", is_flag=True, help="Show everything, not only the first of each kind.")
 @click.option("--code", is_flag=True, help="Show the lines of code that differ as well.")
+@click.option("--again", is_flag=True, help="Execute once more what failed when it was executed for this comparison.")
 @click.option("--md", metavar="[FILE]", help="Markdown, for a note on a merge request.")
 @click.option("--html", metavar="[FILE]", help="One HTML page that needs no other file.")
 @click.option("--junit", metavar="[FILE]", help="JUnit XML, a test for each gate and each verdict.")
@@ -117,6 +118,7 @@ def diff(
     baseline: str | None,
     everything: bool,
     code: bool,
+    again: bool,
     md: str | None,
     html: str | None,
     junit: str | None,
@@ -146,7 +148,7 @@ def diff(
     places = {"md": md, "html": html, "junit": junit, "json": as_json}
     wanted = _wanted(places, everything=everything, code=code)
     _require_places(wanted.files)
-    found = _compared(session, head, baseline)
+    found = _compared(session, head, baseline, again=again)
     now = time.time()
     for name, path in wanted.files.items():
         compiling.write_bytes(path, _rendered(name, found, wanted).encode())
@@ -160,7 +162,7 @@ def diff(
     sys.exit(comparisons.exit_code(found))
 
 
-def _compared(session: Session, head: str, baseline: str | None) -> Compared:
+def _compared(session: Session, head: str, baseline: str | None, *, again: bool) -> Compared:
     """The whole comparison; what is executed for it is one line on standard error, and nothing where nothing is."""
     lines: list[Callable[[str, str], None]] = []
     with ExitStack() as shown:
@@ -172,7 +174,8 @@ def _compared(session: Session, head: str, baseline: str | None) -> Compared:
                     lines.append(shown.enter_context(steps()))
                 lines[0]("executing what the comparison asks for", seen.task)
 
-        return answering.compare(session.place, session.at_hand, session.environ, head, baseline, watch=watch)
+        where = session.place, session.at_hand, session.environ
+        return answering.compare(*where, head, baseline, again=again, watch=watch)
 
 
 def _rendered(name: str, found: Compared, wanted: _Wanted) -> str:

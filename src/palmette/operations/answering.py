@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from palmette.domain.run import Run
-from palmette.errors import AccessDenied, Interrupted, PalmetteError, UsageError
+from palmette.domain.states import RunState
+from palmette.errors import AccessDenied, Conflict, Interrupted, PalmetteError, UsageError
 from palmette.operations import attending, between, extras, judging, lines, reading
 from palmette.operations.comparing import Compared
-from palmette.operations.extras import Extra
+from palmette.operations.extras import Extra, Purpose
 from palmette.operations.interrupts import Interrupts
 from palmette.operations.places import Here, Place
 from palmette.operations.project import Project
@@ -25,10 +26,12 @@ def compare(
     head: str = "last",
     baseline: str | None = None,
     *,
+    again: bool = False,
     watch: Watch = lambda _: None,
 ) -> Compared:
     """Compare a run with the one that was named, or that the rule finds. Extra tasks that tell more are executed where
-    the runs are, and watched; one that cannot be leaves a remark, and the comparison as good as it is without."""
+    the runs are, and watched; one that cannot be leaves a remark, and the comparison as good as it is without. `again`:
+    those that failed before are tried once more."""
     run = _run(place, head)
     own = project if project is not None and run.project == project.name else None
     line = lines.at_hand(own, run, environ)
@@ -38,11 +41,11 @@ def compare(
     if not found.wanting or found.comparison.baseline is None:
         return found
     other = found.comparison.baseline.run.id
-    remarks = tuple(_executed(place, project, environ, (run.id, other), watch))
-    again = place(judging.judged, run.id, other, line)
-    verdict = again.verdict and replace(again.verdict, remarks=(*again.verdict.remarks, *remarks))
-    comparison = replace(again.comparison, commits=found.comparison.commits)
-    return replace(again, comparison=comparison, choice=found.choice, verdict=verdict)
+    remarks = tuple(_executed(place, project, environ, (run.id, other), watch, again=again))
+    anew = place(judging.judged, run.id, other, line)
+    verdict = anew.verdict and replace(anew.verdict, remarks=(*anew.verdict.remarks, *remarks))
+    comparison = replace(anew.comparison, commits=found.comparison.commits)
+    return replace(anew, comparison=comparison, choice=found.choice, verdict=verdict)
 
 
 def _run(place: Place, ref: str) -> Run:
@@ -52,13 +55,22 @@ def _run(place: Place, ref: str) -> Run:
 
 
 def _executed(
-    place: Place, project: Project | None, environ: Mapping[str, str], pair: tuple[str, str], watch: Watch
+    place: Place,
+    project: Project | None,
+    environ: Mapping[str, str],
+    pair: tuple[str, str],
+    watch: Watch,
+    *,
+    again: bool,
 ) -> Iterator[str]:
     """Execute what has still to be, one thing after the other, since what comes next depends on it; remarks on what
     could not be, as sentences without a full stop."""
-    done: list[Extra] = []
-    while extra := next((each for each in place(extras.needed, *pair) if each not in done), None):
-        done.append(extra)
+    tried: tuple[Purpose, ...] = ()
+    while todo := place(extras.needed, *pair, again=again, tried=tried):
+        extra = todo[0]
+        if extra.purpose in tried:
+            return
+        tried = (*tried, extra.purpose)
         try:
             _execute(place, project, environ, extra, watch)
         except Interrupted:
@@ -74,7 +86,12 @@ def _execute(place: Place, project: Project | None, environ: Mapping[str, str], 
     if isinstance(place, There):
         taken = place(extras.accept, extra)
         with Interrupts() as signals:
-            attending.attend(place, taken, watch, signals)
+            ended = attending.attend(place, taken, watch, signals).run
+            asked = signals.asked() > 0
+        if ended.state is RunState.CANCELED and asked:
+            raise Interrupted("the comparison was interrupted", "Compare again: that begins where it is needed.")
+        if ended.state is RunState.CANCELED:
+            raise Conflict(f"run {ended.id} was canceled", "Compare again.")
     elif project is not None:
         extras.execute(project, environ, extra, watch)
     else:

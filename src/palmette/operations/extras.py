@@ -88,11 +88,14 @@ class Found:
 # What is to be executed
 
 
-def needed(home: Home, head: str, baseline: str, *, again: bool = False) -> tuple[Extra, ...]:
+def needed(
+    home: Home, head: str, baseline: str, *, again: bool = False, tried: tuple[Purpose, ...] = ()
+) -> tuple[Extra, ...]:
     """What has still to be executed for this comparison: one thing at a time, since what comes next depends on it.
-    `again`: what failed before is tried once more."""
+    `again`: what failed before is tried once more, unless that was `tried` just now."""
     after, before = (runs.get(home.store, ref, project=home.project) for ref in (head, baseline))
-    purpose = _Outlook(home=home, head=after, baseline=before, again=again).next
+    anew = frozenset(Purpose) - frozenset(tried) if again else frozenset[Purpose]()
+    purpose = _Outlook(home=home, head=after, baseline=before, again=anew).next
     return () if purpose is None else (Extra(head=after.id, baseline=before.id, purpose=purpose),)
 
 
@@ -120,7 +123,8 @@ class _Outlook:
     home: Home
     head: Run
     baseline: Run
-    again: bool = False
+    #: what is executed once more if it failed
+    again: frozenset[Purpose] = frozenset()
 
     @cached_property
     def matched(self) -> Matched:
@@ -143,7 +147,7 @@ class _Outlook:
         remarks: list[str] = []
         for purpose in (Purpose.RESCORED, Purpose.OWN):
             run = self.known.get(purpose)
-            if run is None or self._anew(run):
+            if run is None or self._anew(purpose, run):
                 planned = self.draft(purpose)
                 if isinstance(planned, Refusal):
                     return _Rescored(remarks=(*remarks, planned.reason))
@@ -183,15 +187,15 @@ class _Outlook:
         if not self.asked or self.hurdle:
             return None
         run = self.known.get(Purpose.RESAMPLED)
-        if run is not None and not self._anew(run):
+        if run is not None and not self._anew(Purpose.RESAMPLED, run):
             return None
         return None if isinstance(self.draft(Purpose.RESAMPLED), Refusal) else Purpose.RESAMPLED
 
-    def _anew(self, run: Run) -> bool:
+    def _anew(self, purpose: Purpose, run: Run) -> bool:
         """Whether that is to be executed once more, or gone on with."""
         if not run.state.final or run.state is RunState.CANCELED:
             return True
-        return run.state is RunState.FAILED and (self.again or _from_outside(self.home, run))
+        return run.state is RunState.FAILED and (purpose in self.again or _from_outside(self.home, run))
 
     @cached_property
     def counterpart(self) -> Kept | None:
@@ -394,7 +398,7 @@ def accept(home: Home, extra: Extra, environ: Mapping[str, str] = {}, caller: st
     head = runs.get(home.store, extra.head, project=home.project)
     baseline = runs.get(home.store, extra.baseline, project=home.project)
     extra = replace(extra, head=head.id, baseline=baseline.id)
-    outlook = _Outlook(home=home, head=head, baseline=baseline, again=True)
+    outlook = _Outlook(home=home, head=head, baseline=baseline)
     known = outlook.known.get(extra.purpose)
     if known is not None and (not known.state.final or known.state is RunState.SUCCEEDED):
         return Taken(run=known, tasks=tasks.of_run(home.store, known.id))
