@@ -12,8 +12,8 @@ import pytest
 from palmette.authoring.results import Evaluation
 from palmette.comparison.evidence import DELONG, Evidence, Interval, Scope
 from palmette.comparison.functions import known
-from palmette.comparison.judgement import Question, Replicates, judge
-from palmette.comparison.pairs import Pair, Unpaired, pair
+from palmette.comparison.judgement import Question, Replicates, judge, rescored
+from palmette.comparison.pairs import Pair, Unpaired, pair, relabelled
 from palmette.comparison.repeats import Earlier
 from palmette.comparison.verdict import GateOutcome, Outcome, Verdict, decide, holm
 from palmette.comparison.wording import headline, sentence
@@ -250,6 +250,35 @@ def test_training_keys_that_are_unknown_are_said() -> None:
     assert judge([asked(both)], both).remarks == (
         "baseline rescored, none left out",
         "training keys unknown, leaks not excluded",
+    )
+
+
+def test_training_keys_of_another_kind_say_nothing_of_the_examples() -> None:
+    numbered, named = answers(seed=1, train_keys=np.arange(3)), np.array(["0", "1"])
+    assert paired(numbered, answers(seed=2, train_keys=np.array([1_000]))).training_known
+    assert paired(numbered, answers(seed=2, train_keys=np.array([]))).training_known
+    assert not paired(numbered, answers(seed=2, train_keys=named)).training_known
+
+
+def test_examples_that_stand_with_other_labels_are_counted() -> None:
+    one = answers(20)
+    moved = replace(one, keys=one.keys + 5)
+    assert relabelled(one, one) == (0, 20)
+    assert relabelled(moved, one) == (int(np.count_nonzero(one.labels[:15] != one.labels[5:])), 15)
+    assert (
+        relabelled(one, replace(one, keys=None)) == relabelled(one, replace(one, keys=one.keys.astype(str))) == (0, 0)
+    )
+
+
+def test_a_number_that_scoring_again_did_not_give_follows_from_the_predictions() -> None:
+    both = paired(answers(seed=1), answers(seed=2, harm=1.0), rescored=True)
+    question = asked(both)
+    assert rescored(question.metric, question.head, both) == question.baseline
+    # What the head's own predictions do not give was made of something else.
+    assert rescored(question.metric, 0.123, both) is None
+    assert only(judge([replace(question, baseline=None)], both)) == (
+        Outcome.NOT_COMPARABLE,
+        "the evaluation step gives no accuracy_score of the baseline's model",
     )
 
 

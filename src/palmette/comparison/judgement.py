@@ -100,7 +100,7 @@ def _ordered(questions: Sequence[Question]) -> list[tuple[Question, Role]]:
 
 
 def _judged(question: Question, role: Role, pair: Pair | Unpaired | None) -> MetricVerdict:
-    reason = _missing(question)
+    reason = _missing(question, pair)
     if reason:
         return _apart(question, role, reason)
     refused: list[Refusal] = []
@@ -159,8 +159,10 @@ def _apart(question: Question, role: Role, reason: str) -> MetricVerdict:
     )
 
 
-def _missing(question: Question) -> str:
+def _missing(question: Question, pair: Pair | Unpaired | None) -> str:
     for side, value in (("this run", question.head), ("the baseline", question.baseline)):
+        if value is None and side == "the baseline" and isinstance(pair, Pair) and pair.rescored:
+            return f"the evaluation step gives no {question.metric.name} of the baseline's model"
         if value is None:
             return f"{side} has no {question.metric.name}"
         if not isfinite(value):
@@ -233,6 +235,12 @@ def _disagreement(
     )
     reason = f"recomputed from the predictions of {side} it is {value:.6g}, not the logged {other:.6g}"
     return Refusal(method=function.method if function else REPLICATES, reason=reason)
+
+
+def rescored(metric: MetricSpec, head: float | None, pair: Pair) -> float | None:
+    """The baseline's number on these examples, by the function that gives the head's; None where none is known."""
+    every = (function.values(pair.whole) for function in known(metric.of))
+    return next((each[1] for each in every if not isinstance(each, Refusal) and _agree(each[0], head)), None)
 
 
 def _agree(value: float, logged: float | None) -> bool:

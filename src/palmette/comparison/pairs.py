@@ -138,15 +138,30 @@ def pair(head: Evaluation, baseline: Evaluation, *, rescored: bool = False) -> P
     if differing:
         reason = f"the labels of {differing:,} of {len(found):,} test examples differ"
         return Unpaired(reason=reason, rescoring_helps=True)
-    trained = [side.train_keys for side in (head, baseline) if side.train_keys is not None]
+    asked = np.asarray(head.keys)
+    given = [np.asarray(side.train_keys) for side in (head, baseline) if side.train_keys is not None]
+    # Numbers say nothing of examples that have names, nor the other way round.
+    trained = [each for each in given if len(each) == 0 or _kind(each) == _kind(asked)]
     kept = np.ones(len(found), dtype=bool)
     for each in trained:
-        kept &= ~among(np.asarray(head.keys), np.asarray(each))
+        kept &= ~among(asked, each)
     if not kept.any():
         return Unpaired(reason="either model was trained on all of these test examples")
     return Pair(
         head=head, baseline=baseline, order=found, kept=kept, training_known=len(trained) == 2, rescored=rescored
     )
+
+
+def relabelled(head: Evaluation, baseline: Evaluation) -> tuple[int, int]:
+    """How many examples that both have stand with other labels in one than in the other, and how many both have."""
+    if head.keys is None or baseline.keys is None or head.labels is None or baseline.labels is None:
+        return 0, 0
+    ours, theirs = np.asarray(head.keys), np.asarray(baseline.keys)
+    quick = keys.matched(ours, theirs)
+    places = {key: place for place, key in enumerate(theirs.tolist())} if quick is None else {}
+    found = np.array([places.get(key, -1) for key in ours.tolist()], dtype=np.intp) if quick is None else quick
+    common = found >= 0
+    return _differing(np.asarray(head.labels)[common], np.asarray(baseline.labels)[found[common]]), int(common.sum())
 
 
 def aligned(head: Array, baseline: Array) -> Array | Unpaired:
@@ -171,6 +186,10 @@ def _other(head: Array, baseline: Array, found: Array) -> Unpaired:
     common = np.count_nonzero(found >= 0)
     sizes = f"{len(baseline):,} and {len(head):,} test examples, of which {common:,} are the same"
     return Unpaired(reason=f"the test data differ: {sizes}", rescoring_helps=True)
+
+
+def _kind(keys: Array) -> str:
+    return keys.dtype.kind if keys.dtype.kind in "US" else "number"
 
 
 def among(some: Array, others: Array) -> Array:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from palmette.authoring.results import Evaluation
 from palmette.comparison.baseline import Choice
 from palmette.comparison.functions import known
-from palmette.comparison.judgement import Question, apart, judge
-from palmette.comparison.pairs import Pair, Unpaired, pair
+from palmette.comparison.judgement import Question, apart, judge, rescored
+from palmette.comparison.pairs import Pair, Unpaired, pair, relabelled
 from palmette.comparison.sides import Side
 from palmette.comparison.verdict import Verdict
 from palmette.domain.graph import MetricSpec
@@ -25,6 +27,8 @@ from palmette.store import tasks as stored_tasks
 
 #: the preset by which a run proves that it trains, and no more
 _TOY = "toy"
+#: one label in so many may be corrected before it seems that the examples are others
+_MANY = 10
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -84,7 +88,7 @@ def concluded(home: Home, head: Side, baseline: Side, choice: Choice) -> Judged:
         return Judged(verdict=judge(questions, None, toy=True))
     laid = lay(home, head, baseline)
     repeated = _repeated(home, head.run, baseline.run, choice.line, moved=laid.moved)
-    verdict = judge([_filled(each, repeated, laid.found) for each in questions], laid.both)
+    verdict = judge([_filled(each, repeated, laid.found, laid.both) for each in questions], laid.both)
     told = {metric.name for metric in verdict.metrics if metric.evidence is not None}
     helps = _moved(laid.both) and len(told) < len(questions)
     return Judged(
@@ -111,7 +115,17 @@ def lay(home: Home, head: Side, baseline: Side) -> Laid:
     after, again = loaded[0].evaluation, found.evaluation
     if moved and after is not None and again is not None:
         both = pair(after, again, rescored=True)
+        remarks = (*remarks, *_relabelled(after, loaded[1].evaluation))
     return Laid(both=both, loaded=loaded, moved=moved, found=found, remarks=(*remarks, *found.remarks))
+
+
+def _relabelled(head: Evaluation, baseline: Evaluation | None) -> Iterator[str]:
+    """That keys seem to be no names of examples: then nobody knows what a model was trained on."""
+    differing, common = relabelled(head, baseline) if baseline is not None else (0, 0)
+    if differing:
+        doubt = ": if keys do not name the same examples in both, leaks are not excluded"
+        said = f"{differing:,} of the {common:,} test examples that both have got another label"
+        yield said + (doubt if _MANY * differing > common else "")
 
 
 def _alone(head: Side, choice: Choice) -> Verdict:
@@ -165,14 +179,18 @@ def _repeated(home: Home, head: Run, baseline: Run, line: Line, *, moved: bool) 
     return Repetitions() if _moved(both) else replace(found, earlier=())
 
 
-def _filled(question: Question, repeated: Repetitions, found: Found | None) -> Question:
+def _filled(question: Question, repeated: Repetitions, found: Found | None, both: Pair | Unpaired | None) -> Question:
     """The question with all that is known beside the two numbers; of a baseline that was scored again, its new one."""
     name = question.metric.name
     head, baseline, earlier = repeated.of(name)
-    rescored = found is not None and found.evaluation is not None
+    number = question.baseline
+    if found is not None and found.evaluation is not None:
+        number = found.metrics.get(name)
+        if number is None and isinstance(both, Pair):
+            number = rescored(question.metric, question.head, both)
     return replace(
         question,
-        baseline=found.metrics.get(name) if found is not None and rescored else question.baseline,
+        baseline=number,
         head_seeds=head,
         baseline_seeds=baseline,
         earlier=earlier,
