@@ -115,6 +115,47 @@ def test_a_shallow_clone_finds_the_same_baseline(job: Project) -> None:
     assert (found["baseline"], found["distance"]) == (first, 2)
 
 
+def test_a_ci_that_fetches_its_branch_alone_finds_the_same_baseline(job: Project) -> None:
+    job.run("job")
+    job.git("clone", "--quiet", f"file://{job.directory}", "old")
+    commit(job, "Two")
+    second = job.run("job")["run_id"]
+    job.git("checkout", "-b", "feature")
+    commit(job, "Three")
+    job.git("checkout", "main")
+    commit(job, "Four")
+    job.run("job")
+    old = job.directory / "old"
+    job.git("-C", "old", "fetch", "--quiet", "origin", "feature")
+    job.git("-C", "old", "checkout", "--quiet", "--detach", "FETCH_HEAD")
+    shutil.copy(job.directory / "pyproject.toml", old)
+    ci = {"CI": "true", "PALMETTE_STORE": str(job.directory / ".palmette")}
+    # There is one commit of main that it has not fetched.
+    head = job("run", "job", "--json", cwd=old, environ=ci).json["run_id"]
+    found = job("baseline", "show", head, "--json", cwd=old, environ=ci).json
+    assert (found["baseline"], found["distance"]) == (second, 0)
+    assert "known from other runs' commits" in str(found["remarks"])
+    # It is remembered with the run, so that no repository is needed.
+    shutil.rmtree(job.directory / ".git")
+    assert (shown(job, head)["baseline"], shown(job, head)["start"]) == (second, "merge base")
+
+
+def test_a_whole_clone_knows_what_is_before_the_base_that_a_ci_named(job: Project) -> None:
+    first = job.run("job")["run_id"]
+    commit(job, "Two")
+    commit(job, "Three")
+    base = (job.directory / ".git/refs/heads/main").read_text().strip()
+    job.git("checkout", "-b", "feature")
+    commit(job, "Four")
+    job.git("clone", "--quiet", "--depth=1", f"file://{job.directory}", "shallow")
+    shutil.copy(job.directory / "pyproject.toml", job.directory / "shallow")
+    named = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_DIFF_BASE_SHA": base}
+    environ = {"PALMETTE_STORE": str(job.directory / ".palmette"), **named}
+    head = job("run", "job", "--json", cwd=job.directory / "shallow", environ=environ).json["run_id"]
+    found = shown(job, head)
+    assert (found["baseline"], found["start"], found["distance"]) == (first, "diff base", 2)
+
+
 def test_a_pinned_run_precedes_the_rule_here_and_on_a_server(job: Project, hub: Hub) -> None:
     first = job.run("job")["run_id"]
     second = job.run("job", "value=0.8")["run_id"]

@@ -45,14 +45,18 @@ def test_a_parent_that_nobody_knew_is_learned_and_one_that_is_known_stays(store:
     assert commits.walk(store, "clinic", sha(5)) == history(5, 1)
 
 
-def test_the_line_of_a_run_begins_where_it_stood(store: Store) -> None:
+def test_a_run_is_pushed_with_its_own_commits_and_its_targets(store: Store) -> None:
     commits.keep(store, "clinic", history(5, 1))
     branch = Fork(target="main", start=Start.MERGE_BASE, commit=sha(3))
     run = Run(id="head", project="clinic", algorithm="a", git=Git(commit=sha(5)), fork=branch)
-    assert commits.before(store, run) == history(3, 1)
+    assert commits.before(store, run) == history(5, 1)
+    # Of a branch whose own commits nobody told of, where it left the target is known all the same.
+    unknown = replace(run, git=Git(commit=sha(9)))
+    assert commits.before(store, unknown) == history(3, 1)
     on_main = replace(run, fork=Fork(target="main", start=Start.FIRST_PARENT, commit=sha(4)))
     assert commits.before(store, on_main) == history(5, 1)
-    assert commits.before(store, replace(run, fork=Fork())) == ()
+    assert commits.before(store, replace(run, fork=Fork())) == history(5, 1)
+    assert commits.before(store, replace(unknown, fork=Fork())) == ()
 
 
 def test_what_cannot_be_a_history_is_told_from_one() -> None:

@@ -196,6 +196,28 @@ def test_a_clone_of_one_branch_does_not_have_the_target(root: Path, history: dic
     assert found.remarks == ("this clone does not have main",)
     # What the head comes from may be known to be the target's.
     assert found.own == tuple(history[name] for name in ("f2", "f1", "m2", "m1"))
+    stand = lines.stand(here, Git(commit=history["f2"]), ENVIRON, None)
+    assert [each.sha for each in stand.history] == list(found.own)
+
+
+def test_a_branch_into_which_the_target_was_merged_comes_from_that_too(root: Path, history: dict[str, str]) -> None:
+    git(root, "merge", "-q", "-m", "merge", "main")
+    head = commit(root, "f3")
+    own = line_of(clone(root, "--single-branch"), head).own
+    # Of the target's commits the newest comes first.
+    assert [each for each in own if each in (history["m3"], history["m2"])] == [history["m3"], history["m2"]]
+
+
+def test_a_ci_looks_beyond_a_target_that_it_has_not_fetched_again(root: Path, history: dict[str, str]) -> None:
+    git(root, "checkout", "-q", "main")
+    here = clone(root)
+    newer = commit(root, "m4")
+    git(root, "checkout", "-q", "-b", "topic")
+    head = commit(root, "t1")
+    git(here, "fetch", "-q", "origin", "topic")
+    found = line_of(here, head, {"CI": "true"})
+    assert (found.start, found.commits[0], found.own) == (Start.MERGE_BASE, history["m3"], (head, newer))
+    assert line_of(here, head).own == ()
 
 
 def test_a_merge_requests_base_is_taken_even_where_its_commit_was_not_fetched(

@@ -32,7 +32,8 @@ class Line:
     commits: tuple[str, ...] = ()
     #: the clone ends before the history does
     shallow: bool = False
-    #: where no start can be found: full SHAs from the head itself along first parents
+    #: where no start can be found, or may be an old one: full SHAs from the head itself back, among which the target
+    #: branch's are looked for that other runs told of
     own: tuple[str, ...] = ()
     #: what else is to be known of it, as sentences without a full stop
     remarks: tuple[str, ...] = ()

@@ -153,21 +153,29 @@ def _candidate(standing: Standing | None, run: Run | None = None) -> Candidate:
 
 def _settled(home: Home, head: Run, line: Line | None) -> Line:
     """The line that is walked: the repository's, unless the run remembers more than that knows."""
-    kept = _kept(home, head, line.target if line else "")
+    kept = _kept(home, head, line)
     if line is None:
-        return kept
+        return _nearer(home, head, kept)
     asked = kept.start is Start.DIFF_BASE and line.start is not Start.DIFF_BASE
     if kept.start is not Start.NONE and (line.start is Start.NONE or asked):
         where = f"where it left {kept.target} was recorded with the run"
-        return replace(kept, remarks=(*line.remarks, where, *kept.remarks))
-    told = commits.told(home.store, head.project, line.target) if line.own else ()
-    if met := next((name for name in line.own if name in told), ""):
-        where = f"where it left {line.target} is known from other runs' commits"
-        return replace(_from(home, head, line, met), own=(), remarks=(*line.remarks, where))
+        return _nearer(home, head, replace(kept, remarks=(*line.remarks, where, *kept.remarks)))
+    own = (*line.own, *kept.own) if line.start is Start.NONE else line.own
+    line = _nearer(home, head, replace(line, own=own))
     if not line.shallow or not line.commits:
         return line
     further = commits.walk(home.store, head.project, line.commits[-1])
     return replace(line, commits=(*line.commits[:-1], *_names(further, line.commits[-1])))
+
+
+def _nearer(home: Home, head: Run, line: Line) -> Line:
+    """The line, from the nearest of the head's own commits on that other runs told of as the target branch's."""
+    told = commits.told(home.store, head.project, line.target) if line.own else ()
+    met = next((name for name in line.own if name in told), "")
+    if not met:
+        return replace(line, own=())
+    where = f"where it left {line.target} is known from other runs' commits"
+    return replace(_from(home, head, line, met), own=(), remarks=(*line.remarks, where))
 
 
 def _from(home: Home, head: Run, line: Line, met: str) -> Line:
@@ -180,27 +188,43 @@ def _from(home: Home, head: Run, line: Line, met: str) -> Line:
     return replace(line, start=Start.FIRST_PARENT, commits=names[1:])
 
 
-def _kept(home: Home, head: Run, target: str = "") -> Line:
-    """The line that the run remembers; else that of another run of its commit, to this target if one is given."""
+def _kept(home: Home, head: Run, here: Line | None) -> Line:
+    """The line that the run remembers; else that of another run of its commit, to the target of this line if there is
+    one. What this one knows of the commits further back is taken from it."""
     fork, remarks = head.fork, list[str]()
     if fork.start is Start.NONE and head.git.commit:
-        other = candidates.fork(home.store, head, target)
+        other = candidates.fork(home.store, head, here.target if here else "")
         if other.start is not Start.NONE:
             fork = other
             remarks.append("where it stood is known from another run of its commit")
-    own = lines.on_target(fork.start)
+    target = fork.target or (_USUAL if head.git.commit or head.git.branch else "")
     if fork.start is Start.NONE:
-        return Line(target=fork.target or (_USUAL if head.git.commit or head.git.branch else ""), start=fork.start)
+        return Line(target=target, start=fork.start, own=_own(home, head))
     start, first = fork.start, fork.commit
-    if own:
+    if lines.on_target(start):
         start, first = (Start.COMMIT if lines.more(head) else Start.FIRST_PARENT), head.git.commit
     names = _names(commits.walk(home.store, head.project, first), first) if first else ()
     if start is Start.FIRST_PARENT:
         names = names[1:] or ((fork.commit,) if fork.commit not in ("", first) else ())
-    if fork.shallow:
+    known = here.commits[here.commits.index(names[0]) :] if here and names and names[0] in here.commits else ()
+    if len(known) > len(names):
+        names = known
+    elif fork.shallow:
         plural = "commit is" if len(names) == 1 else "commits are"
-        remarks.append(f"it was run from a shallow clone: {len(names)} {plural} known of {fork.target}")
-    return Line(target=fork.target, start=start, commits=names, remarks=tuple(remarks))
+        remarks.append(f"it was run from a shallow clone: {len(names)} {plural} known of {target}")
+    own = _own(home, head, names[0]) if start is Start.MERGE_BASE and names else ()
+    return Line(target=target, start=start, commits=names, own=own, remarks=tuple(remarks))
+
+
+def _own(home: Home, head: Run, end: str = "") -> tuple[str, ...]:
+    """The head's own commits along first parents, as far as they are known, up to this one; nothing if that is none of
+    them."""
+    if not head.git.commit:
+        return ()
+    names = _names(commits.walk(home.store, head.project, head.git.commit), head.git.commit)
+    if not end:
+        return names
+    return names[: names.index(end)] if end in names else ()
 
 
 def _names(history: tuple[Commit, ...], first: str) -> tuple[str, ...]:

@@ -37,8 +37,11 @@ class Place:
     #: from the start along first parents; headed by the commit itself if that is on the target branch
     history: tuple[Commit, ...] = ()
     shallow: bool = False
-    #: where no start can be found: from the commit itself along first parents
+    #: where no start can be found, or the CI has not fetched the target branch: from the commit itself along first
+    #: parents
     own: tuple[Commit, ...] = ()
+    #: there: the commits that it comes from, without those of the target branch as it is here; the nearest first
+    ancestors: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -52,8 +55,8 @@ class Stand:
 
     @property
     def history(self) -> tuple[Commit, ...]:
-        """The commits of the target branch that it tells of."""
-        return tuple(each for each in self.place.history if each.committed)
+        """The commits that it tells of: the target branch's, and its own where those are needed to find that."""
+        return tuple(each for each in (*self.place.own, *self.place.history) if each.committed)
 
 
 def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | None:
@@ -133,13 +136,15 @@ def _line(place: Place, run: Run, target: str) -> Line:
     # The commit before the last one that a shallow clone has is known by name.
     last = place.history[-1].parent if place.history else ""
     commits += [last] if last and last not in commits else []
-    own = [each.sha for each in place.own] + [each.parent for each in place.own[-1:] if each.parent]
+    own = list(place.ancestors)
+    if start is Start.NONE:
+        own += [*(each.sha for each in place.own), *(each.parent for each in place.own[-1:] if each.parent)]
     return Line(
         target=target,
         start=start,
         commits=tuple(commits),
         shallow=place.shallow,
-        own=tuple(own),
+        own=tuple(dict.fromkeys(own)),
         remarks=place.remarks,
     )
 
@@ -198,14 +203,18 @@ def _place(
         return Place(start=Start.NONE, shallow=shallow, remarks=(f"its commit {commit[:8]} is not here: {why}",))
     tip, remark = _tip(ask, refs.tips, target)
     remarks = (remark,) if remark else ()
-    if not tip:
-        return Place(start=Start.NONE, shallow=shallow, own=_history(ask, commit, count), remarks=remarks)
-    start, sha = _start(ask, commit, tip)
-    if not sha:
-        why = f"this clone ends before the commits that it has in common with {target}"
-        why = why if shallow else f"it has no commit in common with {target}"
-        return Place(start=Start.NONE, shallow=shallow, own=_history(ask, commit, count), remarks=(*remarks, why))
-    return Place(start=start, history=_history(ask, sha, count), shallow=shallow, remarks=remarks)
+    start, sha = _start(ask, commit, tip) if tip else (Start.NONE, "")
+    if tip and not sha:
+        start, why = Start.NONE, f"this clone ends before the commits that it has in common with {target}"
+        remarks = (*remarks, why if shallow else f"it has no commit in common with {target}")
+    history = _history(ask, sha, count) if sha else ()
+    # A CI fetches the branch that it tests, and no other: its target branch may be an old one.
+    if on_target(start) or not (start is Start.NONE or environ.get("CI")):
+        return Place(start=start, history=history, shallow=shallow, remarks=remarks)
+    beyond = ask("rev-list", "--topo-order", f"--max-count={count}", commit, *(["--not", tip] if tip else []))
+    own = _history(ask, commit, count)
+    ancestors = tuple(_text(beyond).split())
+    return Place(start=start, history=history, shallow=shallow, own=own, ancestors=ancestors, remarks=remarks)
 
 
 def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[str, ...]) -> tuple[Start, str] | None:

@@ -79,8 +79,7 @@ def told(store: Store, project: str, target: str) -> frozenset[str]:
 
 
 def before(store: Store, run: Run, *, limit: int = 500) -> tuple[Commit, ...]:
-    """The line that a run remembers, as far as it is known; it begins with the run's own commit where that is on its
-    target branch."""
-    own = run.fork.start in (Start.FIRST_PARENT, Start.COMMIT)
-    start = run.git.commit if own else run.fork.commit
-    return walk(store, run.project, start, limit=limit) if start else ()
+    """What is known of the commits that a run comes from: its own, and those of its target branch."""
+    starts = dict.fromkeys(each for each in (run.git.commit, run.fork.commit) if each)
+    found = (each for start in starts for each in walk(store, run.project, start, limit=limit))
+    return tuple({each.sha: each for each in found}.values())
