@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from benchmarks.trained import Past, Told
+from sqlalchemy import insert
 
 from palmette.authoring.results import Evaluation
 from palmette.comparison.baseline import Rule
@@ -20,6 +21,7 @@ from palmette.domain.lines import Line, Start
 from palmette.domain.states import RunState
 from palmette.operations import evaluations, judging
 from palmette.store import tasks
+from palmette.store.schema import extras
 
 ACCURACY = MetricSpec(name="accuracy", goal="max", primary=True, tolerance=0.01, of="sklearn.metrics:accuracy_score")
 LINE = Line(target="main", start=Start.MERGE_BASE, commits=("b" * 40, "a" * 40))
@@ -143,6 +145,36 @@ def test_other_test_data_is_not_comparable_and_says_what_would_help(past: Past) 
     assert found.wanting
 
 
+def scored_again(past: Past, run: str, baseline: str, evaluation: Evaluation) -> None:
+    """What the baseline's model answered to the run's examples."""
+    again = past.add(replace(told(evaluation), trigger="comparison", numbers={}))
+    with past.home.store.write() as connection:
+        connection.execute(insert(extras).values(head=run, baseline=baseline, purpose="rescored", run=again))
+
+
+def test_a_baseline_that_knew_every_example_is_not_compared_by_them(past: Past) -> None:
+    keys = np.arange(400) + 40
+    before = past.add(told(answered(0.9, trained=keys)))
+    run = head(past, answered(0.8, keys=keys, trained=np.arange(10)), data="tuesday")
+    scored_again(past, run, before, answered(1.0, keys=keys, trained=np.arange(10)))
+    metric = verdict(past, run).metrics[0]
+    assert (metric.outcome, metric.baseline) == (Outcome.NOT_COMPARABLE, 0.9)
+    assert metric.reason.endswith("with the baseline rescored either model was trained on all of these test examples")
+    assert verdict(past, run).hint == f"palmette run tumour --data-of {before}"
+
+
+def test_examples_whose_keys_have_other_labels_are_said_when_the_baseline_was_scored_again(past: Past) -> None:
+    keys = np.arange(400) + 1
+    before = past.add(told(answered(0.9, trained=np.array([1]))))
+    run = head(past, answered(0.9, keys=keys, trained=np.array([0])), data="tuesday")
+    scored_again(past, run, before, answered(0.95, seed=1, keys=keys, trained=np.array([0])))
+    found = verdict(past, run)
+    # Its own run logged the number, the evaluation step did not: it follows from the predictions.
+    assert (found.metrics[0].baseline, found.metrics[0].evidence is not None) == (0.95, True)
+    assert found.remarks[0] == "baseline rescored, 1 left out"
+    assert "399 of the 399 test examples that both have got another label" in found.remarks[1]
+
+
 @pytest.mark.parametrize(
     ("state", "reason", "gate"),
     [
@@ -194,7 +226,7 @@ def test_a_number_that_was_used_again_is_the_same_number(past: Past) -> None:
     same = head(past, numbers={"accuracy": 0.9}, reused=before)
     found = verdict(past, same)
     assert (found.outcome, found.scope) == (Outcome.EQUIVALENT, Scope.MODEL)
-    assert headline(found) == "equivalent: accuracy 0.900, the same, outputs used again; this model"
+    assert headline(found) == "equivalent: accuracy 0.900, the same, outputs used again; about this model"
     # One that came out the same by itself might be another model's.
     assert verdict(past, head(past, numbers={"accuracy": 0.9}, commit="e" * 40)).outcome is Outcome.INCONCLUSIVE
 

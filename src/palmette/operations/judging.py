@@ -114,9 +114,18 @@ def lay(home: Home, head: Side, baseline: Side) -> Laid:
     found = extras.found(home, head.run, baseline.run)
     after, again = loaded[0].evaluation, found.evaluation
     if moved and after is not None and again is not None:
-        both = pair(after, again, rescored=True)
+        both = _again(after, again)
         remarks = (*remarks, *_relabelled(after, loaded[1].evaluation))
     return Laid(both=both, loaded=loaded, moved=moved, found=found, remarks=(*remarks, *found.remarks))
+
+
+def _again(head: Evaluation, baseline: Evaluation) -> Pair | Unpaired:
+    """The examples of the two after the baseline was scored again. Where that gives no pair either, the test data still
+    differ, and so do the questions that the numbers answer."""
+    both = pair(head, baseline, rescored=True)
+    if isinstance(both, Pair):
+        return both
+    return Unpaired(reason=f"the test data differ, and with the baseline rescored {both.reason}", rescoring_helps=True)
 
 
 def _relabelled(head: Evaluation, baseline: Evaluation | None) -> Iterator[str]:
@@ -184,10 +193,9 @@ def _filled(question: Question, repeated: Repetitions, found: Found | None, both
     name = question.metric.name
     head, baseline, earlier = repeated.of(name)
     number = question.baseline
-    if found is not None and found.evaluation is not None:
+    if found is not None and found.evaluation is not None and isinstance(both, Pair):
         number = found.metrics.get(name)
-        if number is None and isinstance(both, Pair):
-            number = rescored(question.metric, question.head, both)
+        number = rescored(question.metric, question.head, both) if number is None else number
     return replace(
         question,
         baseline=number,
