@@ -561,6 +561,7 @@ def _store() -> Iterator[str]:
     yield f"{(inspect.getdoc(schema) or '').partition(chr(10))[2].strip()}\n"
     yield "Reading them is safe while runs go on; writing to them is not supported.\n"
     notes = _schema_notes()
+    schema.for_postgresql()
     for table in schema.metadata.tables.values():
         yield f"## {table.name}\n"
         if note := notes.get((table.name, "")):

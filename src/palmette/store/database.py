@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from palmette.errors import StoreError, StoreTooNew
 from palmette.store import failures
-from palmette.store.schema import REVISION, create
+from palmette.store.schema import REVISION, create, for_postgresql
 from palmette.store.statements import CLOCKS
 
 #: The database in a store's directory.
@@ -93,6 +93,7 @@ def _open_server(text: str, wait: float) -> Store:
             hint = "Give a directory, or postgresql://USER@HOST/DATABASE."
             raise StoreError(f"a store is a directory or a PostgreSQL database, not {where}", hint)
         engine = create_engine(url.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        for_postgresql()
     except SQLAlchemyError as error:
         raise failures.of_database(error, "at that URL") from error
     except ModuleNotFoundError as error:

@@ -7,6 +7,7 @@ short (`identity`), those of tasks are the names in the pipeline. `migrations/` 
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -636,23 +637,38 @@ for _index in (
 #: of a config value's text so many characters fit in a row of an index, whatever they are
 LONGEST: Final = 200
 SHORT: Final = func.length(settings.c.text) <= literal_column(str(LONGEST))
-Index(
-    "ix_settings_name_short_run",
-    settings.c.name,
-    settings.c.text,
-    settings.c.run,
-    postgresql_where=literal_column(f"length(text) <= {LONGEST}"),
-).ddl_if(dialect="postgresql")
 # What is neither a number nor a text that stands in an index: nulls and lists.
-Index(
+_OTHER: Final = Index(
     "ix_settings_other",
     settings.c.name,
     settings.c.run,
     sqlite_where=literal_column("coalesce(number, text) IS NULL"),
-    postgresql_where=literal_column(f"number IS NULL AND (length(text) <= {LONGEST}) IS NOT TRUE"),
 )
-for _column in (runs.c.git_branch, runs.c.ticket):
-    Index(f"ix_{_column.table.name}_{_column.name}_hash", _column, postgresql_using="hash").ddl_if(dialect="postgresql")
+
+
+@cache
+def for_postgresql() -> None:
+    """Add what only PostgreSQL is told of. Naming it has SQLAlchemy load its dialect, which takes longer than opening a
+    store of SQLite does, so it is asked for where there is such a database."""
+    _OTHER.dialect_kwargs["postgresql_where"] = literal_column(
+        f"number IS NULL AND (length(text) <= {LONGEST}) IS NOT TRUE"
+    )
+    added = [
+        Index(
+            "ix_settings_name_short_run",
+            settings.c.name,
+            settings.c.text,
+            settings.c.run,
+            postgresql_where=literal_column(f"length(text) <= {LONGEST}"),
+        ),
+        *(
+            Index(f"ix_{column.table.name}_{column.name}_hash", column, postgresql_using="hash")
+            for column in (runs.c.git_branch, runs.c.ticket)
+        ),
+    ]
+    for index in added:
+        index.ddl_if(dialect="postgresql")
+
 
 #: Alembic's own table. Not among the others, which are all that Alembic compares.
 _revisions = Table(
