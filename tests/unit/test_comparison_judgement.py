@@ -165,7 +165,7 @@ def test_seeds_come_before_predictions_and_are_about_the_change() -> None:
     question = replace(asked(both, tolerance=0.01), head_seeds=seeds, baseline_seeds=baseline)
     found = judge([question], both)
     assert (found.outcome, found.scope) == (Outcome.EQUIVALENT, Scope.CHANGE)
-    assert sentence(found.metrics[0]).endswith("paired t over seeds on 4 seeds; this change")
+    assert sentence(found.metrics[0]).endswith("paired t over seeds on 4 seeds; about this change")
 
 
 def test_the_noise_band_stands_beside_predictions_and_changes_nothing() -> None:
@@ -385,5 +385,5 @@ def test_a_sentence_says_how_sure_by_what_and_about_what() -> None:
     shown = replace(judge([question], None).metrics[0], outcome=Outcome.WORSE, evidence=found, reason="")
     assert sentence(shown) == (
         "worse: auc 0.900 → 0.892, −0.008 (95 % −0.012 … −0.004), DeLong on 143 examples; "
-        "this model; how much retraining alone would move it is unknown"
+        "about this model: how much retraining alone would move it is unknown"
     )

@@ -75,13 +75,13 @@ def _basis(evidence: Evidence) -> str:
 
 def _about(verdict: MetricVerdict, evidence: Evidence) -> str:
     if evidence.scope is Scope.CHANGE:
-        return "this change"
+        return "about this change"
     if evidence.identical:
-        return "this model"
+        return "about this model"
     if verdict.band is None:
-        return f"this model; {UNKNOWN}"
+        return f"about this model: {UNKNOWN}"
     reach = (verdict.band.wide.high - verdict.band.wide.low) / 2.0
-    return f"this model; {verdict.band.n} earlier trainings let a new one move by ±{reach:.2g}"
+    return f"about this model: {verdict.band.n} earlier trainings let a new one move by ±{reach:.2g}"
 
 
 def _bare(verdict: MetricVerdict) -> str:
