@@ -259,3 +259,9 @@ def test_a_comparison_has_executed_there_what_it_needs_once(away: Project, house
     run = away.run("ward", "shift=0.1", "--data-of", baseline)
     assert run.cached == {"fetch"}
     assert f"on the data of run {baseline}" in away("show").out
+    # A value that the data were not made with is said where they are shown, too.
+    away.replace("algorithms/ward.py", "def fetch()", "def fetch(test: int = 30)")
+    giver = away.run("ward")["run_id"]
+    away.replace("algorithms/ward.py", "table = fetch()", "table = fetch(config.test)")
+    away("run", "ward", "test=60", "--data-of", giver)
+    assert away.show()["notices"][1:] == ["fetch was given test=30 there"]

@@ -228,7 +228,8 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
         tokens=_lent(from_tasks(tokens, request.onward), request, plan, recorded.algorithm.name),
     )
     if request.giver is not None:
-        otherwise = donors.otherwise(request.giver, plan, lent(run.tokens)[1])
+        given = {name: source.parameters for name, source in request.giver.sources.items()}
+        otherwise = donors.otherwise(given, plan, lent(run.tokens)[1])
         run = replace(run, notices=(*donors.notices(run, plan), *otherwise))
     return Asked(
         run=replace(run, fork=lines.fork(stand, run, project.baselines.get(run.algorithm, ""))),

@@ -108,10 +108,10 @@ def taken(giver: Donor, plan: Plan, algorithm: str) -> tuple[str, ...]:
     return found
 
 
-def otherwise(giver: Donor, plan: Plan, names: Sequence[str]) -> Iterator[str]:
-    """The values that such a task was given there, and would not be given here."""
+def otherwise(given: Mapping[str, Mapping[str, Json]], plan: Plan, names: Sequence[str]) -> Iterator[str]:
+    """The values that such a task was `given` there, by its name, and would not be given here."""
     for task in plan.tasks:
-        before = giver.sources[task.name].parameters if task.name in names else {}
+        before = given.get(task.name, {}) if task.name in names else {}
         values = {name: source.value for name, source in task.parameters.items() if isinstance(source, Fixed)}
         changed = [
             f"{name}={literal(before[name])}" for name in before if values.get(name, before[name]) != before[name]

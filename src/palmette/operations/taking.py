@@ -101,7 +101,7 @@ def accept(home: Home, handed: Handed, environ: Mapping[str, str], caller: str =
     run = replace(
         _bare(handed.run, caller),
         experiment=experiment,
-        notices=(*donors.notices(handed.run, plan), *(str(note) for note in plan.notes)),
+        notices=(*_lent(home, handed.run, plan), *(str(note) for note in plan.notes)),
     )
     _keep(home, handed)
     commits.keep(home.store, run.project, handed.history)
@@ -141,10 +141,10 @@ def _require(home: Home, handed: Handed) -> None:
         wrong("run.project", f"it is of the project {run.project!r}, and {home.project!r} is asked for")
     if run.trigger not in _TRIGGERS:
         wrong("run.trigger", f"{run.trigger!r} is none of {', '.join(_TRIGGERS)}")
-    if run.origin and filing.get(home.store, run.origin) is None:
+    if run.origin and not _known_here(home, run.origin):
         wrong("run.origin", f"there is no run {run.origin} here", f"Send it: palmette push {run.origin}.")
     giver, _ = lent(run.tokens)
-    if giver and ((known := filing.get(home.store, giver)) is None or known.project != home.project):
+    if giver and not _known_here(home, giver):
         wrong("run.tokens", f"there is no run {giver} here, whose data it is to have")
     if run.sweep and not _has_sweep(home, handed):
         wrong("run.sweep", f"there is no sweep {run.sweep} here")
@@ -158,11 +158,25 @@ def _require(home: Home, handed: Handed) -> None:
         raise UsageError("this run cannot be accepted", problems=found)
 
 
+def _known_here(home: Home, run: str) -> bool:
+    """Whether there is such a run of the project."""
+    known = filing.get(home.store, run)
+    return known is not None and known.project == home.project
+
+
 def _has_sweep(home: Home, handed: Handed) -> bool:
     run, sweep = handed.run, handed.sweep
     if sweep is not None and (sweep.id, sweep.project) == (run.sweep, run.project):
         return True
     return stored_sweeps.find(home.store, run.sweep, project=run.project) is not None
+
+
+def _lent(home: Home, run: Run, plan: Plan) -> Iterator[str]:
+    """What is to be said of a run that has another one's data."""
+    yield from donors.notices(run, plan)
+    giver, names = lent(run.tokens)
+    records = tasks.of_run(home.store, giver) if giver else ()
+    yield from donors.otherwise({each.name: each.parts.parameters for each in records if each.parts}, plan, names)
 
 
 def _impossible(
