@@ -111,7 +111,8 @@ def test_such_a_run_is_listed_nowhere_and_goes_with_its_head(ward: Project) -> N
     assert ward.show(extra)["origin"] == head
     assert "evaluate" in ward("show", extra).out
     ward("logs", extra)
-    assert f"palmette diff {head}" in ward("rerun", extra, code=2).err
+    for verb in ("rerun", "reproduce"):
+        assert f"palmette diff {head}" in ward(verb, extra, code=2).err
     assert f"palmette gc --run {head}" in ward("gc", "--run", extra, "--yes", code=2).err
     ward("gc", "--run", head, "--yes")
     assert f"there is no run '{extra}'" in ward("show", extra, code=2).err
@@ -289,3 +290,4 @@ def test_who_asks_for_the_end_finds_it_begun_anew_the_next_time(ward: Project) -
     completed(ward, head, baseline)
     assert found(ward, head, baseline).run not in ("", left.id)
     assert f"there is no run '{left.id}'" in ward("show", left.id, code=2).err
+    assert not (home.runs / left.id).exists()

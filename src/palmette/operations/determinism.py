@@ -129,7 +129,7 @@ def test(project: Project, environ: Mapping[str, str], wanted: Chosen, watch: Wa
     algorithms, steps = _sorted(project, wanted)
     home = make_home(project)
     found = [
-        originals.recall(home, wanted.run) if wanted.run else _recorded(project, environ, name, wanted.preset, watch)
+        originals.asked(home, wanted.run) if wanted.run else _recorded(project, environ, name, wanted.preset, watch)
         for name in algorithms
     ]
     unknown = [name for name in steps if not any(_has(original, name) for original in found)]

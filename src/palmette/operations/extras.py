@@ -16,6 +16,7 @@ from palmette.domain.graph import MetricSpec
 from palmette.domain.hosting import SERVED
 from palmette.domain.run import Run, Setting, TaskRecord
 from palmette.domain.states import AttemptState, RunState
+from palmette.engine.attempt import remove
 from palmette.engine.planning import plan as make_plan
 from palmette.errors import Conflict, Interrupted, LeaseLost, NotFound
 from palmette.ir import codec
@@ -325,15 +326,19 @@ def execute(project: Project, environ: Mapping[str, str], extra: Extra, watch: W
         run = replace(run, notices=(*run.notices, *_elsewhere(standing)))
 
         def keep(run: Run, records: tuple[TaskRecord, ...]) -> None:
-            instead = known.id if known else ""
-            if not rows.accept(home.store, _place(extra), run, records, instead=instead):
+            if not _accepted(home, extra, run, records, known):
                 raise Conflict("another process executes the same just now", "Compare again.")
 
         _drive(rerunning.accept(draft, run, origin=extra.head, keep=keep), watch)
 
 
-def _place(extra: Extra) -> Place:
-    return Place(head=extra.head, baseline=extra.baseline, purpose=extra.purpose.value)
+def _accepted(home: Home, extra: Extra, run: Run, records: tuple[TaskRecord, ...], known: Run | None) -> bool:
+    """Whether the run is the one that is executed for this. What was begun before goes, with all that it wrote."""
+    place = Place(head=extra.head, baseline=extra.baseline, purpose=extra.purpose.value)
+    done = rows.accept(home.store, place, run, records, instead=known.id if known else "")
+    if done and known:
+        remove(home.runs / known.id)
+    return done
 
 
 def _elsewhere(standing: rerunning.Standing) -> Iterator[str]:
@@ -406,8 +411,7 @@ def accept(home: Home, extra: Extra, environ: Mapping[str, str] = {}, caller: st
     run = replace(_run(head, extra, planned), queue=SERVED, owner=caller, experiment=head.experiment)
     run = replace(run, spec=home.blobs.put_bytes(codec.dumps(planned.document).encode()))
     records = make_plan(planned.document, run.config, images=bool(home.containers)).records()
-    instead = known.id if known else ""
-    if rows.accept(home.store, _place(extra), run, records, instead=instead):
+    if _accepted(home, extra, run, records, known):
         return Taken(run=run, tasks=records)
     known = rows.of(home.store, head.id, baseline.id)[extra.purpose]
     return Taken(run=known, tasks=tasks.of_run(home.store, known.id))

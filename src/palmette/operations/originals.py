@@ -80,6 +80,18 @@ def recall(home: Home, ref: str, *, over: bool = True) -> Original:
     return Original(home, run, tasks.of_run(home.store, run.id), document)
 
 
+def asked(home: Home, ref: str) -> Original:
+    """As `recall`, for a run that somebody asked for. UsageError for one that was executed for a comparison: it is a
+    part of that, and no training."""
+    original = recall(home, ref)
+    if original.run.trigger == runs.EXTRA:
+        raise UsageError(
+            f"run {original.run.id} was executed for a comparison of run {original.run.origin}",
+            f"Compare that run again: palmette diff {original.run.origin} --again.",
+        )
+    return original
+
+
 def code(original: Original) -> Path:
     """Its code as it was captured, each file compared with its digest; StoreError if it is gone or not what it was."""
     if not original.bundle.is_dir():

@@ -70,14 +70,14 @@ def files(home: Home, ref: str) -> list[str]:
 
 def prior(home: Home, ref: str, wanted: Wanted) -> Prior:
     """The run, for one with the code of whoever asks; NotFound and StoreError if it cannot be taken up from there."""
-    original = originals.recall(home, ref)
+    original = originals.asked(home, ref)
     return Prior(run=original.run, onward=rerunning.onward_of(original, wanted))
 
 
 def rerun(home: Home, ref: str, wanted: Wanted, id: str, *, environ: Mapping[str, str] = {}, caller: str = "") -> Taken:
     """Accept a new run with this id of the code of an earlier one, with what is to be different. What is wrong is told
     before anything is written."""
-    original = originals.recall(home, ref)
+    original = originals.asked(home, ref)
     settings = rerunning.settings_of(original, wanted)
     onward = rerunning.onward_of(original, wanted)
     run = replace(
@@ -125,7 +125,7 @@ def reproduce(
 ) -> Taken:
     """Accept a run with this id that executes an earlier one again, reusing nothing: the same code, settings and pins.
     StoreError where what it read from the outside world is gone, unless that is read again."""
-    original = originals.recall(home, ref)
+    original = originals.asked(home, ref)
     lost = _lost_worlds(original)
     if lost and not refetch:
         raise StoreError(

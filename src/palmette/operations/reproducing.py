@@ -134,7 +134,7 @@ class Rebuilt:
 @contextmanager
 def rebuilt(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted) -> Iterator[Rebuilt]:
     """The run, ready to be executed again without reusing anything. What cannot be had is an error that names it."""
-    original = originals.recall(open_home(project), ref)
+    original = originals.asked(open_home(project), ref)
     missing = list(_missing(project, environ, original, wanted))
     with ExitStack() as stack:
         code, where = stack.enter_context(_code(project, environ, original))

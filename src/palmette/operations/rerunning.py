@@ -13,7 +13,7 @@ from palmette.domain.run import Environment, Host, Run, Setting, TaskRecord
 from palmette.domain.states import TaskState
 from palmette.engine.executors.template import Template
 from palmette.engine.planning import plan as make_plan
-from palmette.errors import NotFound, StoreError, UsageError
+from palmette.errors import NotFound, StoreError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import accepting, environments, machine, originals, outside, secrets, vault
@@ -58,7 +58,7 @@ class Wanted:
 def again(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted) -> Iterator[Accepted]:
     """A new run made from an earlier one, in the store and ready to be driven. What is wrong is told before anything
     is written."""
-    original = originals.recall(open_home(project), ref)
+    original = originals.asked(open_home(project), ref)
     onward = onward_of(original, wanted)
     if wanted.current:
         with begin(project, environ, original.run.algorithm) as preparation:
@@ -71,10 +71,7 @@ def again(project: Project, environ: Mapping[str, str], ref: str, wanted: Wanted
 
 
 def onward_of(original: Original, wanted: Wanted) -> tuple[str, ...]:
-    """The tasks from which everything is executed anew; NotFound, StoreError and UsageError where that cannot be."""
-    if original.run.trigger == runs.EXTRA:
-        hint = f"Compare that run again: palmette diff {original.run.origin}."
-        raise UsageError(f"run {original.run.id} was executed for a comparison of run {original.run.origin}", hint)
+    """The tasks from which everything is executed anew; NotFound and StoreError where that cannot be."""
     if wanted.failed:
         # A group fails with what is in it; what succeeded beside that need not be executed again.
         names = tuple(task.name for task in original.tasks if task.state is TaskState.FAILED and not task.group)
