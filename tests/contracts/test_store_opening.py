@@ -122,7 +122,8 @@ class TestMaking:
             from palmette.store import database
             began = time.process_time()
             database.open(sys.argv[1]).close()
-            print(time.process_time() - began, {"alembic", "sqlalchemy.dialects.postgresql"} & {*sys.modules} or "neither")
+            slow = {"alembic", "sqlalchemy.dialects.postgresql"}
+            print(time.process_time() - began, slow & {*sys.modules} or "neither")
         """
         said = subprocess.run([sys.executable, "-c", code, made], check=True, stdout=subprocess.PIPE, text=True).stdout
         seconds, loaded = said.split(maxsplit=1)
