@@ -63,7 +63,8 @@ def test_the_baseline_is_the_nearest_run_of_the_target_branch(job: Project, hub:
     assert "No run is pinned" in job("baseline").err
     first = job.run("job")["run_id"]
     screen = job("baseline", "show").out
-    assert "no run on main to compare with" in screen
+    assert "no other run on main to compare with" in screen
+    assert "Train it once more: palmette run job" in screen
     assert "palmette baseline pin RUN" in screen
     commit(job, "Two")
     job.run("job", "value=0.8")

@@ -133,7 +133,8 @@ def test_where_no_commit_has_one_it_is_the_newest_of_the_target_branch(home: Hom
     found = baselines.choose(home, head, LINE)
     assert (found.run, found.rule, found.distance) == ("detached0000", Rule.NEWEST, None)
     assert [each.run for each in found.passed_over] == ["failed000000"]
-    assert found.remarks == (f"its commit {sha(8)[:8]} is not among those of main that are known here",)
+    told = f"the baseline's commit {sha(8)[:8]} is not among those of main that this run is known to come from"
+    assert found.remarks == (told,)
 
 
 def test_without_a_repository_the_run_remembers_its_line(home: Home, made: Made) -> None:

@@ -78,8 +78,16 @@ def test_without_a_commit_that_has_a_run_it_is_the_newest_of_the_target_branch()
     assert (found.run, found.rule, found.distance) == ("new", Rule.NEWEST, None)
     assert found.remarks == (
         "this clone is shallow: only 3 commits of main are known",
-        "its commit x2 is not among those of main that are known here",
+        "the baseline's commit x2 is not among those of main that this run is known to come from",
     )
+
+
+def test_a_second_run_of_the_first_commit_is_compared_with_the_first_one() -> None:
+    root = Line(target="main", start=Start.FIRST_PARENT)
+    found = choose(replace(HEAD, branch="main"), root, [on("h", "before")])
+    assert (found.run, found.remarks) == ("before", ())
+    assert found.sentence == "newest run on main, as no commit before it is known"
+    assert choose(HEAD, root, []).sentence == "no other run on main to compare with"
 
 
 def test_without_history_the_newest_is_taken_and_what_was_newer_is_named() -> None:

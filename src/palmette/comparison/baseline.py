@@ -83,12 +83,11 @@ class Choice:
         target, kind = self.line.target, f"{self.alias} run" if self.alias else "run"
         match self.rule:
             case Rule.PINNED:
-                return "pinned baseline"
+                return "the run that was pinned"
             case Rule.NEAREST:
                 return f"nearest {kind} on {target}, {_before(self.line.start, self.distance or 0)}"
             case Rule.NEWEST:
-                known = "no commit before it has one" if self.line.commits else "it is not known where this one left it"
-                return f"newest {kind} on {target}, as {known}"
+                return f"newest {kind} on {target}, as {_instead(self.line)}"
             case Rule.NAMED:
                 return "the run that was named"
             case Rule.ALIAS:
@@ -96,7 +95,10 @@ class Choice:
             case Rule.PREVIOUS:
                 return f"the {kind} before it, as there is no repository"
             case Rule.NONE:
-                return f"no {kind} on {target} to compare with" if target else f"no {kind} before it to compare with"
+                if not target:
+                    return f"no {kind} before it to compare with"
+                other = "other " if _on_target(self.line) and not self.alias else ""
+                return f"no {other}{kind} on {target} to compare with"
             case _:
                 assert_never(self.rule)
 
@@ -212,18 +214,16 @@ def _newest(
     passed_over = (*passed, *_passed(head, newer))
     if best is None:
         return Choice(run="", rule=Rule.NONE, line=line, passed_over=passed_over, remarks=remarks)
-    gone = (
-        f"its commit {best.commit[:8]} is not among those of {line.target} that are known here"
-        if best.commit
-        else "its commit is not known"
-    )
+    which = f"{best.commit[:8]} is not among those of {line.target} that this run is known to come from"
+    gone = f"the baseline's commit {which if best.commit else 'is not known'}"
+    itself = _on_target(line) and best.commit == head.commit != ""
     return Choice(
         run=best.run,
         rule=Rule.NEWEST,
         line=line,
         same_data=_same(head, best),
         passed_over=passed_over,
-        remarks=(*remarks, gone),
+        remarks=(*remarks, *([] if itself else [gone])),
     )
 
 
@@ -254,6 +254,17 @@ def _same(head: Candidate, other: Candidate) -> bool | None:
 
 def _place(line: Line, candidate: Candidate) -> int | None:
     return line.commits.index(candidate.commit) if candidate.commit in line.commits else None
+
+
+def _on_target(line: Line) -> bool:
+    return line.start in (Start.FIRST_PARENT, Start.COMMIT)
+
+
+def _instead(line: Line) -> str:
+    """Why no commit of the line decides."""
+    if line.commits:
+        return "no commit before it has one"
+    return "no commit before it is known" if _on_target(line) else "it is not known where this one left it"
 
 
 def _before(start: Start, distance: int) -> str:

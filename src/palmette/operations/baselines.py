@@ -78,7 +78,7 @@ def choose(home: Home, head: Run, line: Line | None, named: str | None = None) -
 def _pinned(pin: Pin) -> tuple[str, ...]:
     """Who pinned it and why, where that is known."""
     by, why = f" by {pin.author}" if pin.author else "", f": {pin.reason}" if pin.reason else ""
-    return (f"it was pinned{by}{why}",) if by or why else ()
+    return (f"the baseline was pinned{by}{why}",) if by or why else ()
 
 
 def _named(home: Home, head: Run, me: Candidate, line: Line, named: str) -> Choice:

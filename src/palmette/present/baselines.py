@@ -54,8 +54,8 @@ def _shown(found: Shown) -> Iterator[RenderableType]:
 def _nothing(found: Shown) -> str:
     head, target = found.head, found.choice.line.target
     preset = f" --preset {head.preset}" if head.preset != FULL else ""
-    where = f"on {target}" if target else "again"
-    return f"Train it {where}: palmette run {head.algorithm}{preset}\nOr pin a run: palmette baseline pin RUN"
+    where = f"Train it on {target}" if target and head.git.branch != target else "Train it once more"
+    return f"{where}: palmette run {head.algorithm}{preset}\nOr pin a run: palmette baseline pin RUN"
 
 
 def _run(run: Run) -> Text:
