@@ -18,10 +18,10 @@ from palmette.errors import NotFound
 from palmette.operations import evaluations
 from palmette.operations.bundled import sources
 from palmette.operations.courses import logged
+from palmette.operations.definitions import reached
 from palmette.operations.details import shown
 from palmette.operations.evaluations import Loaded
 from palmette.operations.home import Home
-from palmette.operations.reasons import reached
 from palmette.operations.salt import salt
 from palmette.store import metrics, runs, tasks
 

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
 from palmette.domain import fingerprint
-from palmette.domain.fingerprint import Parts
 from palmette.domain.graph import Freshness
 from palmette.domain.run import Environment, Run, TaskRecord
 from palmette.domain.states import TaskState, became
 from palmette.domain.values import Json, literal
 from palmette.ir import codec
+from palmette.operations.definitions import reached
 from palmette.operations.details import telling
 from palmette.operations.home import Home
 from palmette.operations.policy import gone
 from palmette.operations.reading import steps_named
-from palmette.store import captures, history, runs, tasks
+from palmette.store import history, runs, tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +142,3 @@ def _short(part: str, value: Json) -> str:
     if part == "inputs" and isinstance(value, (list, tuple)):
         return " ".join(str(each).rpartition(":")[2][:12] for each in value if ":" in str(each))
     return literal(value)
-
-
-def reached(home: Home, parts: Parts | None) -> Mapping[str, str]:
-    """The definitions that a task reached, and their digests; none where nothing was recorded."""
-    found = captures.closure(home.store, parts.closure) if parts and parts.closure else None
-    return {name: str(digest) for name, digest in found.items()} if isinstance(found, Mapping) else {}

@@ -16,7 +16,7 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import NotFound, StoreError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import accepting, environments, machine, originals, outside, secrets, vault
+from palmette.operations import accepting, environments, footing, machine, originals, outside, secrets, vault
 from palmette.operations.accepting import Accepted, Request
 from palmette.operations.details import shown
 from palmette.operations.home import hold, open_home
@@ -188,10 +188,10 @@ def _begun(
 ) -> Iterator[Standing]:
     template = Template.reach(python.executable, where.kit, where.templates, environ)
     try:
-        taken = originals.closure(original, code)
+        taken = footing.closure(original, code)
         imports = (*originals.RUNTIME, *taken.third_party, *taken.third_party_maybe)
         template.begin_preload(imports)
-        environment, notes = originals.current(
+        environment, notes = footing.current(
             original, taken, project=project, template=template, python=python, where=where, locked=locked
         )
         changes = originals.differences(original.run.environment, environment)
