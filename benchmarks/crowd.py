@@ -71,11 +71,11 @@ def _batches(count: int) -> Iterator[range]:
 
 
 def _indexes(connection: Connection) -> list[Index]:
-    """The indexes that this database has."""
+    """The indexes that this database has, in the same order every time."""
     dialect = connection.dialect.name
     found = []
     for table in schema.metadata.sorted_tables:
-        for index in table.indexes:
+        for index in sorted(table.indexes, key=lambda index: str(index.name)):
             condition = getattr(index, "_ddl_if", None)
             if condition is None or condition.dialect == dialect:
                 found.append(index)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, intersect, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, case, exists, false, func, intersect, or_, select, true, union_all
 from sqlalchemy.sql.selectable import FromClause
 
 from palmette.domain import query as q
@@ -64,11 +64,18 @@ class Rows:
     rare: bool = False
     #: a row of each of these, which one look at the run's rows can tell
     parts: tuple[Rows, ...] = ()
+    #: what is in them, as one of these, each of which stands in an index with the name
+    either: tuple[ColumnElement[bool], ...] = ()
 
     @property
     def condition(self) -> ColumnElement[bool]:
         """Both."""
         return and_(self.named, self.held)
+
+    @property
+    def ranges(self) -> tuple[ColumnElement[bool], ...]:
+        """The same in parts: for each an index leads to its rows, and no other row is read."""
+        return tuple(and_(self.named, each) for each in self.either or (self.held,))
 
     def probe(self, dialect: str) -> ColumnElement[bool]:
         """Whether the run at hand has such a row."""
@@ -88,7 +95,8 @@ class Rows:
         """The runs that have."""
         if self.parts:
             return select(intersect(*(part.keys for part in self.parts)).subquery().c.run)
-        return select(self.table.c.run).where(self.condition)
+        each = [select(self.table.c.run).where(part) for part in self.ranges]
+        return each[0] if len(each) == 1 else select(union_all(*each).subquery().c.run)
 
 
 def opaque(condition: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -189,7 +197,7 @@ def _both(one: Leaf | None, other: Leaf | None, dialect: str) -> Rows | None:
         return None
     if one.table in (settings, texts):
         # A run has one row of them.
-        return replace(one, held=and_(one.held, other.held), scanned=one.scanned or other.scanned)
+        return replace(one, held=and_(one.held, other.held), scanned=one.scanned or other.scanned, either=())
     if one.table is summaries and dialect == "sqlite":
         # A metric has a row of each task that logged it: one may answer this, and another that.
         return Rows(summaries, one.named, scanned=True, parts=(*(one.parts or [one]), *(other.parts or [other])))
@@ -223,7 +231,9 @@ def _rows(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> R
         case Group.CONFIG:
             assert isinstance(value, q.Scalar)
             held = _setting(operator, value, dialect)
-            return Rows(settings, settings.c.name == field.name, held, scanned=operator is Operator.CONTAINS)
+            either = tuple(held) if len(held) > 1 and dialect == "sqlite" else ()
+            scanned = operator is Operator.CONTAINS
+            return Rows(settings, settings.c.name == field.name, or_(*held), scanned=scanned, either=either)
         case Group.METRIC:
             holds = _holds(METRICS[field.aspect], field.kind, operator, value, dialect)
             return Rows(summaries, summaries.c.name == field.name, holds, scanned=field.aspect != "last")
@@ -233,18 +243,19 @@ def _rows(field: q.Field, operator: Operator, value: q.Value, dialect: str) -> R
             return _data(field, operator, value, dialect)
 
 
-def _setting(operator: Operator, value: q.Scalar, dialect: str) -> ColumnElement[bool]:
+def _setting(operator: Operator, value: q.Scalar, dialect: str) -> Sequence[ColumnElement[bool]]:
+    """What a config value has to be: one of these."""
     if operator is Operator.CONTAINS:
-        return and_(settings.c.text.is_not(None), _holds(settings.c.text, Kind.TEXT, operator, value.text, dialect))
+        return [and_(settings.c.text.is_not(None), _holds(settings.c.text, Kind.TEXT, operator, value.text, dialect))]
     text = plain(value.text)
     # A short text is in the index of short ones alone.
     indexed = SHORT if dialect == "postgresql" and len(text) <= LONGEST else settings.c.text.is_not(None)
     as_text = and_(indexed, settings.c.text == text)
     if value.number is None:
-        return as_text
+        return [as_text]
     as_number = _holds(settings.c.number, Kind.NUMBER, operator, value.number, dialect)
     # An unquoted number may be text too, "12" for a version.
-    return or_(as_number, as_text) if operator is Operator.EQUAL else as_number
+    return [as_number, as_text] if operator is Operator.EQUAL else [as_number]
 
 
 def known_as(name: str) -> ColumnElement[bool]:
@@ -319,7 +330,9 @@ def _valued(name: str, dialect: str) -> list[Rows]:
     if dialect == "postgresql":
         short, other = SHORT, and_(number.is_(None), SHORT.is_not(true()))
     else:
-        short, other = text.is_not(None), func.coalesce(number, text).is_(None)
+        # Three indexes begin with the name, and without statistics SQLite took any of them: the one that was made last.
+        # In one alone the run comes next.
+        short, other = text.is_not(None), and_(func.coalesce(number, text).is_(None), settings.c.run > "")
     return [
         Rows(settings, named, number.is_not(None)),
         Rows(settings, named, short),

@@ -194,8 +194,9 @@ class _Search:
         """How many rows there are; of what has to be searched through, a guess."""
         if rows.scanned:
             return share * count
-        counted = select(func.count()).select_from(rows.table).where(rows.named if rows.outside else rows.condition)
-        return float(self._connection.execute(counted).scalar_one())
+        ranges = [rows.named] if rows.outside else rows.ranges
+        counted = [select(func.count()).select_from(rows.table).where(each) for each in ranges]
+        return float(sum(self._connection.execute(each).scalar_one() for each in counted))
 
 
 # The order.
