@@ -66,7 +66,7 @@ def _interval(interval: Interval, places: int) -> str:
 
 
 def _basis(evidence: Evidence) -> str:
-    if evidence.method is REUSED:
+    if evidence.method == REUSED:
         return evidence.method.name
     several = evidence.n_baseline is not None and evidence.n_baseline != evidence.n
     count = f"{evidence.n:,} and {evidence.n_baseline:,}" if several else f"{evidence.n:,}"
