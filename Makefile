@@ -30,7 +30,7 @@ $(CLINIC)/.venv/.installed: $(CLINIC)/requirements-dev.txt .venv/.installed
 	$(UV) pip install --quiet --python $(CLINIC)/.venv/bin/python --no-deps --editable .
 	touch $@
 
-demo: install ## Train two algorithms of examples/clinic and compare two runs
+demo: install ## Train three algorithms of examples/clinic and compare two runs
 	@$(CLINIC)/demo.sh "$(abspath $(BIN))"
 
 system: ## Install the Debian packages that the tests need (only when root)

@@ -78,6 +78,7 @@ MISTAKES = {
     ("--md=",): "--md= names no file",
     ("--md=no/a.md", "--html=algorithms", "--json"): "2 files cannot be written",
     ("job", "nothing"): "nothing",
+    ("--md", "note.txt"): "To write to that file: --md=note.txt.",
 }
 
 

@@ -98,5 +98,6 @@ def test_a_metric_is_shown_over_the_commits_of_a_branch_and_the_runs_best_first(
     assert "Did you mean graded" in graded("leaderboard", "grade", code=2).err
     assert "no point in time" in graded("history", "graded", "--since", "now or never", code=2).err
     assert "cannot be written" in graded("history", "graded", "--svg", "none/such.svg", code=2).err
+    assert "or name it chart.svg" in graded("history", "graded", "--svg", "chart.png", code=2).err
     assert "No run of graded on nowhere yet" in graded("history", "graded", "--branch", "nowhere").err
     assert "Presets with runs: full" in graded("leaderboard", "graded", "--preset", "toy", code=2).err

@@ -147,6 +147,7 @@ def diff(
     """
     places = {"md": md, "html": html, "junit": junit, "json": as_json}
     wanted = _wanted(places, everything=everything, code=code)
+    _require_runs(head, baseline, wanted)
     _require_places(wanted.files)
     found = _compared(session, head, baseline, again=again)
     now = time.time()
@@ -189,6 +190,13 @@ def _rendered(name: str, found: Compared, wanted: _Wanted) -> str:
             return junit.junit([found])
         case _:
             return json.dumps(comparisons.plain(found), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _require_runs(head: str, baseline: str | None, wanted: _Wanted) -> None:
+    """A file's name that no format took, said as what it is."""
+    name = next((word for word in (baseline, head) if word and Path(word).suffix and "@" not in word), "")
+    if wanted.here and name:
+        raise UsageError(f"{name} is no run", f"To write to that file: --{wanted.here}={name}.")
 
 
 def _require_places(files: Mapping[str, Path]) -> None:

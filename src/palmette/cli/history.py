@@ -82,6 +82,7 @@ def history(
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
+    _fitting(svg, png)
     pictures = operation("pictures") if png else None
     place = session.place
     if not place.there:
@@ -109,6 +110,16 @@ def history(
         click.echo(f"({aside})", err=True)
 
 
+def _fitting(svg: Path | None, png: Path | None) -> None:
+    """UsageError for a name that promises another kind of file than what would be in it."""
+    for option, other, path in (("svg", "png", svg), ("png", "svg", png)):
+        if path is not None and path.suffix.lower() == f".{other}":
+            raise UsageError(
+                f"--{option} writes no .{other}: {path}",
+                f"Say --{other} {path}, or name it {path.with_suffix(f'.{option}')}.",
+            )
+
+
 def _write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
@@ -116,4 +127,4 @@ def _write(path: Path, data: bytes) -> None:
         raise UsageError(
             f"{path} cannot be written: {error.strerror}", "Name a file in a directory of yours."
         ) from error
-    click.echo(f"written: {path}", err=True)
+    click.echo(f"wrote {path}", err=True)

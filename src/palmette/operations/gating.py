@@ -171,7 +171,7 @@ def _problem(gate: Gate) -> Problem:
         case GateKind.MINIMUM:
             what = f"{gate.outcome.value}: it is{value}, and the bound is {limit}" if value else gate.outcome.value
         case GateKind.MAX_DROP:
-            what = f"{gate.outcome.value}: it drops by{value or ' an unknown amount'}, and may by {limit}"
+            what = f"{gate.outcome.value}: it drops by{value or ' an unknown amount'}, and {limit} is allowed"
         case GateKind.PRESENT:
             what = gate.outcome.value
         case _:

@@ -14,6 +14,8 @@ from palmette.present import words
 from palmette.present.entries import Entry, Group, Measure
 
 _FAVOURABLE: Final = {Outcome.BETTER: True, Outcome.WORSE: False}
+#: a share below which a difference is what adding numbers in another order makes
+_ROUNDING: Final = 1e-12
 
 
 def judged(metric: MetricVerdict, change: MetricChange | None) -> Measure:
@@ -51,7 +53,7 @@ def bare(change: MetricChange) -> Measure:
         role="primary" if change.primary else "",
         before=words.number(change.before),
         after=words.number(change.after),
-        change=_change(change.difference, None),
+        change="0" if _rounded(change.difference, change.before) else _change(change.difference, None),
         relative=_relative(change.difference, change.before),
         interval="",
         outcome=None,
@@ -85,9 +87,14 @@ def _share(difference: float | None, before: float | None) -> float | None:
     return difference / abs(before) if before and difference is not None else None
 
 
+def _rounded(difference: float | None, before: float | None) -> bool:
+    share = _share(difference, before)
+    return share is not None and abs(share) < _ROUNDING
+
+
 def _relative(difference: float | None, before: float | None) -> str:
     share = _share(difference, before)
-    if not share:
+    if not share or abs(share) < _ROUNDING:
         return ""
     if abs(share) >= 10:
         return f"×{1 + share:.1f}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import floor, isfinite, log10
 from typing import Final
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from palmette.comparison import wording
 from palmette.domain.values import Json
 from palmette.operations.leaderboards import Board, Placed, Ranking
 from palmette.present import words
@@ -68,8 +70,16 @@ def _table(board: Board, ranking: Ranking, now: float) -> Table:
 def _interval(each: Placed) -> Text:
     if each.low is None or each.high is None:
         return Text("")
-    text = f"{words.signed(each.low)} … {words.signed(each.high)}"
-    return Text(text, style="red" if each.behind else "green")
+    return Text(interval(each.low, each.high), style="red" if each.behind else "green")
+
+
+def interval(low: float, high: float) -> str:
+    """Both ends, with two digits of how far they are apart; none is shown as a zero that excludes zero."""
+    apart = high - low
+    places = min(max(1 - floor(log10(apart)), 0), 12) if isfinite(apart) and apart > 0 else 4
+    while places < 12 and low * high > 0 and any(round(end, places) == 0 for end in (low, high)):
+        places += 1
+    return f"{wording.signed(low, places)} … {wording.signed(high, places)}"
 
 
 def _of(each: Placed) -> Text:

@@ -22,7 +22,7 @@ def promoted(done: Promoted) -> RenderableType:
     if done.already:
         return Text(f"{made.name} is {made.run} already.")
     was = f", it was {before.run}" if before else ""
-    return Group(Text(f"{made.name} is {made.run} now{was}."), *_gates(made.ruling))
+    return Group(Text(f"{made.name} is {made.run} now{was}."), *_gates(made.ruling, before))
 
 
 def restored(made: Promotion) -> RenderableType:
@@ -30,9 +30,10 @@ def restored(made: Promotion) -> RenderableType:
     return Text(f"{made.name} is {made.run} again.")
 
 
-def _gates(ruling: Ruling) -> Iterator[RenderableType]:
+def _gates(ruling: Ruling, before: Promotion | None) -> Iterator[RenderableType]:
     if ruling.baseline:
-        yield hanging("compared with", f"{ruling.baseline}, {ruling.found}: {ruling.verdict}")
+        found = "which it was" if before and before.run == ruling.baseline else ruling.found
+        yield hanging("compared with", f"{ruling.baseline}, {found}: {ruling.verdict}")
     for each in ruling.gates:
         bound = "" if each.limit is None else f" {each.limit:g}"
         because = f" ({each.reason})" if each.reason else ""
@@ -85,7 +86,7 @@ def said(promotion: Promotion) -> str:
     """What the gates said, in a word or two."""
     ruling = promotion.ruling
     if promotion.restored is not None:
-        return "rolled back"
+        return "rollback"
     if not ruling.gates:
         return "none"
     return f"{ruling.gate}, forced" if ruling.forced else ruling.gate

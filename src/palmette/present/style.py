@@ -35,7 +35,7 @@ th,td{padding:.32rem .9rem .32rem 0;text-align:left;vertical-align:top;border-bo
 thead th{color:var(--quiet);font-weight:600;font-size:.85rem;white-space:nowrap}
 tbody th{font-weight:500}
 td.number,th.number{text-align:right;white-space:nowrap}
-td.fixed{white-space:nowrap}
+td.fixed{white-space:nowrap}td.verdict{min-width:7.5rem}
 code,pre{font:.88em/1.45 ui-monospace,monospace}
 tbody th code{overflow-wrap:anywhere}
 .was{color:var(--quiet)}

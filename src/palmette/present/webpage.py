@@ -144,7 +144,7 @@ def _metrics(told: Account) -> str:
 
 
 def _measures(shown: Sequence[Measure], label: str) -> str:
-    header = ["metric", ">baseline", ">this run", ">change", ">relative", "95 % interval", "drawn", "verdict"]
+    header = ["metric", "verdict", ">baseline", ">this run", ">change", ">relative", "95 % interval", "drawn"]
     return _table(header, map(_measure, shown), label)
 
 
@@ -156,10 +156,10 @@ def _measure(each: Measure) -> str:
     numbers = (each.before or "—", each.after or "—")
     return (
         f'<tr><th scope="row">{text(each.name)} {each.arrow}{role}</th>'
+        f'<td class="verdict"><span class="{tone}">{word}</span>{reason}</td>'
         f'<td class="number">{numbers[0]}</td><td class="number">{numbers[1]}</td>'
         f'<td class="number {_FAVOURABLE[each.favourable]}">{each.change}</td>'
-        f'<td class="number">{each.relative}</td><td class="fixed">{each.interval}</td><td>{bar(each)}</td>'
-        f'<td><span class="{tone}">{word}</span>{reason}</td></tr>\n'
+        f'<td class="number">{each.relative}</td><td class="fixed">{each.interval}</td><td>{bar(each)}</td></tr>\n'
     )
 
 
@@ -215,7 +215,7 @@ def _code(diff: str) -> str:
     cut = diff.count("\n") - kept.count("\n")
     more = f'<p class="quiet">Cut short: {cut:,} more lines.</p>\n' if cut else ""
     block = f'<pre tabindex="0">{"".join(lines)}</pre>\n{more}'
-    return f"<details><summary>The code that differs</summary>\n{block}</details>\n"
+    return f"<details><summary>The lines of code that differ</summary>\n{block}</details>\n"
 
 
 def _line_class(line: str) -> str:
