@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +19,12 @@ from palmette.comparison.smooth import MANY
 PROGRAM = """
 import json, sys
 from sklearn import metrics
-asked = json.load(sys.stdin)
-found = []
-for name, of, more in asked["calls"]:
-    function = getattr(metrics, name)
-    found.append((function.__module__, function(asked["labels"], asked[of], **more)))
-print(json.dumps(found))
+for line in sys.stdin:
+    asked, found = json.loads(line), []
+    for name, of, more in asked["calls"]:
+        function = getattr(metrics, name)
+        found.append((function.__module__, function(asked["labels"], asked[of], **more)))
+    print(json.dumps(found), flush=True)
 """
 CLASSES = (
     ("accuracy_score", {}, 0),
@@ -37,16 +38,26 @@ NUMBERS = tuple((name, {}, 0) for name in (
 ))  # fmt: skip
 
 
-def scikit(python: Path, labels: np.ndarray, answers: np.ndarray, calls: tuple[tuple[str, dict, int], ...]) -> list:
-    asked = {
-        "labels": labels.tolist(),
-        "answers": answers.tolist(),
-        "calls": [(name, "answers", more) for name, more, _ in calls],
-    }
-    done = subprocess.run(
-        [python, "-W", "ignore", "-c", PROGRAM], input=json.dumps(asked), capture_output=True, text=True, check=True
-    )
-    return json.loads(done.stdout)
+Call = tuple[str, dict, int]
+Scikit = Callable[[np.ndarray, np.ndarray, tuple[Call, ...]], list]
+
+
+@pytest.fixture(scope="module")
+def scikit(clinic_python: Path) -> Iterator[Scikit]:
+    """What scikit-learn says to labels and answers; it is imported once for all questions."""
+    command = [clinic_python, "-W", "ignore", "-c", PROGRAM]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+
+        def ask(labels: np.ndarray, answers: np.ndarray, calls: tuple[Call, ...]) -> list:
+            asked = {
+                "labels": labels.tolist(),
+                "answers": answers.tolist(),
+                "calls": [(name, "answers", more) for name, more, _ in calls],
+            }
+            print(json.dumps(asked), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield ask
 
 
 def paired(head: Evaluation, baseline: Evaluation) -> Pair:
@@ -66,7 +77,7 @@ def both(labels: np.ndarray, *, head: np.ndarray, baseline: np.ndarray, of: str 
 
 
 @pytest.mark.parametrize("kind", ["texts", "numbers", "two"])
-def test_values_over_classes_are_those_of_scikit_learn(clinic_python: Path, kind: str) -> None:
+def test_values_over_classes_are_those_of_scikit_learn(scikit: Scikit, kind: str) -> None:
     random = np.random.default_rng(1)
     size = 2 if kind == "two" else 6
     labels, head = random.integers(0, size, 300), random.integers(0, size, 300)
@@ -75,24 +86,22 @@ def test_values_over_classes_are_those_of_scikit_learn(clinic_python: Path, kind
     if kind == "texts":
         labels, head = np.char.add("class ", labels.astype(str)), np.char.add("class ", head.astype(str))
     calls = CLASSES + ((("f1_score", {}, 0),) if kind == "two" else ())
-    expected = scikit(Path(clinic_python), labels, head, calls)
+    expected = scikit(labels, head, calls)
     pairs = both(labels, head=head, baseline=labels)
     for (name, more, reading), (module, number) in zip(calls, expected, strict=True):
         assert value(known(f"{module}:{name}")[reading].values(pairs)) == pytest.approx(number, rel=1e-12), (name, more)
 
 
-def test_values_over_numbers_are_those_of_scikit_learn(clinic_python: Path) -> None:
+def test_values_over_numbers_are_those_of_scikit_learn(scikit: Scikit) -> None:
     random = np.random.default_rng(2)
     labels = 1_000 + random.normal(size=300)
     head = labels + random.normal(size=300)
-    for (name, _, reading), (module, number) in zip(
-        NUMBERS, scikit(Path(clinic_python), labels, head, NUMBERS), strict=True
-    ):
+    for (name, _, reading), (module, number) in zip(NUMBERS, scikit(labels, head, NUMBERS), strict=True):
         found = known(f"{module}:{name}")[reading].values(both(labels, head=head, baseline=labels))
         assert value(found) == pytest.approx(number, rel=1e-9), name
 
 
-def test_values_over_scores_are_those_of_scikit_learn(clinic_python: Path) -> None:
+def test_values_over_scores_are_those_of_scikit_learn(scikit: Scikit) -> None:
     random = np.random.default_rng(3)
     labels = random.integers(0, 2, 300)
     scores = np.round(np.clip(random.random(300) * 0.6 + labels * 0.4, 0, 1), 2)
@@ -101,9 +110,7 @@ def test_values_over_scores_are_those_of_scikit_learn(clinic_python: Path) -> No
     shares = random.dirichlet([1, 1, 1], size=300)
     calls = (("roc_auc_score", {}, 0), ("log_loss", {}, 0))
     for target, answers, some in ((labels, scores, calls), (three, shares, calls[1:])):
-        for (name, _, _), (module, number) in zip(
-            some, scikit(Path(clinic_python), target, answers, some), strict=True
-        ):
+        for (name, _, _), (module, number) in zip(some, scikit(target, answers, some), strict=True):
             pairs = both(target, head=answers, baseline=answers[::-1], of="scores")
             assert value(known(f"{module}:{name}")[0].values(pairs)) == pytest.approx(number, rel=1e-9), name
 
