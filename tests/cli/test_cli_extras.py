@@ -186,6 +186,8 @@ def test_the_same_examples_need_nothing_but_resamples_of_the_projects_own_metric
     known = found(ward, other, baseline)
     assert known.replicates == {}
     assert "recomputed from the examples of this run it is" in known.refused["hits"]
+    [metric] = ward("diff", other, baseline, "--json").json["metrics"]
+    assert f"(paired bootstrap: {known.refused['hits']};" in metric["judged"]["reason"]
 
 
 LOOPED = """

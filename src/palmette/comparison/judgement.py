@@ -48,6 +48,8 @@ class Question:
     #: of the default branch, with the baseline's config, the newest first
     earlier: tuple[Earlier, ...] = ()
     replicates: Replicates | None = None
+    #: why the project's own function gave none, as a fragment of a sentence; empty where it was not executed
+    refused: str = ""
     #: one side did not make its number, but uses what the other made, or both use the same
     reused: bool = False
 
@@ -192,6 +194,8 @@ def _by_examples(question: Question, pair: Pair) -> Evidence | Refusal:
     functions = known(metric.of)
     if question.replicates is not None and not functions:
         return _by_task(question, question.replicates, pair)
+    if question.refused and not functions:
+        return Refusal(method=REPLICATES, reason=question.refused)
     if not functions:
         named = (
             f"what {metric.of.rpartition(':')[2]} computes is not known here" if metric.of else "no function is named"

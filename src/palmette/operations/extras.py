@@ -263,7 +263,7 @@ class _Outlook:
             run=rescored.run.id if rescored.run and evaluation is not None else "",
             replicates=done.replicates,
             refused=done.refused,
-            remarks=tuple(dict.fromkeys([*remarks, *(f"{name}: {why}" for name, why in done.refused.items())])),
+            remarks=tuple(dict.fromkeys(remarks)),
         )
 
     def _trained(self, evaluation: Evaluation) -> Evaluation:

@@ -203,5 +203,6 @@ def _filled(question: Question, repeated: Repetitions, found: Found | None, both
         baseline_seeds=baseline,
         earlier=earlier,
         replicates=found.replicates.get(name) if found is not None else None,
+        refused=found.refused.get(name, "") if found is not None else "",
         reused=name in repeated.reused,
     )
