@@ -121,6 +121,13 @@ def test_no_name_becomes_markup_in_a_note(everything: bool) -> None:
             assert quoted or not HEARD.search(content), content
 
 
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_name_is_one_line_of_plain_characters_on_a_terminal(everything: bool) -> None:
+    lines = terminal(hostile(), everything=everything).splitlines()
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [line for line in lines if line.startswith("/")] == []
+
+
 def test_no_line_of_a_note_is_a_quick_action() -> None:
     for line in markdown.whole([hostile()], everything=True).splitlines():
         assert not re.match(r"\s*/\w", line)

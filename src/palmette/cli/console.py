@@ -10,10 +10,12 @@ from contextlib import contextmanager
 import click
 from rich.console import Console, RenderableType
 from rich.markup import escape
+from rich.segment import Segment, Segments
 
 #: columns of what is piped: no line is broken
 _ENDLESS = 10_000
-_CONTROLS = dict.fromkeys([*range(9), *range(10, 32), 127])
+#: what moves a cursor, sets a title or turns the direction of writing
+_CONTROLS = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160), *range(0x202A, 0x202F), *range(0x2066, 0x206A)])
 
 
 def console(*, err: bool = False) -> Console:
@@ -24,10 +26,16 @@ def console(*, err: bool = False) -> Console:
 
 
 def show(renderable: RenderableType, *, err: bool = False) -> None:
-    """Print it; without the blanks that fill up a table's last column."""
+    """Print it; without the blanks that fill up a table's last column, and without what a name might do to a
+    terminal."""
     stream = sys.stderr if err else sys.stdout
     if stream.isatty():
-        console(err=err).print(renderable)
+        terminal = console(err=err)
+        drawn = (
+            Segment(each.text if each.control else each.text.translate(_CONTROLS), each.style, each.control)
+            for each in terminal.render(renderable)
+        )
+        terminal.print(Segments(drawn), end="")
         return
     text = io.StringIO()
     Console(file=text, width=_ENDLESS, highlight=False, soft_wrap=True, color_system=None).print(renderable)

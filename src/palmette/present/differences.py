@@ -16,6 +16,7 @@ from palmette.present import words
 from palmette.present.account import MARKS, Account, account
 from palmette.present.entries import Entry, Group, Measure
 from palmette.present.layout import giving, hanging, indented
+from palmette.present.quoting import line, unbroken
 
 OUTCOMES: Final = {
     Outcome.BETTER: "bold green",
@@ -30,6 +31,10 @@ _NUMBERS: Final[tuple[JustifyMethod, ...]] = ("right", "right", "right", "right"
 _FAVOURABLE: Final = {True: "green", False: "red", None: ""}
 #: columns that a label may take before what is said of it stands below
 _LABEL: Final = 34
+#: characters of a sentence that may hold users' texts
+_SENTENCE: Final = 1_000
+#: characters of what is said beside a label, such as the first line of a commit
+_ASIDE: Final = 200
 #: metrics that are shown before the rest is counted
 _MOST: Final = 30
 
@@ -42,24 +47,24 @@ def diff(compared: Compared, now: float, *, everything: bool = False, code: bool
 def _sections(told: Account, now: float, *, everything: bool, code: bool) -> Iterator[RenderableType]:
     yield _headline(told)
     for remark in told.remarks:
-        yield hanging("  ·", Text(remark, style="yellow"))
+        yield hanging("  ·", Text(line(remark, _SENTENCE), style="yellow"))
     if told.gates:
         yield Text("\ngates", style="dim")
         yield from _gates(told)
     yield Text("\nruns", style="dim")
     yield _sides(told, now)
     if told.found:
-        yield indented(Text(f"baseline: {told.found}", style="dim"))
-    for line in told.passed_over if everything else ():
-        yield indented(Text(f"passed over {line}", style="dim"))
+        yield indented(Text(f"baseline: {line(told.found, _SENTENCE)}", style="dim"))
+    for passed in told.passed_over if everything else ():
+        yield indented(Text(f"passed over {line(passed, _SENTENCE)}", style="dim"))
     if told.passed_over and not everything:
         count = words.count(len(told.passed_over), "run")
         yield indented(Text(f"{count} passed over (--all says why)", style="dim"))
     if told.advice:
         yield Text("")
-        yield Text(told.advice)
+        yield Text(line(told.advice, _SENTENCE))
     if told.summary:
-        yield Text(f"\n{told.summary}")
+        yield Text(f"\n{line(told.summary, _SENTENCE)}")
     for group in told.changes:
         yield from _group(group, everything=everything)
     if told.measures:
@@ -73,10 +78,10 @@ def _sections(told: Account, now: float, *, everything: bool, code: bool) -> Ite
 def _headline(told: Account) -> RenderableType:
     """Whose verdict, and the verdict in a sentence: its first word in colour."""
     outcome = told.outcome.value if told.outcome else ""
-    sentence = Text(told.headline)
+    sentence = Text(line(told.headline, _SENTENCE))
     if told.outcome and told.headline.startswith(outcome):
         sentence.stylize(OUTCOMES[told.outcome], 0, len(outcome))
-    return hanging(Text(told.head.algorithm, style="bold"), sentence)
+    return hanging(Text(line(told.head.algorithm), style="bold"), sentence)
 
 
 def _gates(told: Account) -> Iterator[RenderableType]:
@@ -85,10 +90,9 @@ def _gates(told: Account) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for gate in told.gates:
-        mark = Text(f"  {MARKS[gate.outcome]} {gate.demand}")
-        table.add_row(
-            mark, Text(gate.outcome.value, style=_GATES[gate.outcome]), Text(gate.told(told.headline), style="dim")
-        )
+        mark = Text(f"  {MARKS[gate.outcome]} {line(gate.demand, _SENTENCE)}")
+        said = Text(line(gate.told(told.headline), _SENTENCE), style="dim")
+        table.add_row(mark, Text(gate.outcome.value, style=_GATES[gate.outcome]), said)
     yield table
 
 
@@ -101,7 +105,7 @@ def _sides(told: Account, now: float) -> Table:
             continue
         commit = words.commit(run.git.commit, dirty=run.git.dirty)
         state, made = run.state.value.lower(), words.ago(now - run.created)
-        table.add_row(f"  {word}", run.id, state, made, giving(run.git.branch), commit)
+        table.add_row(f"  {word}", run.id, state, made, giving(line(run.git.branch)), commit)
     return table
 
 
@@ -112,7 +116,7 @@ def _group(group: Group, *, everything: bool) -> Iterator[RenderableType]:
     title = Text(f"\n{group.title}", style="dim")
     yield title.append(f"  ({group.aside})") if group.aside else title
     if group.follows and not any(entry.aside or entry.before is not None for entry in entries):
-        yield indented(", ".join(entry.label for entry in entries))
+        yield indented(", ".join(line(entry.label) for entry in entries))
     else:
         yield from _entries(entries)
     if left:
@@ -123,31 +127,38 @@ def _entries(entries: Iterable[Entry]) -> Iterator[RenderableType]:
     """Two columns; what is said of a long label stands below it."""
     table, pending = Table.grid(padding=(0, 2)), False
     for entry in entries:
-        said = _said(entry)
-        if len(entry.label) <= _LABEL:
+        said, label = _said(entry), _label(entry)
+        if len(label) <= _LABEL:
             if not pending:
                 table = Table.grid(padding=(0, 2))
                 table.add_column(overflow="fold", no_wrap=True)
                 table.add_column(overflow="fold")
-            table.add_row(Text(f"  {entry.label}"), said)
+            table.add_row(Text(f"  {label}"), said)
             pending = True
             continue
         if pending:
             yield table
             pending = False
-        yield indented(Text(entry.label, overflow="fold"))
+        yield indented(Text(label, overflow="fold"))
         if said.plain:
             yield indented(said, indent=6)
     if pending:
         yield table
 
 
+def _label(entry: Entry) -> str:
+    """As one line, as far to the right as it is meant to stand."""
+    begin = len(entry.label) - len(entry.label.lstrip(" "))
+    return " " * min(begin, 4) + line(entry.label)
+
+
 def _said(entry: Entry) -> Text:
     if entry.before is None and entry.after is None:
-        return Text(entry.aside)
+        return Text(line(entry.aside, _ASIDE))
     styles = {True: ("", "green"), False: ("", "red"), None: ("red", "green")}[entry.favourable]
-    line = Text.assemble((entry.before or "—", styles[0]), " → ", (entry.after or "—", styles[1]))
-    return line.append(f"  {entry.aside}", style="dim") if entry.aside else line
+    sides = [line(side or "—", _SENTENCE) for side in (entry.before, entry.after)]
+    said = Text.assemble((sides[0], styles[0]), " → ", (sides[1], styles[1]))
+    return said.append(f"  {line(entry.aside, _ASIDE)}", style="dim") if entry.aside else said
 
 
 def _metrics(told: Account, *, everything: bool) -> Iterator[RenderableType]:
@@ -165,14 +176,18 @@ def _metrics(told: Account, *, everything: bool) -> Iterator[RenderableType]:
         yield Text(f"  {same:,}{' more' if shown else ''} {'is' if same == 1 else 'are'} the same", style="dim")
     for each in shown:
         if everything and each.sentence:
-            yield indented(Text(each.sentence, style="dim"), indent=4)
+            yield indented(Text(line(each.sentence, _SENTENCE), style="dim"), indent=4)
         elif each.reason and told.verdict and each.name != told.verdict.by and each.reason != told.verdict.reason:
-            yield indented(Text(f"{each.name}: {each.reason}", style="dim"), indent=4)
+            yield indented(Text(line(f"{each.name}: {each.reason}", _SENTENCE), style="dim"), indent=4)
     if any(each.arrow for each in shown):
         ways = {"↑": "↑ higher is better", "↓": "↓ lower is better"}
         yield indented(
             Text(", ".join(text for way, text in ways.items() if way in {m.arrow for m in shown}), style="dim")
         )
+
+
+def _named(each: Measure) -> Text:
+    return Text(f"  {line(each.name, _LABEL)} {each.arrow}".rstrip())
 
 
 def _single(shown: Iterable[Measure]) -> Table:
@@ -181,7 +196,7 @@ def _single(shown: Iterable[Measure]) -> Table:
     table.add_column(overflow="fold")
     table.add_column(justify="right", no_wrap=True)
     for each in shown:
-        table.add_row(Text(f"  {each.name} {each.arrow}".rstrip()), Text(each.after or "—"))
+        table.add_row(_named(each), Text(each.after or "—"))
     return table
 
 
@@ -200,7 +215,7 @@ def _table(shown: Iterable[Measure]) -> Table:
     table.add_row(*(Text(each, style="dim") for each in header))
     for each in rows:
         style = _FAVOURABLE[each.favourable]
-        cells = [Text(f"  {each.name} {each.arrow}".rstrip()), Text(each.before or "—"), Text(each.after or "—")]
+        cells = [_named(each), Text(each.before or "—"), Text(each.after or "—")]
         cells += [Text(each.change, style=style), Text(each.relative, style="dim")]
         cells += [Text(each.interval, style="dim")] if spread else []
         cells += [_concluded(each)] if concluded else []
@@ -220,6 +235,6 @@ def _code(diff: str) -> Iterator[RenderableType]:
     if not diff:
         yield Text("  no line of code differs, or it is not known here", style="dim")
         return
-    for line in diff.rstrip("\n").split("\n"):
-        style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
-        yield Text(f"  {line}", style=style, overflow="fold")
+    for row in diff.rstrip("\n").split("\n"):
+        style = {"+": "green", "-": "red", "@": "cyan"}.get(row[:1], "")
+        yield Text(f"  {unbroken(row)}", style=style, overflow="fold")

@@ -61,9 +61,10 @@ def fenced(text: str, language: str = "") -> str:
     """Lines as a block of code that nothing in them ends."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
-    body = "\n".join(_unbroken(each) for each in re.split(r"\r\n|\r|\n", text.rstrip("\n")))
+    body = "\n".join(unbroken(each) for each in re.split(r"\r\n|\r|\n", text.rstrip("\n")))
     return f"{fence}{language}\n{body}\n{fence}"
 
 
-def _unbroken(text: str) -> str:
+def unbroken(text: str) -> str:
+    """A line as it is, but for what is not printed."""
     return "".join(char if char.isprintable() or char == "\t" else "\ufffd" for char in _INVISIBLE.sub("", text))
