@@ -66,11 +66,14 @@ def _executed(
     """Execute what has still to be, one thing after the other, since what comes next depends on it; remarks on what
     could not be, as sentences without a full stop."""
     tried: tuple[Purpose, ...] = ()
+    said = False
     while todo := place(extras.needed, *pair, again=again, tried=tried):
         extra = todo[0]
         if extra.purpose in tried:
+            if not said:
+                yield f"{extra.title}: not done, since its process was ended from outside; compare again"
             return
-        tried = (*tried, extra.purpose)
+        tried, said = (*tried, extra.purpose), False
         try:
             _execute(place, project, environ, extra, watch)
         except Interrupted:
@@ -79,6 +82,7 @@ def _executed(
             yield f"{extra.title}: not done, since this token may only read"
             return
         except PalmetteError as error:
+            said = True
             yield f"{extra.title}: not done: {error.message}"
 
 
