@@ -132,6 +132,28 @@ def test_where_the_heads_step_cannot_read_the_model_the_baselines_own_scores_it(
     assert known.remarks[1] == "the baseline was rescored by its own evaluation step"
 
 
+def test_where_the_steps_take_models_of_other_kinds_the_baselines_own_scores_it(ward: Project) -> None:
+    baseline = ward.run("ward")["run_id"]
+    ward.write("rows", "180")
+    ward.replace("algorithms/ward.py", "evaluate(model: Path,", "evaluate(model: Path, second: Path,")
+    ward.replace(
+        "algorithms/ward.py", "evaluate(fit(table, config.test, config.shift)", "evaluate(*both(table, config)"
+    )
+    pairs = (
+        "def both(table, config):\n    return [fit(table, config.test, shift) for shift in (config.shift, 0.25)]\n\n"
+    )
+    ward.replace("algorithms/ward.py", "@algorithm(", f"{pairs}@algorithm(")
+    head = ward.run("ward")["run_id"]
+    assert completed(ward, head, baseline) == [Purpose.OWN, Purpose.RESAMPLED]
+    known = found(ward, head, baseline)
+    assert (known.by, known.metrics.keys()) == ("baseline", {"hits"})
+    assert known.remarks == (
+        "the evaluation step of this run cannot score the baseline's model: "
+        "the baseline has no model for the input second",
+        "the baseline was rescored by its own evaluation step",
+    )
+
+
 def test_what_failed_is_tried_once_more_only_where_that_is_asked_for(ward: Project) -> None:
     broken = f'    if Path("{ward.directory}/broken").exists():\n        raise OSError\n'
     ward.replace("algorithms/ward.py", "    rows = int(table", f"{broken}    rows = int(table")

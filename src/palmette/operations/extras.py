@@ -151,7 +151,10 @@ class _Outlook:
             if run is None or self._anew(purpose, run):
                 planned = self.draft(purpose)
                 if isinstance(planned, Refusal):
-                    return _Rescored(remarks=(*remarks, planned.reason))
+                    remarks.append(planned.reason)
+                    if planned.own:
+                        continue
+                    return _Rescored(remarks=tuple(remarks))
                 return _Rescored(next=purpose, remarks=tuple(remarks))
             if run.state is RunState.SUCCEEDED:
                 return self._good(purpose, run, remarks)
@@ -258,13 +261,16 @@ class _Outlook:
             done = self._resampled()
         return Found(
             evaluation=evaluation,
-            metrics=dict(evaluation.metrics) if evaluation is not None else {},
+            metrics={**evaluation.metrics, **self._logged(rescored.run)} if evaluation is not None else {},
             by=rescored.by if evaluation is not None else "",
             run=rescored.run.id if rescored.run and evaluation is not None else "",
             replicates=done.replicates,
             refused=done.refused,
             remarks=tuple(dict.fromkeys(remarks)),
         )
+
+    def _logged(self, run: Run | None) -> Mapping[str, float]:
+        return {} if run is None else metrics.last(self.home.store, run.id)
 
     def _trained(self, evaluation: Evaluation) -> Evaluation:
         """With the keys that the baseline's own run recorded: those of the head's step are of the head's split."""

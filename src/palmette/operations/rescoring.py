@@ -47,10 +47,16 @@ class Refusal:
     """Why nothing is executed, as a sentence without a full stop."""
 
     reason: str
+    #: the baseline's own evaluation step may do it all the same
+    own: bool = False
 
 
 class _Missing(Exception):
     """Something that a step would be given is not there; the text says what."""
+
+
+class _Unlike(_Missing):
+    """The two steps take models of other kinds."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +123,10 @@ def draft(home: Home, head: tuple[str, Kept], baseline: tuple[str, Kept], *, own
     try:
         ours, theirs = (Scored.of(home, run, kept) for run, kept in (head, baseline))
         return _by_theirs(ours, theirs) if own else _by_ours(ours, theirs)
+    except _Unlike as missing:
+        whose = "the baseline" if own else "this run"
+        said = f"the evaluation step of {whose} cannot score the baseline's model: {missing}"
+        return Refusal(reason=said, own=not own)
     except _Missing as missing:
         return Refusal(reason=f"the baseline is not rescored: {missing}")
     except KeyError:
@@ -163,7 +173,7 @@ def _matched(
         found = dict(zip(places, models.values(), strict=True))
     else:
         if absent := [slot for slot in places if slot not in models]:
-            raise _Missing(f"the baseline has no model for the input {', '.join(absent)}")
+            raise _Unlike(f"the baseline has no model for the input {', '.join(absent)}")
         found = {slot: models[slot] for slot in places}
     return found
 
@@ -172,7 +182,7 @@ def _drafted(step: Scored, given: Given, remarks: tuple[str, ...]) -> Draft:
     lists = step.component.input_definitions.artifacts
     for slot, artifacts in given.artifacts.items():
         if len(artifacts) > 1 and not (slot in lists and lists[slot].is_artifact_list):
-            raise _Missing(f"{shown(step.record)} takes one {slot}, and there are {len(artifacts)}")
+            raise _Unlike(f"{shown(step.record)} takes one {slot}, and there are {len(artifacts)}")
     name = step.record.name.rpartition(".")[2]
     document = excerpts.excerpt(
         step.original.document, step.record.executor, given, name=f"{step.original.run.algorithm}-rescored", task=name
