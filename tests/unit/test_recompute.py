@@ -49,7 +49,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def computed(function: Any, head: Evaluation, baseline: Evaluation, trained: Evaluation, *logged: float) -> Any:
+def computed(function: Any, head: Evaluation, baseline: Evaluation, trained: Evaluation, *logged: float | None) -> Any:
     of = f"{__name__}:{function.__name__}"
     asked = [{"name": "own", "of": of, "head": logged[0], "baseline": logged[1]}]
     return json.loads(recompute(head, baseline, trained, asked).read_text())["own"]
@@ -105,3 +105,9 @@ def test_so_many_examples_are_not_resampled_and_nothing_is_without_answers() -> 
     assert resampling.impossible(whole, bare, 10) == (
         "the evaluation of the baseline does not hold keys, labels and predictions"
     )
+
+
+def test_a_number_that_nobody_logged_for_the_baseline_is_given() -> None:
+    found = computed(hits, side(HEAD), side(BASELINE), side(BASELINE, train_keys=[1]), 0.9, None)
+    assert (found["whole"], found["baseline"]) == (0.8, hits(LABELS[KEYS != 1], BASELINE[KEYS != 1]))
+    assert "not the logged" in computed(hits, side(HEAD), side(BASELINE), side(BASELINE), 0.5, None)["refused"]

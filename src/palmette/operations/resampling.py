@@ -62,7 +62,7 @@ def draft(
     head: tuple[str, Kept],
     baseline: Kept,
     trained: Kept,
-    asked: Mapping[MetricSpec, tuple[float, float]],
+    asked: Mapping[MetricSpec, tuple[float, float | None]],
 ) -> Draft | Refusal:
     """One task for all metrics, with the code of the head; `trained` is the evaluation of the baseline's own run."""
     run, kept = head
@@ -149,6 +149,8 @@ class Resampled:
     replicates: Mapping[str, Replicates] = field(default_factory=dict)
     #: metric → why there is nothing for it, as a fragment of a sentence
     refused: Mapping[str, str] = field(default_factory=dict)
+    #: metric → what its function gave for all examples of the baseline
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def read(home: Home, records: Sequence[TaskRecord]) -> Resampled | None:
@@ -164,7 +166,10 @@ def read(home: Home, records: Sequence[TaskRecord]) -> Resampled | None:
         return None
     refused = {name: str(one["refused"]) for name, one in said.items() if "refused" in one}
     found = {name: _replicates(one) for name, one in said.items() if "refused" not in one}
-    return Resampled(replicates=found, refused=refused)
+    numbers = {
+        name: float(one["whole"]) for name, one in said.items() if name in found and one.get("whole") is not None
+    }
+    return Resampled(replicates=found, refused=refused, numbers=numbers)
 
 
 def _loaded(home: Home, artifact: Artifact) -> Any:

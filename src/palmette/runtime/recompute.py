@@ -19,7 +19,8 @@ _SEED: Final = 0
 
 def recompute(head: Evaluation, baseline: Evaluation, trained: Evaluation, asked: list[dict[str, Any]]) -> Path:
     """Compute each metric that is asked for, on both sides, and on resamples of the examples that neither was trained
-    on (`trained` says what the baseline's model was); why not, for one that does not give the logged values."""
+    on (`trained` says what the baseline's model was); why not, for one that does not give the logged values. Where none
+    was logged for the baseline, it is given."""
     numpy = library("numpy")
     keys = numpy.asarray(head.keys).tolist()
     places = {key: place for place, key in enumerate(numpy.asarray(baseline.keys).tolist())}
@@ -55,9 +56,10 @@ def _answer(one: dict[str, Any], labels: Any, answers: dict[str, Any], kept: Any
         except Exception as error:  # noqa: BLE001 - the project's function, whatever it raises
             raised = raised or f"{one['of']} raised {type(error).__name__}"
             continue
-        wrong = [name for name in logged if not _agree(whole[name], logged[name])]
+        wrong = [name for name, said in logged.items() if said is not None and not _agree(whole[name], said)]
         if not wrong:
-            return _resampled(function, labels, sides, kept, drawn)
+            found = _resampled(function, labels, sides, kept, drawn)
+            return found if "refused" in found else {**found, "whole": _plain(whole["the baseline"])}
         values = f"it is {whole[wrong[0]]:.6g}, not the logged {logged[wrong[0]]:.6g}"
         refused = refused or f"recomputed from the examples of {wrong[0]} {values}"
     return {"refused": refused or raised or "there are neither predictions nor scores on both sides"}
