@@ -208,6 +208,17 @@ def test_a_branch_into_which_the_target_was_merged_comes_from_that_too(root: Pat
     assert [each for each in own if each in (history["m3"], history["m2"])] == [history["m3"], history["m2"]]
 
 
+def test_a_base_that_a_whole_clone_lacks_is_not_believed(root: Path, history: dict[str, str]) -> None:
+    named = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_MERGE_REQUEST_DIFF_BASE_SHA": "1" * 40}
+    found = line_of(root, history["f2"], named)
+    assert (found.start, found.commits[0]) == (Start.MERGE_BASE, history["m2"])
+    [remark] = found.remarks
+    assert "11111111 that the CI names as the base is not here" in remark
+    # In a shallow one it may lie further back.
+    shallow = line_of(clone(root, "--depth", "1"), history["f2"], named)
+    assert (shallow.start, shallow.commits) == (Start.DIFF_BASE, ("1" * 40,))
+
+
 def test_a_ci_looks_beyond_a_target_that_it_has_not_fetched_again(root: Path, history: dict[str, str]) -> None:
     git(root, "checkout", "-q", "main")
     here = clone(root)

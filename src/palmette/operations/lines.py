@@ -195,14 +195,18 @@ def _place(
     if refs is None or target not in refs.names:
         refs = _refs(ask, target)
     parents = _parents(_text(raw))
+    unknown: tuple[str, ...] = ()
     if base := _named(environ, commit, target, parents or ()):
         start, sha = base
-        return Place(start=start, history=_history(ask, sha, count), shallow=shallow)
+        history = _history(ask, sha, count)
+        if history[0].committed or shallow or parents is None:
+            return Place(start=start, history=history, shallow=shallow)
+        unknown = (f"the commit {sha[:8]} that the CI names as the base is not here, though this clone is whole",)
     if parents is None:
         why = "this clone is shallow" if shallow else "its branch was force-pushed, or never fetched"
         return Place(start=Start.NONE, shallow=shallow, remarks=(f"its commit {commit[:8]} is not here: {why}",))
     tip, remark = _tip(ask, refs.tips, target)
-    remarks = (remark,) if remark else ()
+    remarks = (*unknown, *([remark] if remark else []))
     start, sha = _start(ask, commit, tip) if tip else (Start.NONE, "")
     if tip and not sha:
         start, why = Start.NONE, f"this clone ends before the commits that it has in common with {target}"
