@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,11 @@ def test_what_is_not_there_is_said_with_what_there_is(past: Past) -> None:
         histories.history(past.home, "tumour", last=0)
     nothing = histories.history(past.home, "tumour", branch="topic")
     assert "No run of tumour on topic yet" in screens.nothing(nothing)
+
+
+def test_no_text_of_a_commit_is_a_formula_for_a_spreadsheet(past: Past) -> None:
+    past.add(_told(1, 0.9))
+    found = histories.history(past.home, "tumour")
+    given = {"author": "@SUM(1)", "subject": '=HYPERLINK("http://elsewhere")'}
+    _, row = screens.cells(replace(found, entries=(replace(found.entries[0], **given),)))
+    assert row[2:3] + row[-2:] == ["0.9", "'@SUM(1)", "'" + given["subject"]]

@@ -17,6 +17,7 @@ from palmette.present import words
 from palmette.present.charts import Band, Chart, Kind, Mark, Series
 from palmette.present.layout import giving, hanging
 from palmette.present.plots import Plot, lines
+from palmette.present.quoting import cell
 
 #: lines of the terminal's chart
 _HEIGHT: Final = 10
@@ -236,8 +237,8 @@ def cells(found: History) -> list[list[str]]:
             "yes" if place in shifts else "",
             " ".join(each.changed),
             each.run,
-            each.author,
-            each.subject,
+            cell(each.author),
+            cell(each.subject),
         ]
         for place, each in enumerate(found.entries)
     ]

@@ -16,6 +16,7 @@ from palmette.operations.leaderboards import Board, Placed, Ranking
 from palmette.present import words
 from palmette.present.histories import printable
 from palmette.present.layout import giving, hanging
+from palmette.present.quoting import cell
 
 #: overrides that are shown of a run
 _OVERRIDES: Final = 4
@@ -182,6 +183,7 @@ def cells(board: Board) -> list[list[str]]:
         for place, each in enumerate(ranking.placed, 1):
             ends = ["" if end is None else repr(end) for end in (each.low, each.high)]
             edits = " ".join(f"{name}={_plain(value)}" for name, value in each.overrides.items())
-            row = [str(number), str(place), each.run, repr(each.value), *ends, each.outcome, each.branch]
-            rows.append([*row, each.commit, words.instant(each.created) or "", " ".join(each.aliases), edits])
+            row = [str(number), str(place), each.run, repr(each.value), *ends, each.outcome, cell(each.branch)]
+            told = [words.instant(each.created) or "", cell(" ".join(each.aliases)), cell(edits)]
+            rows.append([*row, each.commit, *told])
     return rows

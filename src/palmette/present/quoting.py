@@ -1,5 +1,5 @@
 """Users' texts in Markdown, so that neither GitLab nor GitHub makes anything of them: no link, no mention, no
-reference, no quick action, no markup."""
+reference, no quick action, no markup; and in tables, so that no spreadsheet does."""
 
 from __future__ import annotations
 
@@ -55,6 +55,11 @@ def code(text: str, most: int = _MOST) -> str:
     # A span of backticks cannot show these in a table; the entities are no markup, whatever they stand for.
     shown = re.sub(r"[^A-Za-z0-9 ]", lambda found: f"&#{ord(found[0])};", flat.replace("@", f"@{_JOINER}"))
     return f"<code>{shown}</code>"
+
+
+def cell(text: str) -> str:
+    """A text in a table of comma-separated values, which no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def fenced(text: str, language: str = "") -> str:
