@@ -172,7 +172,7 @@ def test_examples_whose_keys_have_other_labels_are_said_when_the_baseline_was_sc
     # Its own run logged the number, the evaluation step did not: it follows from the predictions.
     assert (found.metrics[0].baseline, found.metrics[0].evidence is not None) == (0.95, True)
     assert found.remarks[0] == "baseline rescored, 1 left out"
-    assert "399 of the 399 test examples that both have got another label" in found.remarks[1]
+    assert "399 of the 399 test examples in both runs have other labels now" in found.remarks[1]
 
 
 @pytest.mark.parametrize(

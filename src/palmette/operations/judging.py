@@ -133,7 +133,7 @@ def _relabelled(head: Evaluation, baseline: Evaluation | None) -> Iterator[str]:
     differing, common = relabelled(head, baseline) if baseline is not None else (0, 0)
     if differing:
         doubt = ": if keys do not name the same examples in both, leaks are not excluded"
-        said = f"{differing:,} of the {common:,} test examples that both have got another label"
+        said = f"{differing:,} of the {common:,} test examples in both runs have other labels now"
         yield said + (doubt if _MANY * differing > common else "")
 
 
