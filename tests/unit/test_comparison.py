@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from palmette.comparison.changes import Edit
 from palmette.comparison.compare import compare
-from palmette.comparison.sides import Side
+from palmette.comparison.sides import Side, Sources
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.graph import MetricSpec
 from palmette.domain.run import Environment, Pin, Run, Setting, TaskRecord
@@ -89,6 +89,27 @@ def test_a_step_that_one_side_never_reached_invents_no_code_change() -> None:
     assert "code not compared, as one side did not get that far: report" in found.remarks
 
 
+def test_a_step_that_only_one_side_has_is_a_change_of_the_code() -> None:
+    before = {"fit": {"m:fit": "1", "m:scale": "1"}, "report": {"m:report": "1"}}
+    after = {"train": {"m:train": "1", "m:scale": "1"}, "report": {"m:report": "1"}}
+    files = Sources(head={"m.py": b"train"}, baseline={"m.py": b"fit"})
+    found = compare(side("b", definitions=after), side("a", definitions=before), sources=files)
+    assert [(each.definition, each.edit, each.tasks) for each in found.code] == [
+        ("m:train", Edit.ADDED, ("train",)),
+        ("m:fit", Edit.REMOVED, ("fit",)),
+    ]
+    assert found.causes == ("code",)
+    assert found.only == found.files[0]
+
+
+def test_a_branch_that_was_not_taken_is_no_change_of_the_code() -> None:
+    before = {"fit": {"m:fit": "1"}, "warn": {"other:warn": "1"}}
+    files = Sources(head={"m.py": b"2"}, baseline={"m.py": b"1"})
+    found = compare(side("b", definitions={"fit": {"m:fit": "2"}}), side("a", definitions=before), sources=files)
+    assert [(each.definition, each.edit) for each in found.code] == [("m:fit", Edit.CHANGED)]
+    assert compare(side("b", definitions={"fit": {"m:fit": "1"}}), side("a", definitions=before)).code == ()
+
+
 def test_packages_that_differ_are_named_with_both_versions() -> None:
     found = compare(side("b", pins={"numpy": "2.1", "new": "1"}), side("a", pins={"numpy": "2.0"}))
     assert [(each.name, each.before, each.after) for each in found.environment] == [
@@ -106,6 +127,13 @@ def test_only_data_from_outside_is_a_cause() -> None:
         ("clean", False, None, None),
     ]
     assert compare(side("b", tasks=(before[0], after[1])), side("a", tasks=before)).causes == ()
+
+
+def test_data_that_came_through_another_step_are_not_called_the_same() -> None:
+    found = compare(side("b", tasks=(made("load", "sha256:2"),)), side("a", tasks=(made("fetch", "sha256:1"),)))
+    assert (found.unknown, "data" in found.unchanged) == (("data",), False)
+    found = compare(side("b", tasks=(made("load", "sha256:1"),)), side("a", tasks=(made("fetch", "sha256:1"),)))
+    assert "data" in found.unchanged
 
 
 def test_columns_are_told_apart_by_type_and_statistics() -> None:
@@ -135,4 +163,4 @@ def test_declared_metrics_come_first_and_know_their_direction() -> None:
 
 def test_what_cannot_be_compared_in_full_is_said() -> None:
     found = compare(side("b"), side("a", state=RunState.FAILED))
-    assert found.remarks == ("run a is failed: its numbers may be missing",)
+    assert found.remarks == ("run a failed: its numbers may be missing",)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from palmette.comparison.artifacts import data
-from palmette.comparison.changes import CodeChange, Comparison, Edit, MetricChange, TaskChange
+from palmette.comparison.changes import Comparison, MetricChange, TaskChange
+from palmette.comparison.definitions import code
 from palmette.comparison.environments import environment
 from palmette.comparison.examples import Moved
 from palmette.comparison.files import Files, files
@@ -13,6 +14,7 @@ from palmette.comparison.numbers import Numbers
 from palmette.comparison.reruns import reruns
 from palmette.comparison.settings import config
 from palmette.comparison.sides import Side, Sources, union
+from palmette.domain.states import RunState
 
 
 def compare(
@@ -35,18 +37,18 @@ def compare(
             numbers=numbers or Numbers(),
         )
     imported = any(side.run.imported for side in (head, baseline))
-    code = _code(head, baseline)
-    found = Files() if sources is None else files(sources.baseline, sources.head, code)
+    edited = code(head, baseline, sources)
+    found = Files() if sources is None else files(sources.baseline, sources.head, edited)
     return Comparison(
         head=head,
         baseline=baseline,
         config=config(head, baseline),
-        code=code,
+        code=edited,
         environment=() if imported else environment(head, baseline),
         data=data(head, baseline),
         metrics=_metrics(head, baseline),
         tasks=() if imported else _tasks(head, baseline),
-        unknown=("code", "data", "environment") if imported else (),
+        unknown=("code", "data", "environment") if imported else _unpaired(head, baseline),
         remarks=(*_remarks(head, baseline), *(sources.remarks if sources else ()), *found.remarks),
         files=found.changes,
         diff=found.diff,
@@ -57,29 +59,14 @@ def compare(
     )
 
 
-def _code(head: Side, baseline: Side) -> tuple[CodeChange, ...]:
-    """Definitions that differ, over the tasks whose code both sides recorded, each with the tasks that reach it. A task
-    that was never looked up recorded none."""
-    found: dict[tuple[str, Edit], list[str]] = {}
-    for task, after in head.definitions.items():
-        before = baseline.definitions.get(task)
-        if not before or not after:
-            continue
-        for definition in union(after, before):
-            edit = _edit(before.get(definition), after.get(definition))
-            if edit is not None:
-                found.setdefault((definition, edit), []).append(task)
-    return tuple(
-        CodeChange(definition=definition, edit=edit, tasks=tuple(tasks)) for (definition, edit), tasks in found.items()
-    )
-
-
-def _edit(before: str | None, after: str | None) -> Edit | None:
-    if before == after:
-        return None
-    if before is None:
-        return Edit.ADDED
-    return Edit.REMOVED if after is None else Edit.CHANGED
+def _unpaired(head: Side, baseline: Side) -> tuple[str, ...]:
+    """The data, where they came in through steps that only one side has, and are not the same nevertheless."""
+    came: list[set[str]] = []
+    for side, other in ((head, baseline), (baseline, head)):
+        names = {task.name for task in other.tasks}
+        alone = [task for task in side.tasks if not task.needs and task.name not in names]
+        came.append({artifact.digest for task in alone for artifact in task.outputs.artifacts.values()})
+    return ("data",) if came[0] != came[1] else ()
 
 
 def _metrics(head: Side, baseline: Side) -> tuple[MetricChange, ...]:
@@ -135,4 +122,6 @@ def _remarks(head: Side, baseline: Side) -> Iterator[str]:
 
 def _ended(side: Side) -> Iterator[str]:
     if side.run.state.value != "SUCCEEDED":
-        yield f"run {side.run.id} is {side.run.state.value.lower()}: its numbers may be missing"
+        state = side.run.state.value.lower()
+        how = state if side.run.state is RunState.FAILED else f"is {state}"
+        yield f"run {side.run.id} {how}: its numbers may be missing"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePosixPath
 from typing import Final
 
 from palmette.capture.secrets import DATA, denied, key_like
 from palmette.comparison.changes import CodeChange, Edit, FileChange
+from palmette.comparison.definitions import origin, origins
 
 #: bytes of a file that are compared: of a longer one no more needs to be given
 LARGEST: Final = 1 << 20
@@ -117,16 +117,10 @@ def _few(names: Sequence[str]) -> Iterator[str]:
 
 def _reaching(code: Sequence[CodeChange], paths: set[str]) -> dict[str, tuple[str, ...]]:
     """Path → the tasks that reach something of it that differs."""
-    by_module = {_module(path): path for path in paths if path.endswith(".py")}
+    modules = origins(paths)
     found: dict[str, dict[str, None]] = {}
     for change in code:
-        module, _, rest = change.definition.partition(":")
-        path = rest if module == "data" and rest in paths else by_module.get(module)
+        path = origin(change.definition, paths, modules)
         if path is not None:
             found.setdefault(path, {}).update(dict.fromkeys(change.tasks))
     return {path: tuple(tasks) for path, tasks in found.items()}
-
-
-def _module(path: str) -> str:
-    parts = PurePosixPath(path).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" and len(parts) > 1 else parts)
