@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tests.cli.wards import WARD
 
-from palmette.operations import extras, project
+from palmette.operations import extras, performing, project
 from palmette.operations.extras import Extra, Found, Purpose
 from palmette.operations.home import Home, open_home
 from palmette.operations.project import Project as Settled
@@ -44,7 +44,7 @@ def completed(ward: Project, head: str, baseline: str) -> list[Purpose]:
     settled, home = opened(ward)
     done = []
     while todo := extras.needed(home, head, baseline):
-        extras.execute(settled, ward.environ, todo[0], lambda _: None)
+        performing.execute(settled, ward.environ, todo[0], lambda _: None)
         done.append(todo[0].purpose)
         assert len(done) < 5
     return done
@@ -267,11 +267,11 @@ def test_the_models_of_a_loop_are_scored_together_and_what_came_with_one_is_said
 BEGUN = """
 import os, sys
 from pathlib import Path
-from palmette.operations import extras, project
+from palmette.operations import extras, performing, project
 from palmette.operations.home import open_home
 settled = project.find(Path.cwd(), os.environ)
 [extra] = extras.needed(open_home(settled), *sys.argv[1:])
-extras.execute(settled, os.environ, extra, lambda _: None)
+performing.execute(settled, os.environ, extra, lambda _: None)
 """
 
 

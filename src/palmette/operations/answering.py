@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 
 from palmette.domain.run import Run
-from palmette.domain.states import RunState
-from palmette.errors import AccessDenied, Conflict, Interrupted, PalmetteError, UsageError
-from palmette.operations import attending, between, extras, judging, lines, reading
+from palmette.errors import AccessDenied, Interrupted, PalmetteError
+from palmette.operations import between, extras, judging, lines, reading
 from palmette.operations.comparing import Compared
-from palmette.operations.extras import Extra, Purpose
-from palmette.operations.interrupts import Interrupts
+from palmette.operations.extras import Purpose
 from palmette.operations.places import Here, Place
 from palmette.operations.project import Project
-from palmette.operations.remote import There
 from palmette.operations.watching import Watch
 from palmette.store import runs
 
@@ -75,7 +73,8 @@ def _executed(
             return
         tried, said = (*tried, extra.purpose), False
         try:
-            _execute(place, project, environ, extra, watch)
+            # Whoever has nothing to execute does not wait for the import of what executes.
+            import_module("palmette.operations.performing").perform(place, project, environ, extra, watch)
         except Interrupted:
             raise
         except AccessDenied:
@@ -84,19 +83,3 @@ def _executed(
         except PalmetteError as error:
             said = True
             yield f"{extra.title}: not done: {error.message}"
-
-
-def _execute(place: Place, project: Project | None, environ: Mapping[str, str], extra: Extra, watch: Watch) -> None:
-    if isinstance(place, There):
-        taken = place(extras.accept, extra)
-        with Interrupts() as signals:
-            ended = attending.attend(place, taken, watch, signals).run
-            asked = signals.asked() > 0
-        if ended.state is RunState.CANCELED and asked:
-            raise Interrupted("the comparison was interrupted", "Compare again: that begins where it is needed.")
-        if ended.state is RunState.CANCELED:
-            raise Conflict(f"run {ended.id} was canceled", "Compare again.")
-    elif project is not None:
-        extras.execute(project, environ, extra, watch)
-    else:
-        raise UsageError("there is no project here whose Python could execute it")

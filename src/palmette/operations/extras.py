@@ -1,9 +1,9 @@
-"""The extra tasks of a comparison: executed once for a pair of runs, remembered, and listed nowhere."""
+"""The extra tasks of a comparison, what is still to be executed and what was found: each is executed once for a pair of
+runs, remembered, and listed nowhere. `performing` executes them."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
@@ -13,29 +13,16 @@ from typing import Final
 from palmette.authoring.results import Evaluation
 from palmette.comparison.judgement import Replicates
 from palmette.domain.graph import MetricSpec
-from palmette.domain.hosting import SERVED
-from palmette.domain.run import Run, Setting, TaskRecord
+from palmette.domain.run import Run
 from palmette.domain.states import AttemptState, RunState
-from palmette.engine.attempt import remove
-from palmette.engine.planning import plan as make_plan
-from palmette.errors import Conflict, Interrupted, LeaseLost, NotFound
-from palmette.ir import codec
-from palmette.ir.spec import PipelineDocument
-from palmette.operations import evaluations, originals, rerunning, resampling, rescoring, running
-from palmette.operations.accepting import Accepted
+from palmette.errors import NotFound
+from palmette.operations import evaluations, resampling, rescoring
 from palmette.operations.evaluations import Kept, Matched
-from palmette.operations.home import Home, open_home, undriven
-from palmette.operations.project import Project
+from palmette.operations.home import Home
 from palmette.operations.rescoring import Draft, Refusal
-from palmette.operations.taking import Taken
-from palmette.operations.watching import Watch
 from palmette.store import extras as rows
 from palmette.store import metrics, runs, tasks
-from palmette.store.extras import Place
-from palmette.store.identity import new_run_id
 
-#: seconds between two looks at a run that another process drives
-_PAUSE: Final = 0.5
 #: an exit code from here on says that something from outside ended the process
 _SIGNAL: Final = 128
 
@@ -103,6 +90,15 @@ def needed(
 def found(home: Home, head: Run, baseline: Run) -> Found:
     """What was executed for this comparison; with why not, where something cannot be or failed."""
     return _Outlook(home=home, head=head, baseline=baseline).found
+
+
+def planned(home: Home, extra: Extra) -> Draft:
+    """What is executed for this; NotFound where that cannot be."""
+    outlook = _Outlook(home=home, head=runs.get(home.store, extra.head), baseline=runs.get(home.store, extra.baseline))
+    draft = outlook.draft(extra.purpose)
+    if isinstance(draft, Refusal):
+        raise NotFound(draft.reason)
+    return draft
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,20 +203,20 @@ class _Outlook:
         return self.matched.baseline if self.rescored is None else self.rescored.kept
 
     @cached_property
-    def asked(self) -> Mapping[MetricSpec, tuple[float, float]]:
-        """The metrics that only the project's own code can compute, with the numbers of both sides."""
+    def asked(self) -> Mapping[MetricSpec, tuple[float, float | None]]:
+        """The metrics that only the project's own code can compute, with the numbers of both sides; without one where
+        scoring the baseline again gave none, since another step logs it."""
         wanted = resampling.unknown(self.head.metrics)
         if not wanted or self.counterpart is None or self.matched.head is None:
             return {}
+        again = self.rescored.run if self.rescored is not None else None
         ours = metrics.last(self.home.store, self.head.id)
-        theirs = metrics.last(self.home.store, self.baseline.id)
-        if self.rescored is not None and self.rescored.run is not None:
-            theirs = metrics.last(self.home.store, self.rescored.run.id)
+        theirs = metrics.last(self.home.store, again.id if again is not None else self.baseline.id)
         both = {metric: (ours.get(metric.name), theirs.get(metric.name)) for metric in wanted}
         return {
             metric: (one, other)
             for metric, (one, other) in both.items()
-            if one is not None and other is not None and isfinite(one) and isfinite(other)
+            if one is not None and isfinite(one) and (again is not None if other is None else isfinite(other))
         }
 
     @cached_property
@@ -261,7 +257,7 @@ class _Outlook:
             done = self._resampled()
         return Found(
             evaluation=evaluation,
-            metrics={**evaluation.metrics, **self._logged(rescored.run)} if evaluation is not None else {},
+            metrics={**done.numbers, **evaluation.metrics, **self._logged(rescored.run)} if evaluation else {},
             by=rescored.by if evaluation is not None else "",
             run=rescored.run.id if rescored.run and evaluation is not None else "",
             replicates=done.replicates,
@@ -302,122 +298,3 @@ def _from_outside(home: Home, run: Run) -> bool:
         attempt.state is AttemptState.LOST or (attempt.exit_code is not None and attempt.exit_code >= _SIGNAL)
         for attempt in attempts
     )
-
-
-# Executing
-
-
-def execute(project: Project, environ: Mapping[str, str], extra: Extra, watch: Watch) -> None:
-    """Execute it here, to its end, whatever that is; go on with what a dead process began, and wait for what a living
-    one does. Interrupted if the user asks for the end."""
-    home = open_home(project)
-    known = rows.of(home.store, extra.head, extra.baseline).get(extra.purpose)
-    while known is not None and not known.state.final:
-        if undriven(known):
-            try:
-                with running.reopen(project, environ, known.id) as accepted:
-                    _drive(accepted, watch)
-                return
-            except LeaseLost:
-                pass
-        time.sleep(_PAUSE)
-        known = runs.get(home.store, known.id)
-    if known is not None and known.state is RunState.SUCCEEDED:
-        return
-    planned = _planned(home, extra)
-    directory = originals.code(planned.original)
-    with rerunning.reached(project, environ, planned.original, directory) as standing:
-        draft = replace(standing, document=_bound(standing, planned))
-        run = _run(runs.get(home.store, extra.head), extra, planned)
-        run = replace(run, notices=(*run.notices, *_elsewhere(standing)))
-
-        def keep(run: Run, records: tuple[TaskRecord, ...]) -> None:
-            if not _accepted(home, extra, run, records, known):
-                raise Conflict("another process executes the same just now", "Compare again.")
-
-        _drive(rerunning.accept(draft, run, origin=extra.head, keep=keep), watch)
-
-
-def _accepted(home: Home, extra: Extra, run: Run, records: tuple[TaskRecord, ...], known: Run | None) -> bool:
-    """Whether the run is the one that is executed for this. What was begun before goes, with all that it wrote."""
-    place = Place(head=extra.head, baseline=extra.baseline, purpose=extra.purpose.value)
-    done = rows.accept(home.store, place, run, records, instead=known.id if known else "")
-    if done and known:
-        remove(home.runs / known.id)
-    return done
-
-
-def _elsewhere(standing: rerunning.Standing) -> Iterator[str]:
-    """That the environment is another one by now, and in what."""
-    changes = originals.differences(standing.original.run.environment, standing.environment)
-    if changes:
-        shown = ", ".join(changes[:3]) + (f" and {len(changes) - 3} more" if len(changes) > 3 else "")
-        yield f"the baseline was scored in another environment: {shown}"
-
-
-def _bound(standing: rerunning.Standing, planned: Draft) -> PipelineDocument:
-    """Its pipeline, for the environment that is found here."""
-    before, after = planned.original.run.environment, standing.environment
-    return originals.rebound(planned.document, before, after, digest=standing.code.name)
-
-
-def _drive(accepted: Accepted, watch: Watch) -> None:
-    detail = running.drive(accepted, watch)
-    if detail.run.state is RunState.CANCELED:
-        raise Interrupted("the comparison was interrupted", "Compare again: that begins where it is needed.")
-
-
-def _planned(home: Home, extra: Extra) -> Draft:
-    outlook = _Outlook(home=home, head=runs.get(home.store, extra.head), baseline=runs.get(home.store, extra.baseline))
-    planned = outlook.draft(extra.purpose)
-    if isinstance(planned, Refusal):
-        raise NotFound(planned.reason)
-    return planned
-
-
-def _run(head: Run, extra: Extra, planned: Draft) -> Run:
-    """What is asked for, as far as it does not depend on who executes it."""
-    whose = planned.original.run
-    name = f"{head.algorithm}: {'resampled' if extra.purpose is Purpose.RESAMPLED else 'rescored'}"
-    return Run(
-        id=new_run_id(),
-        project=head.project,
-        algorithm=name,
-        name=name,
-        note=f"executed to compare {head.id} with {extra.baseline}",
-        preset=whose.preset,
-        settings=tuple(Setting(name=slot, value=value) for slot, value in planned.given.parameters.items()),
-        git=replace(whose.git, diff=""),
-        bundle=whose.bundle,
-        environment=whose.environment,
-        environments=whose.environments,
-        spec="",
-        trigger=runs.EXTRA,
-        origin=head.id,
-        created=time.time(),
-        ticket=whose.ticket,
-        notices=planned.remarks,
-    )
-
-
-# On a server
-
-
-def accept(home: Home, extra: Extra, environ: Mapping[str, str] = {}, caller: str = "") -> Taken:
-    """Accept what is to be executed for the servers of the store; answer with what is there already, unless that
-    failed of nothing that the code has done. NotFound where it cannot be executed."""
-    head = runs.get(home.store, extra.head, project=home.project)
-    baseline = runs.get(home.store, extra.baseline, project=home.project)
-    extra = replace(extra, head=head.id, baseline=baseline.id)
-    outlook = _Outlook(home=home, head=head, baseline=baseline)
-    known = outlook.known.get(extra.purpose)
-    if known is not None and (not known.state.final or known.state is RunState.SUCCEEDED):
-        return Taken(run=known, tasks=tasks.of_run(home.store, known.id))
-    planned = _planned(home, extra)
-    run = replace(_run(head, extra, planned), queue=SERVED, owner=caller, experiment=head.experiment)
-    run = replace(run, spec=home.blobs.put_bytes(codec.dumps(planned.document).encode()))
-    records = make_plan(planned.document, run.config, images=bool(home.containers)).records()
-    if _accepted(home, extra, run, records, known):
-        return Taken(run=run, tasks=records)
-    known = rows.of(home.store, head.id, baseline.id)[extra.purpose]
-    return Taken(run=known, tasks=tasks.of_run(home.store, known.id))

@@ -93,7 +93,7 @@ VERBS: Final = (
     Verb(operation="redoing.files", method="GET", path="/runs/{ref}/files"),
     Verb(operation="donors.donor", method="GET", path="/runs/{ref}/data"),
     Verb(operation="extras.needed", method="GET", path="/runs/{head}/extras"),
-    Verb(operation="extras.accept", method="POST", path="/extras", role=Role.RUN, wakes=True),
+    Verb(operation="performing.accept", method="POST", path="/extras", role=Role.RUN, wakes=True),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
 )
