@@ -212,6 +212,26 @@ def test_the_same_examples_need_nothing_but_resamples_of_the_projects_own_metric
     assert f"(paired bootstrap: {known.refused['hits']};" in metric["judged"]["reason"]
 
 
+def test_a_number_that_another_step_logs_is_computed_again_by_its_function(ward: Project) -> None:
+    told = "@step\ndef tell(it: Evaluation) -> Metrics:\n    return Metrics(hits=hits(it.labels, it.predictions))\n\n"
+    for old, new in (
+        ("from palmette import", "from palmette import Metrics,"),
+        ('metrics={"hits": hits(labels[tested], predictions[tested])},', ""),
+        ("@algorithm(", f"{told}@algorithm("),
+        ("    evaluate(fit(table, config.test, config.shift), table, config.test)",
+         "    tell(evaluate(fit(table, config.test, config.shift), table, config.test))"),
+    ):  # fmt: skip
+        ward.replace("algorithms/ward.py", old, new)
+    head, baseline = pair(ward)
+    assert completed(ward, head, baseline) == [Purpose.RESCORED, Purpose.RESAMPLED]
+    known = found(ward, head, baseline)
+    assert known.evaluation is not None
+    right = known.evaluation.labels == known.evaluation.predictions
+    assert known.metrics == {"hits": pytest.approx(float(right.mean()))}
+    [metric] = ward("diff", head, baseline, "--json").json["metrics"]
+    assert metric["judged"]["evidence"]["method"] == "paired bootstrap"
+
+
 LOOPED = """
 
     @step
@@ -300,6 +320,20 @@ def test_a_comparison_goes_on_where_a_killed_one_was(ward: Project) -> None:
     assert (known.run, known.by) == (left.id, "head")
     [task] = [task for task in tasks.of_run(home.store, left.id) if task.attempts]
     assert [attempt.number for attempt in task.attempts] == [1, 1]
+
+
+def test_comparisons_that_begin_at_once_execute_once_and_say_the_same(ward: Project) -> None:
+    pair(ward)
+    executed = len(ward.lines("done.txt"))
+    asked = [sys.executable, "-m", "palmette", "diff", "--json"]
+    begun = [
+        subprocess.Popen(asked, cwd=ward.directory, env=ward.environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    first, *others = (process.communicate()[0] for process in begun)
+    assert others == [first, first]
+    assert b"baseline rescored, none left out" in first
+    assert len(ward.lines("done.txt")) == executed + 1
 
 
 def test_who_asks_for_the_end_finds_it_begun_anew_the_next_time(ward: Project) -> None:
