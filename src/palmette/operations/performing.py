@@ -55,20 +55,39 @@ def perform(place: Place, project: Project | None, environ: Mapping[str, str], e
 def execute(project: Project, environ: Mapping[str, str], extra: Extra, watch: Watch) -> None:
     """Execute it here, to its end, whatever that is; go on with what a dead process began, and wait for what a living
     one does. Interrupted if the user asks for the end."""
+    home, taken = open_home(project), False
+    while True:
+        known = _known(home, extra)
+        while known is not None and not known.state.final:
+            if undriven(known):
+                try:
+                    with running.reopen(project, environ, known.id) as accepted:
+                        _drive(accepted, watch)
+                    return
+                except LeaseLost:
+                    pass
+            time.sleep(_PAUSE)
+            known = _known(home, extra)
+        # What another process began in between is as good, whatever came of it.
+        if known is not None and (taken or known.state is RunState.SUCCEEDED):
+            return
+        try:
+            return _begin(project, environ, extra, known, watch)
+        except _Taken:
+            taken = True
+
+
+class _Taken(Exception):
+    """Another process executes the same."""
+
+
+def _known(home: Home, extra: Extra) -> Run | None:
+    return rows.of(home.store, extra.head, extra.baseline).get(extra.purpose)
+
+
+def _begin(project: Project, environ: Mapping[str, str], extra: Extra, known: Run | None, watch: Watch) -> None:
+    """Execute it from its beginning, in the place of what is known; _Taken if that is not what was known any more."""
     home = open_home(project)
-    known = rows.of(home.store, extra.head, extra.baseline).get(extra.purpose)
-    while known is not None and not known.state.final:
-        if undriven(known):
-            try:
-                with running.reopen(project, environ, known.id) as accepted:
-                    _drive(accepted, watch)
-                return
-            except LeaseLost:
-                pass
-        time.sleep(_PAUSE)
-        known = runs.get(home.store, known.id)
-    if known is not None and known.state is RunState.SUCCEEDED:
-        return
     planned = extras.planned(home, extra)
     directory = originals.code(planned.original)
     with rerunning.reached(project, environ, planned.original, directory) as standing:
@@ -78,7 +97,7 @@ def execute(project: Project, environ: Mapping[str, str], extra: Extra, watch: W
 
         def keep(run: Run, records: tuple[TaskRecord, ...]) -> None:
             if not _accepted(home, extra, run, records, known):
-                raise Conflict("another process executes the same just now", "Compare again.")
+                raise _Taken
 
         _drive(rerunning.accept(draft, run, origin=extra.head, keep=keep), watch)
 
