@@ -35,6 +35,18 @@ def test_run_imports_nothing_heavy_before_the_projects_interpreter_is_started() 
     assert done.stdout == "\n"
 
 
+def test_a_comparison_that_lacks_nothing_does_not_load_what_executes() -> None:
+    heavy = {
+        "palmette.operations.running",
+        "palmette.compile",
+        "palmette.engine.loop",
+        "sqlalchemy.dialects.postgresql",
+    }
+    code = f"import sys, palmette.cli.diff; print(*sorted({heavy!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_list_of_commands_says_of_each_what_it_says_itself(verb: str) -> None:
     module, name, line = VERBS[verb]

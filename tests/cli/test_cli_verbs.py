@@ -177,7 +177,9 @@ def test_an_unknown_run_is_one_line_and_a_hint(wide: Project, verb: str) -> None
 def test_outside_of_a_project_every_verb_says_so_and_leaves_nothing(empty: Project, verb: str) -> None:
     table = empty.directory.parent / "old.csv"
     table.write_text("id,state\na,done\n")
-    needed = {"run": ["x"], "compile": ["x"], "capture": ["x"], "import": [str(table)]}
+    needed = {verb: ["x"] for verb in ("run", "compile", "capture", "history", "leaderboard")} | {
+        "import": [str(table)]
+    }
     more = needed.get(verb, ["last", *MORE.get(verb, [])] if verb in RUN else [])
     ended = empty(verb, *more, code=2)
     assert (ended.out, ended.err.splitlines()[1:]) == ("", ["`palmette init` makes a project."])
@@ -234,9 +236,10 @@ def test_iterations_of_a_loop_are_one_line_each_screen(wide: Project) -> None:
 
 
 def test_a_failure_is_told_in_the_words_of_the_screens(wide: Project) -> None:
-    steps = wide("diff").out.partition("\nsteps\n")[2]
+    both = [each["run_id"] for each in wide.json("runs")[:2]]
+    steps = wide("diff", *both).out.partition("\nsteps\n")[2]
     assert re.search(r"^  score +done → failed$", steps, re.MULTILINE)
-    failed: dict[str, Any] = next(each for each in wide.json("diff")["tasks"] if each["task"] == "score")
+    failed: dict[str, Any] = next(each for each in wide.json("diff", *both)["tasks"] if each["task"] == "score")
     assert (failed["before"], failed["after"]) == ("succeeded", "failed")
 
 

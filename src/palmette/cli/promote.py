@@ -15,7 +15,7 @@ from palmette.present import promotions
 @click.command()
 @click.argument("run", required=False)
 @click.option("--as", "alias", metavar="ALIAS", help="What the run is from now on: production.")
-@click.option("--reason", metavar="TEXT", default="", help="Why; kept for good.")
+@click.option("--reason", metavar="WHY", default="", help="Kept for good.")
 @click.option("--rollback", is_flag=True, help="Go back to the run that ALGORITHM@ALIAS was before.")
 @click.option("--force", is_flag=True, help="Promote it whatever its gates say; needs --reason.")
 @click.option("--allow-dirty", is_flag=True, help="Promote it although it was made of uncommitted changes, too.")
