@@ -102,6 +102,17 @@ def test_a_step_that_only_one_side_has_is_a_change_of_the_code() -> None:
     assert found.only == found.files[0]
 
 
+def test_steps_that_are_put_together_otherwise_are_a_change_of_the_code() -> None:
+    def wired(*needs: str) -> tuple[TaskRecord, ...]:
+        return made("fetch", "1"), made("clean", "2", needs=("fetch",)), made("fit", "3", needs=needs)
+
+    files = Sources(head={"m.py": b"fit(clean(fetch()))"}, baseline={"m.py": b"fit(fetch())"})
+    after, before = side("b", tasks=wired("clean")), side("a", tasks=wired("fetch"))
+    (found,) = compare(after, before, sources=files).code
+    assert (found.definition, found.tasks) == ("how a puts its steps together", ("fit",))
+    assert compare(before, before, sources=files).code == ()
+
+
 def test_a_branch_that_was_not_taken_is_no_change_of_the_code() -> None:
     before = {"fit": {"m:fit": "1"}, "warn": {"other:warn": "1"}}
     files = Sources(head={"m.py": b"2"}, baseline={"m.py": b"1"})

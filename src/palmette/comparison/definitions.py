@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from palmette.comparison.changes import CodeChange, Edit
 from palmette.comparison.sides import Side, Sources, union
+from palmette.domain.run import TaskRecord
 
 _Found: TypeAlias = dict[tuple[str, Edit], list[str]]
 
@@ -28,6 +29,8 @@ def code(head: Side, baseline: Side, sources: Sources | None) -> tuple[CodeChang
         for side, other, edit in ((head, baseline, Edit.ADDED), (baseline, head, Edit.REMOVED)):
             for definition, how, task in _alone(side, other, edit, sources):
                 found.setdefault((definition, how), []).append(task)
+        if wired := _wired(head, baseline, sources):
+            found[f"how {head.run.algorithm} puts its steps together", Edit.CHANGED] = wired
     return tuple(
         CodeChange(definition=definition, edit=edit, tasks=tuple(tasks)) for (definition, edit), tasks in found.items()
     )
@@ -68,6 +71,28 @@ def _alone(side: Side, other: Side, edit: Edit, sources: Sources) -> Iterator[tu
             touched = not paths or origin(definition, paths, modules) is not None
             if touched and digest not in known.get(definition, ()):
                 yield definition, Edit.CHANGED if definition in known else edit, task
+
+
+def _wired(head: Side, baseline: Side, sources: Sources) -> list[str]:
+    """The tasks that wait for other steps than before, of those that both sides have."""
+    same = head.run.algorithm == baseline.run.algorithm
+    if not same or not any(path.endswith(".py") for path in (*sources.head, *sources.baseline)):
+        return []
+    steps = [{task.name: _step(task) for task in side.tasks} for side in (head, baseline)]
+    common = {*steps[0].values()} & {*steps[1].values()}
+    before = {task.name: task for task in baseline.tasks if task.state.good}
+    return [
+        task.name
+        for task in head.tasks
+        if task.state.good and task.name in before
+        if {steps[0].get(each, "") for each in task.needs} & common
+        != {steps[1].get(each, "") for each in before[task.name].needs} & common
+    ]
+
+
+def _step(task: TaskRecord) -> str:
+    """What it executes; the same of every item of a loop."""
+    return task.component.partition("[")[0] or task.name
 
 
 def _module(path: str) -> str:
