@@ -19,7 +19,7 @@ from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.run import TaskChanged
 from palmette.domain.states import TaskState
 from palmette.errors import Problem, UsageError
-from palmette.operations import answering, compiling
+from palmette.operations import answering, writing
 from palmette.operations.comparing import Compared
 from palmette.operations.watching import Seen
 from palmette.present import compared as comparisons
@@ -126,9 +126,9 @@ def diff(
 ) -> None:
     """Say whether a run is better than its baseline, and why.
 
-    HEAD is the newest run where none is named. BASELINE is a run, an algorithm for its newest run, or ALGORITHM@ALIAS.
-    Where none is named it is found by rule: the pinned one, else the nearest commit's run on the target branch. The
-    verdict comes first, then what changed (code, config, data, environment), then the numbers that differ.
+    HEAD is the newest run where none is named. BASELINE is a run, ALGORITHM@ALIAS, or an algorithm whose runs are
+    looked at. Where no run is named it is found by rule: the pinned one, else the nearest commit's run on the target
+    branch. The verdict comes first, then what changed (code, config, data, environment), then the numbers that differ.
 
     A format without FILE is printed in place of the screen; with FILE (`--html report.html`, or `--html=NAME` for
     any other ending) it is written there. Several can be asked for at once, one of them printed.
@@ -152,7 +152,7 @@ def diff(
     found = _compared(session, head, baseline, again=again)
     now = time.time()
     for name, path in wanted.files.items():
-        compiling.write_bytes(path, _rendered(name, found, wanted).encode())
+        writing.write_bytes(path, _rendered(name, found, wanted).encode())
         click.echo(f"wrote {path}", err=True)
     if wanted.here == "json":
         print_json(comparisons.plain(found))

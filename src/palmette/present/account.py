@@ -168,8 +168,9 @@ def _advice(compared: Compared) -> str:
         return ""
     run, choice = compared.comparison.head.run, compared.choice
     target = choice.line.target if choice and choice.rule is Rule.NONE else ""
-    what = f"{run.algorithm} with preset {run.preset}" if run.preset not in ("", "full") else run.algorithm
-    where = f" on {target}" if target and run.git.branch != target else " once more"
+    algorithm = (choice.alias.partition("@")[0] if choice else "") or run.algorithm
+    what = f"{algorithm} with preset {run.preset}" if run.preset not in ("", "full") else algorithm
+    where = f" on {target}" if target and (run.git.branch != target or algorithm != run.algorithm) else " once more"
     return f"Run {what}{where}, name a run (palmette diff {run.id} RUN), or pin one (palmette baseline pin RUN)."
 
 

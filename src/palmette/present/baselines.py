@@ -54,8 +54,10 @@ def _shown(found: Shown) -> Iterator[RenderableType]:
 def _nothing(found: Shown) -> str:
     head, target = found.head, found.choice.line.target
     preset = f" --preset {head.preset}" if head.preset != FULL else ""
-    where = f"Train it on {target}" if target and head.git.branch != target else "Train it once more"
-    return f"{where}: palmette run {head.algorithm}{preset}\nOr pin a run: palmette baseline pin RUN"
+    algorithm = found.choice.alias.partition("@")[0] or head.algorithm
+    away = target and (head.git.branch != target or algorithm != head.algorithm)
+    where = f"Train {algorithm} on {target}" if away else "Train it once more"
+    return f"{where}: palmette run {algorithm}{preset}\nOr pin a run: palmette baseline pin RUN"
 
 
 def _run(run: Run) -> Text:
