@@ -7,7 +7,6 @@ import heapq
 import time as clocks
 from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from palmette.domain.run import Run, TaskChanged, TaskRecord
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.engine import events, outcome, remains
 from palmette.engine.attempt import directory, failure, prepare, remove, tidy, workspace
+from palmette.engine.broom import Broom
 from palmette.engine.events import Tail
 from palmette.engine.inputs import Job, Places, UnusableInput
 from palmette.engine.journal import Journal
@@ -128,8 +128,7 @@ class _Drive:
         self._commands: list[Start | End | Finish] = []
         self._claims: dict[str, Claim] = {}
         self._live: dict[str, _Live] = {}
-        #: clears away behind the run, which never waits for that
-        self._broom = ThreadPoolExecutor(1)
+        self._broom = Broom()
         self._records = records
         self._next_beat = self._next_listen = 0.0
         self._asked = 0
@@ -159,7 +158,7 @@ class _Drive:
         for record in self._records:
             for attempt in record.attempts:
                 if attempt.state is AttemptState.LOST:
-                    self._broom.submit(remove, self._world.where.home / attempt.directory / LENT)
+                    self._broom.later(remove, self._world.where.home / attempt.directory / LENT)
 
     def _expired(self, now: float) -> Expired:
         return Expired(time=now, message=f"it ran out of time ({self._tree.plan.deadline:g} s for the whole run)")
@@ -296,6 +295,7 @@ class _Drive:
 
     def _hear(self) -> None:
         """Wait for what happens next, and tell the machine."""
+        self._broom.sweep()
         for report in self._world.executor.wait(self._timeout(), self._world.signals.wake):
             self._report(report)
         asked = self._world.signals.asked()
@@ -378,7 +378,7 @@ class _Drive:
             self._lookups.extend(self._deferred)
             self._deferred.clear()
         if live.launch.mounts:
-            self._broom.submit(remove, live.launch.scratch)
+            self._broom.later(remove, live.launch.scratch)
         self._release(live.task.name)
 
     def _exited(self, live: _Live, report: Exited) -> None:
@@ -415,7 +415,7 @@ class _Drive:
             if isinstance(error, outcome.Leaked):
                 outcome.withdraw(live.places, confidential.values())
             return Failed(message=outcome.masked(str(error), confidential.values()))
-        self._broom.submit(tidy, live.places.directory)
+        self._broom.later(tidy, live.places.directory)
         # Beyond the last byte of the event file, so that it counts as later than all that stood there.
         points = outcome.metrics(outputs, self._world.clock())
         self._journal.note_points(live.task.name, live.serial, points, live.tail.position + 1)
@@ -459,7 +459,7 @@ class _Drive:
             # A run that failed may go on, and needs it then.
             remove(Path(self._job.workspace))
         self._patience.close()
-        self._broom.shutdown()
+        self._broom.close()
 
 
 def _iso(time: float) -> str:
