@@ -24,8 +24,8 @@ def compare(
 
     The head is a `Run`, an id, or an algorithm for its newest run. The baseline is a `Run`, an id, "tumour@production",
     or an algorithm whose runs are looked at. Where no run is named it is found by rule: the pinned one, else that of
-    the nearest commit of the target branch. Where the two were tested on different examples, the baseline's model is scored again first, which takes as
-    long as one evaluation; unless it is to be `quiet`, that is shown.
+    the nearest commit of the target branch. Where the two were tested on different examples, the baseline's model is
+    scored again first, which takes as long as one evaluation; unless it is to be `quiet`, that is shown.
     """
     return asked(tool.here(project), head, baseline, quiet=quiet)
 
