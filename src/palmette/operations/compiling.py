@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,12 @@ from pathlib import Path
 from palmette.capture.bundle import Bundle
 from palmette.compile.containers import Captured
 from palmette.compile.pipeline import Compiled, compile_algorithm
-from palmette.errors import UsageError
 from palmette.ir import codec
 from palmette.ir.dialects import Dialect
 from palmette.operations.preparing import begin
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
+from palmette.operations.writing import write_bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +69,3 @@ def write(written: Written, output: Path) -> None:
 def write_archive(bundle: Bundle, output: Path) -> None:
     """Write the bundle's archive to a file, whole or not at all."""
     write_bytes(output, bundle.archive())
-
-
-def write_bytes(output: Path, content: bytes) -> None:
-    """Write a file that the user has named, whole or not at all."""
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(output)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UsageError(
-            f"{output} cannot be written: {error.strerror}", "Name another place with --output."
-        ) from error
