@@ -208,6 +208,24 @@ def test_a_clone_without_the_target_branch_is_told_where_it_left_it_by_other_run
     assert (on_main.run, on_main.line.start, on_main.distance) == ("wanted000000", Start.FIRST_PARENT, 1)
 
 
+def test_a_run_that_saw_its_branch_alone_remembers_what_it_comes_from(home: Home, made: Made) -> None:
+    commits.keep(home.store, "clinic", HISTORY)
+    made("old", 1)
+    made("main", 3, fork=Fork(target="main", start=Start.FIRST_PARENT, commit=sha(2)))
+    own = (Commit(sha=sha(12), parent=sha(11), committed=12), Commit(sha=sha(11), parent=sha(1), committed=11))
+    commits.keep(home.store, "clinic", own)
+    plain = made("plain", 12, branch="feature", fork=Fork(target="main"))
+    assert baselines.choose(home, plain, None).run == "old"
+    # The target was merged into the branch since.
+    merging = made("merging", 12, branch="feature", fork=Fork(target="main", merged=(sha(3),)))
+    found = baselines.choose(home, merging, None)
+    assert (found.run, found.rule, found.distance, found.line.start) == ("main", Rule.NEAREST, 0, Start.MERGE_BASE)
+    assert found.remarks == ("where it left main is known from other runs' commits",)
+    # So it does where the clone had an old state of the target.
+    stale = made("stale", 12, branch="feature", fork=replace(merging.fork, start=Start.MERGE_BASE, commit=sha(1)))
+    assert baselines.choose(home, stale, None).run == "main"
+
+
 def test_the_base_that_the_ci_gave_is_kept_to(home: Home, made: Made) -> None:
     commits.keep(home.store, "clinic", HISTORY)
     fork = Fork(target="release", start=Start.DIFF_BASE, commit=sha(2))

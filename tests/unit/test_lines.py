@@ -196,16 +196,20 @@ def test_a_clone_of_one_branch_does_not_have_the_target(root: Path, history: dic
     assert found.remarks == ("this clone does not have main",)
     # What the head comes from may be known to be the target's.
     assert found.own == tuple(history[name] for name in ("f2", "f1", "m2", "m1"))
-    stand = lines.stand(here, Git(commit=history["f2"]), ENVIRON, None)
+    stand = lines.stand(here, Git(commit=history["f2"]), ENVIRON, "main")
+    assert (stand.place.start, stand.place.history) == (Start.NONE, ())
     assert [each.sha for each in stand.history] == list(found.own)
 
 
 def test_a_branch_into_which_the_target_was_merged_comes_from_that_too(root: Path, history: dict[str, str]) -> None:
     git(root, "merge", "-q", "-m", "merge", "main")
     head = commit(root, "f3")
-    own = line_of(clone(root, "--single-branch"), head).own
+    here = clone(root, "--single-branch")
+    own = line_of(here, head).own
     # Of the target's commits the newest comes first.
     assert [each for each in own if each in (history["m3"], history["m2"])] == [history["m3"], history["m2"]]
+    stand = lines.stand(here, Git(commit=head), ENVIRON, "main")
+    assert lines.fork(stand, run_of(head)).merged == (history["m3"],)
 
 
 def test_a_base_that_a_whole_clone_lacks_is_not_believed(root: Path, history: dict[str, str]) -> None:

@@ -62,5 +62,7 @@ class Fork:
     #: full SHA of the start; the commits from there are kept once for all runs
     commit: str = ""
     shallow: bool = False
+    #: full SHAs of what was merged into the branch, the newest first, where the target branch has still to be found
+    merged: tuple[str, ...] = ()
     #: what the project compares this algorithm with instead of its own runs: "tumour", "tumour@production"
     against: str = ""

@@ -217,14 +217,15 @@ def _kept(home: Home, head: Run, here: Line | None) -> Line:
 
 
 def _own(home: Home, head: Run, end: str = "") -> tuple[str, ...]:
-    """The head's own commits along first parents, as far as they are known, up to this one; nothing if that is none of
-    them."""
+    """The head's own commits along first parents, as far as they are known, up to this one, and what was merged into
+    them; nothing if that is none of them."""
     if not head.git.commit:
         return ()
     names = _names(commits.walk(home.store, head.project, head.git.commit), head.git.commit)
-    if not end:
-        return names
-    return names[: names.index(end)] if end in names else ()
+    if end:
+        names = names[: names.index(end)] if end in names else ()
+    # What was merged is newer on its branch than where this one left that.
+    return (*names[:1], *head.fork.merged, *names[1:])
 
 
 def _names(history: tuple[Commit, ...], first: str) -> tuple[str, ...]:

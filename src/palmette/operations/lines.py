@@ -42,6 +42,8 @@ class Place:
     own: tuple[Commit, ...] = ()
     #: there: the commits that it comes from, without those of the target branch as it is here; the nearest first
     ancestors: tuple[str, ...] = ()
+    #: there: those of them that were merged into its line
+    merged: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
@@ -104,7 +106,10 @@ def fork(stand: Stand, run: Run, against: str = "") -> Fork:
     """What a new run remembers of where it stands."""
     line = _line(stand.place, run, stand.target)
     start = line.commits[0] if line.commits else ""
-    return Fork(target=stand.target, start=line.start, commit=start, shallow=line.shallow, against=against)
+    merged = stand.place.merged
+    return Fork(
+        target=stand.target, start=line.start, commit=start, shallow=line.shallow, merged=merged, against=against
+    )
 
 
 def target(root: Path, environ: Mapping[str, str], setting: str | None) -> str:
@@ -212,13 +217,24 @@ def _place(
         start, why = Start.NONE, f"this clone ends before the commits that it has in common with {target}"
         remarks = (*remarks, why if shallow else f"it has no commit in common with {target}")
     history = _history(ask, sha, count) if sha else ()
+    place = Place(start=start, history=history, shallow=shallow, remarks=remarks)
     # A CI fetches the branch that it tests, and no other: its target branch may be an old one.
     if on_target(start) or not (start is Start.NONE or environ.get("CI")):
-        return Place(start=start, history=history, shallow=shallow, remarks=remarks)
-    beyond = ask("rev-list", "--topo-order", f"--max-count={count}", commit, *(["--not", tip] if tip else []))
-    own = _history(ask, commit, count)
-    ancestors = tuple(_text(beyond).split())
-    return Place(start=start, history=history, shallow=shallow, own=own, ancestors=ancestors, remarks=remarks)
+        return place
+    return _beyond(ask, place, commit, tip, count)
+
+
+def _beyond(ask: Ask, place: Place, commit: str, tip: str, count: int) -> Place:
+    """The place, with the commits among which those of the target branch are to be found."""
+    most, lacking = f"--max-count={count}", ["--not", tip] if tip else []
+    every = ask("rev-list", "--topo-order", most, commit, *lacking)
+    merges = ask(
+        "log", "--first-parent", "--no-show-signature", "--min-parents=2", "--format=%P", most, commit, *lacking
+    )
+    own, ancestors = _history(ask, commit, count), tuple(_text(every).split())
+    named = (name for line in _text(merges).splitlines() for name in line.split()[1:])
+    merged = tuple(name for name in dict.fromkeys(named) if name in ancestors)
+    return replace(place, own=own, ancestors=ancestors, merged=merged)
 
 
 def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[str, ...]) -> tuple[Start, str] | None:
