@@ -38,6 +38,8 @@ def _screen(board: Board, now: float) -> Iterator[RenderableType]:
     if len(board.rankings) > 1:
         apart = "numbers on different test data are not ranked together"
         yield hanging(Text("  ·", style="dim"), Text(apart, style="dim"))
+    if any(each.again for ranking in board.rankings for each in ranking.placed):
+        yield hanging(Text("  ·", style="dim"), Text("(+1): so many more runs reused that number", style="dim"))
     for remark in board.remarks:
         yield hanging(Text("  ·", style="dim"), Text(remark, style="dim"))
 
@@ -90,7 +92,7 @@ def _of(each: Placed) -> Text:
     shown = [*each.overrides.items()][:_OVERRIDES]
     parts += [f"{name}={words.value(_plain(value))}" for name, value in shown]
     parts += ["…"] if len(each.overrides) > _OVERRIDES else []
-    parts += [f"(and {words.count(each.again, 'run')} that reused it)"] if each.again else []
+    parts += [f"(+{each.again})"] if each.again else []
     return said.append((" " if each.aliases and parts else "") + printable(" ".join(parts)))
 
 
