@@ -24,7 +24,7 @@ from palmette.domain.states import RunState, TaskState
 from palmette.engine.planning import plan as make_plan
 from palmette.engine.reuse import reads_world
 from palmette.errors import EnvironmentFailed, Interrupted, PalmetteError, StoreError, UsageError
-from palmette.operations import compiling, environments, machine, originals
+from palmette.operations import environments, machine, originals, writing
 from palmette.operations.accepting import Accepted
 from palmette.operations.details import Detail, shown
 from palmette.operations.home import open_home
@@ -366,4 +366,4 @@ def require_place(output: Path) -> None:
 
 def write(output: Path, text: str) -> None:
     """Write a certificate to a file, whole or not at all."""
-    compiling.write_bytes(output, text.encode())
+    writing.write_bytes(output, text.encode())
