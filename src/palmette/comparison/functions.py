@@ -68,7 +68,7 @@ class Accuracy:
         if isinstance(given, Refusal):
             return given
         labels, *predictions = given
-        head, baseline = (np.equal(each, labels) for each in predictions)
+        head, baseline = (each == labels for each in predictions)
         both, alone = int(np.count_nonzero(head & baseline)), int(np.count_nonzero(head & ~baseline))
         other = int(np.count_nonzero(baseline & ~head))
         return Answers(both=both, head=alone, baseline=other, neither=len(labels) - both - alone - other)

@@ -241,7 +241,8 @@ def encoded(*columns: Array) -> tuple[tuple[Array, ...], Sequence[Any]]:
 
 
 def _sorted(values: set[Hashable]) -> Sequence[Any]:
-    return sorted(values, key=lambda value: (isinstance(value, str), value))
+    """Numbers first, then what is none, kind by kind."""
+    return sorted(values, key=lambda value: ("" if isinstance(value, (int, float)) else type(value).__name__, value))
 
 
 def _differing(head: Array, baseline: Array) -> int:

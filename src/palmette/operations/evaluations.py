@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +22,16 @@ from palmette.runtime.evaluations import read_evaluation
 #: bytes of all its arrays, beyond which an evaluation is not loaded
 MOST: Final = 4 << 30
 _FORMAT: Final = "evaluation"
+#: what reading an .npz raises that is none of ours: of a damaged one, and of one that holds what none does
+DAMAGED: Final = (CorruptBlob, OSError, EOFError, zipfile.BadZipFile, zlib.error)
+STRANGE: Final = (
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, MemoryError, RuntimeError),
+    *(SyntaxError, tokenize.TokenError, PalmetteError),
+)
+#: array → how many dimensions it may have
+_SHAPES: Final = {"keys": 1, "train_keys": 1, "classes": 1, "labels": 2, "predictions": 2, "scores": 2}
+#: numbers, truth values, texts and dates
+_KINDS: Final = "biufUSMm"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +103,23 @@ def load(home: Home, found: Kept | None) -> Loaded:
         with home.blobs.open(artifact.digest) as file:
             if size(file.name) > MOST:
                 return Loaded(reason=f"has an evaluation of more than {MOST >> 30} GiB")
-            return Loaded(evaluation=read_evaluation(Path(file.name)), sensitive=found.sensitive)
-    except (CorruptBlob, OSError, EOFError, zipfile.BadZipFile):
+            evaluation = read_evaluation(Path(file.name))
+    except DAMAGED:
         return Loaded(reason="has an evaluation whose bytes are damaged")
-    except (ValueError, KeyError, TypeError, AttributeError, MemoryError, NotImplementedError, PalmetteError):
+    except STRANGE:
         return Loaded(reason="has an evaluation that cannot be read")
+    if wrong := ", ".join(odd(evaluation)):
+        return Loaded(reason=f"has an evaluation whose {wrong} are no column of texts or numbers")
+    return Loaded(evaluation=evaluation, sensitive=found.sensitive)
+
+
+def odd(evaluation: Evaluation) -> Iterator[str]:
+    """The names of what is there and no column, or of nothing that can be compared."""
+    given = [(name, getattr(evaluation, name), most) for name, most in _SHAPES.items()]
+    given += [(f"slices {name!r}", groups, 1) for name, groups in evaluation.slices.items()]
+    for name, values, most in given:
+        if values is not None and not (1 <= values.ndim <= most and values.dtype.kind in _KINDS):
+            yield name
 
 
 def load_both(home: Home, found: Matched) -> tuple[Loaded, Loaded]:

@@ -17,11 +17,11 @@ from palmette.domain.artifact import Artifact
 from palmette.domain.graph import ArtifactType
 from palmette.domain.run import TaskRecord
 from palmette.domain.values import Json
-from palmette.errors import CorruptBlob, PalmetteError
+from palmette.errors import PalmetteError
 from palmette.ir.spec import ComponentSpec, PipelineDocument
 from palmette.operations import excerpts, originals
 from palmette.operations.details import shown
-from palmette.operations.evaluations import Kept
+from palmette.operations.evaluations import DAMAGED, MOST, STRANGE, Kept, odd, size
 from palmette.operations.excerpts import Given
 from palmette.operations.home import Home
 from palmette.operations.originals import Original
@@ -218,7 +218,7 @@ def differ(home: Home, head: Kept, baseline: Kept) -> bool:
         if _sums(paths[0]) == _sums(paths[1]):
             return False
         found = pairs.pair(_examples(paths[0]), _examples(paths[1]))
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (*DAMAGED, *STRANGE):
         return False
     return isinstance(found, Unpaired) and found.rescoring_helps
 
@@ -228,7 +228,7 @@ def count(home: Home, kept: Kept) -> int:
     path = _path(home, kept)
     try:
         return 0 if path is None or not _knows(kept) else len(_examples(path).keys)
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
+    except (*DAMAGED, *STRANGE):
         return 0
 
 
@@ -247,8 +247,8 @@ def _path(home: Home, kept: Kept) -> Path | None:
         return None
     try:
         with home.blobs.open(kept.artifact.digest) as file:
-            return Path(file.name)
-    except (CorruptBlob, OSError):
+            return Path(file.name) if size(file.name) <= MOST else None
+    except DAMAGED:
         return None
 
 
@@ -260,6 +260,9 @@ def _sums(path: Path) -> list[tuple[int, int]]:
 
 
 def _examples(path: Path) -> Evaluation:
-    """An evaluation with nothing but its keys and labels."""
+    """An evaluation with nothing but its keys and labels; ValueError where those cannot be compared."""
     with np.load(path, allow_pickle=False) as file:
-        return Evaluation(metrics={}, keys=file["keys"], labels=file["labels"])
+        found = Evaluation(metrics={}, keys=file["keys"], labels=file["labels"])
+    if wrong := ", ".join(odd(found)):
+        raise ValueError(wrong)
+    return found
