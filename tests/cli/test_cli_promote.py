@@ -102,6 +102,9 @@ def test_gates_hold_unless_somebody_says_why_not(bound: Project) -> None:
 def test_a_run_that_cannot_be_promoted_is_refused_with_every_reason(bound: Project) -> None:
     bound.run("bound", "--preset", "toy")
     bound.write("notes.py", "x = 1\n")
+    assert bound.run("bound", "--preset", "toy")["git"]["dirty"] is False
+    with (bound.directory / "algorithms" / "bound.py").open("a") as file:
+        file.write("# to be seen\n")
     bound.run("bound", "--preset", "toy", "value=0.5")
 
     told = bound("promote", "last", "--as", "production", code=1).err

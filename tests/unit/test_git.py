@@ -129,12 +129,18 @@ def test_changes_that_are_too_large_are_cut_at_a_file_and_say_so(repository: Pat
     assert found.note.endswith("and all that follow it (the changes are too large)")
 
 
-def test_an_untracked_file_makes_it_dirty_and_an_ignored_one_does_not(repository: Path) -> None:
+def test_an_untracked_file_counts_if_the_code_takes_it_along(repository: Path) -> None:
     (repository / ".git" / "info" / "exclude").write_text("*.tmp\n")
     (repository / "x.tmp").touch()
-    assert not read(repository, ENVIRON).git.dirty
-    (repository / "x.py").touch()
-    assert read(repository, ENVIRON).git.dirty
+    assert read(repository, ENVIRON).untracked == ()
+    (repository / "src" / "x").mkdir(parents=True)
+    (repository / "src" / "x" / "new.py").write_text("new = 1\n")
+    (repository / "report.html").write_text("<p>seen</p>\n")
+    found = read(repository, ENVIRON)
+    assert (found.git.dirty, found.untracked) == (False, ("report.html", "src/x/new.py"))
+    assert b"+new = 1" in found.diff
+    assert not found.of(["x/other.py", "w.py"]).dirty
+    assert found.of(["x/other.py", "x/new.py"]).dirty
 
 
 def test_before_the_first_commit(tmp_path: Path) -> None:

@@ -162,7 +162,7 @@ def accept(preparation: Preparation, request: Request) -> Accepted:
         adopt(Path(trial) / recorded.bundle.digest, recorded.bundle, home.bundles)
     run = replace(
         asked.run,
-        git=_git(home, asked.repository),
+        git=_git(home, asked.run.git, asked.repository),
         host=host,
         environments=built,
         spec=home.blobs.put_bytes(codec.dumps(asked.document).encode()),
@@ -195,10 +195,10 @@ def _hidden(preparation: Preparation, recorded: Recorded) -> secrets.Secrets:
     return secrets.gather(names, project.root, environ, vault.reach(project, environ))
 
 
-def _git(home: Home, repository: git.Repository) -> Git:
+def _git(home: Home, state: Git, repository: git.Repository) -> Git:
     """The state of the repository, its uncommitted changes kept."""
     diff = repository.diff
-    return replace(repository.git, diff=home.blobs.put_bytes(diff) if diff else "")
+    return replace(state, diff=home.blobs.put_bytes(diff) if diff else "")
 
 
 def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere: bool = False) -> Asked:
@@ -224,7 +224,7 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
     run = replace(
         _run(recorded, request, settings),
         ticket=ticket(repository.git.branch),
-        git=repository.git,
+        git=repository.of(recorded.bundle.files),
         tokens=_lent(from_tasks(tokens, request.onward), request, plan, recorded.algorithm.name),
     )
     if request.giver is not None:

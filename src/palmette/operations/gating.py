@@ -123,7 +123,7 @@ def _problems(home: Home, run: Run, wanted: Wanted) -> Iterator[Problem]:
         hint = f"Make it again: palmette rerun {run.id}"
         yield Problem(where="", what="what it made was collected", hint=hint)
     if run.git.dirty and not wanted.allow_dirty:
-        hint = "Commit and train again, or say --allow-dirty. New files count, ignored ones do not: git status."
+        hint = "Commit and train again, or say --allow-dirty. A new file counts if a step takes it along."
         yield Problem(where="", what="it was made of uncommitted changes", hint=hint)
 
 

@@ -7,8 +7,8 @@ import re
 import shutil
 import stat
 import subprocess
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -36,6 +36,15 @@ class Repository:
     diff: bytes = b""
     #: what is missing here and why, one line; empty for nothing
     note: str = ""
+    #: the files that Git does not know and does not ignore
+    untracked: tuple[str, ...] = ()
+
+    def of(self, code: Iterable[str]) -> Git:
+        """The state as a run of this code has it, whose files are named from where they are imported. A file that Git
+        does not know makes a run one of uncommitted changes if its code takes it along; a report beside it does not."""
+        taken = tuple(f"/{path}" for path in code)
+        new = any(f"/{path}".endswith(taken) for path in self.untracked)
+        return replace(self.git, dirty=self.git.dirty or new)
 
 
 def read(root: Path, environ: Mapping[str, str]) -> Repository:
@@ -95,14 +104,15 @@ def _state(ask: Ask) -> _State:
     answer, refusal = status.complete()
     entries = [os.fsdecode(entry) for entry in answer.split(b"\0") if entry]
     headers = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
-    head = headers.get("branch.head", "")
+    head, born = headers.get("branch.head", ""), headers.get("branch.oid") != "(initial)"
+    known = ("# ", "? ") if born else ("# ",)
     return _State(
         refusal=refusal,
         log=log,
         changes=changes,
         branch="" if head == "(detached)" else head,
-        born=headers.get("branch.oid") != "(initial)",
-        dirty=any(not entry.startswith("# ") for entry in entries),
+        born=born,
+        dirty=any(not entry.startswith(known) for entry in entries),
         untracked=tuple(sorted(entry[2:] for entry in entries if entry.startswith("? "))),
     )
 
@@ -135,12 +145,12 @@ def _repository(ask: Ask, root: Path, state: _State) -> Repository:
         dirty=state.dirty,
     )
     diff = b""
-    if state.dirty:
+    if state.dirty or state.untracked:
         changes = state.changes if state.born else ask("diff", _EMPTY_TREE, *_DIFF)
         diff, left_out = _patch(changes.output(_CHANGES_LIMIT), _top(root), state.untracked)
         if left_out:
             notes.append(f"uncommitted, and not kept with the run: {_named(left_out)}")
-    return Repository(git=git, diff=diff, note="; ".join(notes))
+    return Repository(git=git, diff=diff, note="; ".join(notes), untracked=state.untracked)
 
 
 def _top(root: Path) -> Path:

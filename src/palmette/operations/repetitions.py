@@ -173,7 +173,7 @@ def _past(store: Store, head: Run, baseline: Run, line: Line, own: Training) -> 
 def _same_code(one: Training, other: Training, made: Mapping[str, Sequence[Made]]) -> bool:
     if one.run == other.run or (one.bundle and one.bundle == other.bundle):
         return True
-    clean = one.dirty == other.dirty and one.diff == other.diff and (not one.dirty or bool(one.diff))
+    clean = one.dirty == other.dirty and (not one.dirty or (bool(one.diff) and one.diff == other.diff))
     if one.commit and one.commit == other.commit and clean:
         return True
     mine, theirs = (_code(made.get(each.run, ())) for each in (one, other))
