@@ -44,6 +44,11 @@ def show(renderable: RenderableType, *, err: bool = False) -> None:
     stream.write("\n".join(line.rstrip().translate(_CONTROLS) for line in lines))
 
 
+def note(text: str) -> None:
+    """Tell the user something beside the matter."""
+    click.echo(f"note: {text}", err=True)
+
+
 @contextmanager
 def steps() -> Iterator[Callable[[str, str], None]]:
     """Say on standard error what is being done, (step, what): in a terminal as one line that is gone afterwards, else a

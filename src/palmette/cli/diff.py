@@ -13,7 +13,7 @@ from typing import Final
 
 import click
 
-from palmette.cli.console import show, steps
+from palmette.cli.console import note, show, steps
 from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.run import TaskChanged
@@ -176,7 +176,7 @@ def _compared(session: Session, head: str, baseline: str | None, *, again: bool)
                 lines[0]("executing what the comparison asks for", seen.task)
 
         where = session.place, session.at_hand, session.environ
-        return answering.compare(*where, head, baseline, again=again, watch=watch)
+        return answering.compare(*where, head, baseline, again=again, watch=watch, say=note)
 
 
 def _rendered(name: str, found: Compared, wanted: _Wanted) -> str:

@@ -9,7 +9,7 @@ from threading import Timer
 import click
 
 from palmette.cli import sweeps as verbs
-from palmette.cli.console import console
+from palmette.cli.console import console, note
 from palmette.cli.lazy import operation
 from palmette.cli.run import TAIL, Ways, ended
 from palmette.cli.session import Session, print_json
@@ -149,11 +149,6 @@ def reproduce(session: Session, ref: str, waiting: Timer, *, environment: str | 
     waiting.cancel()
     drive_shown(there, taken)
     return there(redoing.certificate, taken.run.id)
-
-
-def note(text: str) -> None:
-    """Tell the user something beside the run."""
-    click.echo(f"note: {text}", err=True)
 
 
 def drive(there: There, taken: Taken, ways: Ways) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from palmette.cli.console import show, steps
+from palmette.cli.console import note, show, steps
 from palmette.cli.place import placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.operations import answering, authors, gating, promoting
@@ -98,6 +98,7 @@ def _promote(session: Session, run: str, wanted: Wanted, as_json: bool) -> None:
                 stands.run,
                 stands.against or None,
                 watch=lambda _: say("comparing", stands.run),
+                say=note,
             )
         line = found.choice.line if found.choice else None
     done = place(gating.promote, stands.run, wanted, line, author=_author(session))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 
@@ -26,10 +26,11 @@ def compare(
     *,
     again: bool = False,
     watch: Watch = lambda _: None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Compared:
     """Compare a run with the one that was named, or that the rule finds. Extra tasks that tell more are executed where
     the runs are, and watched; one that cannot be leaves a remark, and the comparison as good as it is without. `again`:
-    those that failed before are tried once more."""
+    those that failed before are tried once more. `say` is told why it takes long, a sentence each time."""
     run = _run(place, head)
     own = project if project is not None and run.project == project.name else None
     line = lines.at_hand(own, run, environ)
@@ -39,7 +40,7 @@ def compare(
     if not found.wanting or found.comparison.baseline is None:
         return found
     other = found.comparison.baseline.run.id
-    remarks = tuple(_executed(place, project, environ, (run.id, other), watch, again=again))
+    remarks = tuple(_executed(place, project, environ, (run.id, other), watch, say=say, again=again))
     anew = place(judging.judged, run.id, other, line)
     verdict = anew.verdict and replace(anew.verdict, remarks=(*anew.verdict.remarks, *remarks))
     comparison = replace(anew.comparison, commits=found.comparison.commits)
@@ -59,6 +60,7 @@ def _executed(
     pair: tuple[str, str],
     watch: Watch,
     *,
+    say: Callable[[str], None],
     again: bool,
 ) -> Iterator[str]:
     """Execute what has still to be, one thing after the other, since what comes next depends on it; remarks on what
@@ -74,7 +76,7 @@ def _executed(
         tried, said = (*tried, extra.purpose), False
         try:
             # Whoever has nothing to execute does not wait for the import of what executes.
-            import_module("palmette.operations.performing").perform(place, project, environ, extra, watch)
+            import_module("palmette.operations.performing").perform(place, project, environ, extra, watch, say=say)
         except Interrupted:
             raise
         except AccessDenied:

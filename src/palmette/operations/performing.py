@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -35,12 +35,21 @@ from palmette.store.identity import new_run_id
 _PAUSE: Final = 0.5
 
 
-def perform(place: Place, project: Project | None, environ: Mapping[str, str], extra: Extra, watch: Watch) -> None:
-    """Execute it to its end where the runs are. Interrupted if the user asks for the end."""
+def perform(
+    place: Place,
+    project: Project | None,
+    environ: Mapping[str, str],
+    extra: Extra,
+    watch: Watch,
+    *,
+    say: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Execute it to its end where the runs are. Interrupted if the user asks for the end; `say` is told of a server
+    that does not answer."""
     if isinstance(place, There):
         taken = place(accept, extra)
         with Interrupts() as signals:
-            ended = attending.attend(place, taken, watch, signals).run
+            ended = attending.attend(place, taken, watch, signals, say).run
             asked = signals.asked() > 0
         if ended.state is RunState.CANCELED and asked:
             raise Interrupted("the comparison was interrupted", "Compare again: that begins where it is needed.")
