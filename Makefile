@@ -37,7 +37,7 @@ system: ## Install the Debian packages that the tests need (only when root)
 	@scripts/system
 
 test: install system ## Run every test
-	$(BIN)/pytest -n 2 --dist worksteal --durations 10
+	$(BIN)/pytest -n 3 --dist worksteal --durations 10
 	cd $(CLINIC) && .venv/bin/python -m pytest -q
 
 check: install ## Lint, types, layers, docs

@@ -26,7 +26,10 @@ from palmette.server.whole import whole
 from palmette.store import database
 
 #: Asked with a body, and yet changing nothing: who may read may ask.
-LOOKING = {"/apis/palmette/v1/imports/known", "/apis/palmette/v1/runs/nobody/prior"}
+LOOKING = {
+    "/apis/palmette/v1/imports/known",
+    *(f"/apis/palmette/v1/runs/nobody/{what}" for what in ("prior", "baseline", "comparison", "standing")),
+}
 #: Looks, and is an admin's all the same.
 ADMINS = {"/apis/palmette/v1/garbage"}
 #: What must not come back, nor be reached, whatever is asked for.
