@@ -57,8 +57,10 @@ def noise_band(head: float, earlier: Iterable[Earlier]) -> Evidence | Refusal:
         return Refusal(method=BAND, reason=f"{_count(len(values), 'earlier training')} with the same config and data")
     if len(set(values)) == 1:
         return Refusal(method=BAND, reason=f"{len(values)} earlier trainings all gave the same number")
-    spread = sqrt(variance(values) * (1.0 + 1.0 / len(values)))
-    found = Estimate(head=head, baseline=fmean(values), error=spread, freedom=len(values) - 1.0)
+    mean, freedom = fmean(values), len(values) - 1.0
+    # In floats, in two passes: exact fractions, as `statistics` has them, take most of the time of many metrics.
+    spread = sqrt(fsum((value - mean) ** 2 for value in values) / freedom * (1.0 + 1.0 / len(values)))
+    found = Estimate(head=head, baseline=mean, error=spread, freedom=freedom)
     return by_student(BAND, Scope.CHANGE, found, len(values))
 
 
