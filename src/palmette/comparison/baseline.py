@@ -97,7 +97,7 @@ class Choice:
             case Rule.NONE:
                 if not target:
                     return f"no {kind} before it to compare with"
-                other = "other " if _on_target(self.line) and not self.alias else ""
+                other = "other " if self.line.start.on_target and not self.alias else ""
                 return f"no {other}{kind} on {target} to compare with"
             case _:
                 assert_never(self.rule)
@@ -216,7 +216,7 @@ def _newest(
         return Choice(run="", rule=Rule.NONE, line=line, passed_over=passed_over, remarks=remarks)
     which = f"{best.commit[:8]} is not among those of {line.target} that this run is known to come from"
     gone = f"the baseline's commit {which if best.commit else 'is not known'}"
-    itself = _on_target(line) and best.commit == head.commit != ""
+    itself = line.start.on_target and best.commit == head.commit != ""
     return Choice(
         run=best.run,
         rule=Rule.NEWEST,
@@ -256,15 +256,11 @@ def _place(line: Line, candidate: Candidate) -> int | None:
     return line.commits.index(candidate.commit) if candidate.commit in line.commits else None
 
 
-def _on_target(line: Line) -> bool:
-    return line.start in (Start.FIRST_PARENT, Start.COMMIT)
-
-
 def _instead(line: Line) -> str:
     """Why no commit of the line decides."""
     if line.commits:
         return "no commit before it has one"
-    return "no commit before it is known" if _on_target(line) else "it is not known where this one left it"
+    return "no commit before it is known" if line.start.on_target else "it is not known where this one left it"
 
 
 def _before(start: Start, distance: int) -> str:

@@ -20,6 +20,11 @@ class Start(StrEnum):
     #: none could be found: another history, a clone that is cut off before it, no repository
     NONE = "none"
 
+    @property
+    def on_target(self) -> bool:
+        """Whether the head is itself on the target branch."""
+        return self in (Start.FIRST_PARENT, Start.COMMIT)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:

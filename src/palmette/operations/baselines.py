@@ -201,7 +201,7 @@ def _kept(home: Home, head: Run, here: Line | None) -> Line:
     if fork.start is Start.NONE:
         return Line(target=target, start=fork.start, own=_own(home, head))
     start, first = fork.start, fork.commit
-    if lines.on_target(start):
+    if start.on_target:
         start, first = (Start.COMMIT if lines.more(head) else Start.FIRST_PARENT), head.git.commit
     names = _names(commits.walk(home.store, head.project, first), first) if first else ()
     if start is Start.FIRST_PARENT:

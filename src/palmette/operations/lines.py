@@ -128,14 +128,9 @@ def more(run: Run) -> bool:
     return run.git.dirty or any(each.source in (Source.OVERRIDE, Source.FILE) for each in run.settings)
 
 
-def on_target(start: Start) -> bool:
-    """Whether a head with this start is itself on the target branch."""
-    return start in (Start.FIRST_PARENT, Start.COMMIT)
-
-
 def _line(place: Place, run: Run, target: str) -> Line:
     start, history = place.start, place.history
-    if on_target(start):
+    if start.on_target:
         start, history = (Start.COMMIT, history) if more(run) else (Start.FIRST_PARENT, history[1:])
     commits = [each.sha for each in history]
     # The commit before the last one that a shallow clone has is known by name.
@@ -219,7 +214,7 @@ def _place(
     history = _history(ask, sha, count) if sha else ()
     place = Place(start=start, history=history, shallow=shallow, remarks=remarks)
     # A CI fetches the branch that it tests, and no other: its target branch may be an old one.
-    if on_target(start) or not (start is Start.NONE or environ.get("CI")):
+    if start.on_target or not (start is Start.NONE or environ.get("CI")):
         return place
     return _beyond(ask, place, commit, tip, count)
 

@@ -9,17 +9,14 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, not_, select, tuple_
 
-from palmette.domain import wire
 from palmette.domain.lines import Fork, Start
 from palmette.domain.run import Run, Source
 from palmette.domain.states import RunState
-from palmette.store import trainings
-from palmette.store.columns import decode
+from palmette.store import columns, trainings
 from palmette.store.database import Store
+from palmette.store.runs import LISTED
 from palmette.store.schema import runs, settings
 
-#: what was executed for a comparison is nobody's baseline
-_COMPARISON: Final = "comparison"
 _MORE: Final = (Source.OVERRIDE.value, Source.FILE.value)
 #: commits that are asked about first, and at once: the nearest usually has a run
 _NEAR: Final = (8, 500)
@@ -116,7 +113,7 @@ def standing(store: Store, run: str) -> Standing | None:
 
 def known(store: Store, project: str, algorithm: str) -> bool:
     """Whether there are runs of an algorithm."""
-    query = select(runs.c.id).where(runs.c.algorithm == algorithm, runs.c.trigger != _COMPARISON)
+    query = select(runs.c.id).where(runs.c.algorithm == algorithm, LISTED)
     query = query.where(runs.c.project == project) if project else query
     with store.read() as connection:
         return connection.execute(query.limit(1)).first() is not None
@@ -128,7 +125,7 @@ def fork(store: Store, run: Run, target: str = "") -> Fork:
     query = select(runs.c.fork).where(runs.c.git_commit == run.git.commit, runs.c.project == run.project)
     with store.read() as connection:
         for text in connection.execute(query.where(runs.c.fork != "").order_by(*_NEWEST).limit(20)).scalars():
-            found = wire.load(Fork, decode(text))
+            found = columns.fork(text)
             if found.start is not Start.NONE and target in ("", found.target):
                 return found
     return Fork()
@@ -146,7 +143,7 @@ def _of(wanted: Wanted, connection: Connection, *, by: str = "") -> Select[Any]:
         algorithm = algorithm.concat("")
         project = project.concat("") if by == "commit" else project
     query = select(*_COLUMNS).where(algorithm == wanted.algorithm, project == wanted.project)
-    return query.where(runs.c.trigger != _COMPARISON, runs.c.id != wanted.head).order_by(*_NEWEST)
+    return query.where(LISTED, runs.c.id != wanted.head).order_by(*_NEWEST)
 
 
 def _fits(wanted: Wanted) -> ColumnElement[bool]:
@@ -199,7 +196,7 @@ def _standings(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Standi
 
 
 def _branch(row: Row[Any]) -> str:
-    if row.git_branch or not row.fork:
+    if row.git_branch:
         return str(row.git_branch)
-    found = wire.load(Fork, decode(row.fork))
-    return found.target if found.start in (Start.FIRST_PARENT, Start.COMMIT) else ""
+    found = columns.fork(row.fork)
+    return found.target if found.start.on_target else ""

@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any, Final
 
+from palmette.domain import wire
+from palmette.domain.lines import Fork
 from palmette.domain.values import Json
 
 _LARGEST: Final = 2**63 - 1
@@ -42,3 +44,8 @@ def number(value: float | None) -> float:
 def integer(value: int | None) -> int | None:
     """A user's counter, held within the 64 bits that a column has."""
     return None if value is None else max(-_LARGEST, min(_LARGEST, value))
+
+
+def fork(text: str) -> Fork:
+    """Where a run's commit stood, as its row has it; nothing is known where that is empty."""
+    return wire.load(Fork, decode(text)) if text else Fork()

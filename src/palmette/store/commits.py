@@ -8,10 +8,9 @@ from typing import Final
 
 from sqlalchemy import Integer, and_, literal, select
 
-from palmette.domain import wire
-from palmette.domain.lines import Commit, Fork, Start
+from palmette.domain.lines import Commit
 from palmette.domain.run import Run
-from palmette.store.columns import decode
+from palmette.store import columns
 from palmette.store.database import Store
 from palmette.store.schema import commits, runs
 from palmette.store.statements import upsert
@@ -70,9 +69,8 @@ def told(store: Store, project: str, target: str) -> frozenset[str]:
         rows = connection.execute(asked.order_by(runs.c.created.desc(), runs.c.id.desc()).limit(_NEWEST)).all()
     found: set[str] = set()
     for row in rows:
-        fork = wire.load(Fork, decode(row.fork))
-        own = fork.start in (Start.FIRST_PARENT, Start.COMMIT)
-        start = row.git_commit if own else fork.commit
+        fork = columns.fork(row.fork)
+        start = row.git_commit if fork.start.on_target else fork.commit
         if fork.target == target and start and start not in found:
             found |= {start, *(each.sha for each in walk(store, project, start))}
     return frozenset(found)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from typing import Final, TypeVar
+from typing import Final
 
 from sqlalchemy import Connection, Table, insert, select
 
@@ -15,12 +14,8 @@ from palmette.store.columns import plain, real
 from palmette.store.database import Store
 from palmette.store.runs import row_of, setting_row
 from palmette.store.schema import points, projects, runs, settings, summaries, tags
-from palmette.store.statements import insert_new
+from palmette.store.statements import chunks, insert_new
 
-T = TypeVar("T")
-
-#: how many runs one statement writes
-_CHUNK: Final = 500
 _KEEP_PROJECT: Final = insert_new(projects)
 
 
@@ -46,15 +41,13 @@ def add(store: Store, entries: Sequence[Imported]) -> frozenset[str]:
         oldest = {entry.run.project: entry.run.created for entry in new}
         for project, created in oldest.items():
             connection.execute(_KEEP_PROJECT, {"name": project, "created": created})
-        for some in _chunks(new):
+        for some in chunks(new):
             _write(connection, some)
     return there
 
 
 def _known(connection: Connection, names: Iterable[str]) -> frozenset[str]:
-    found = [
-        connection.execute(select(runs.c.id).where(runs.c.id.in_(some))).scalars().all() for some in _chunks(names)
-    ]
+    found = [connection.execute(select(runs.c.id).where(runs.c.id.in_(some))).scalars().all() for some in chunks(names)]
     return frozenset(name for some in found for name in some)
 
 
@@ -99,9 +92,3 @@ def _of(run: Run, name: str) -> dict[str, object]:
 
 def _time(run: Run) -> float:
     return run.created if run.ended is None else run.ended
-
-
-def _chunks(things: Iterable[T]) -> Iterator[list[T]]:
-    rest = iter(things)
-    while some := list(islice(rest, _CHUNK)):
-        yield some

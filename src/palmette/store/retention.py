@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from itertools import islice
 
 from sqlalchemy import Connection, delete, literal_column, select
 
@@ -16,11 +15,9 @@ from palmette.store.database import Store
 from palmette.store.leases import Holder
 from palmette.store.runs import LISTED
 from palmette.store.schema import artifacts, collected, extras, promotions, runs, schedules, tags, versions
-from palmette.store.statements import insert_new
+from palmette.store.statements import chunks, insert_new
 
 _FINAL = [state.value for state in RunState if state.final]
-#: how many ids one statement names
-_CHUNK = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +93,7 @@ def delete_runs(store: Store, chosen: Mapping[str, int]) -> tuple[str, ...]:
     one of the two runs has gone.
     """
     gone: list[str] = []
-    for names in _chunks(chosen):
+    for names in chunks(sorted(chosen)):
         with store.write() as connection:
             query = select(runs.c.id, runs.c.epoch).where(runs.c.id.in_(names)).with_for_update()
             found = [row.id for row in connection.execute(query) if row.epoch == chosen[row.id]]
@@ -118,7 +115,7 @@ def _with_extras(connection: Connection, names: Collection[str]) -> frozenset[st
 def collect(store: Store, chosen: Collection[str], rule: str, time: float) -> None:
     """Say that the bytes of these runs are no longer kept for their sake. Runs that are not over are left
     out, and those that somebody has promoted in the meantime."""
-    for names in _chunks(chosen):
+    for names in chunks(sorted(chosen)):
         with store.write() as connection:
             query = select(runs.c.id).where(runs.c.id.in_(names), runs.c.state.in_(_FINAL)).with_for_update()
             over = connection.execute(query).scalars().all()
@@ -184,9 +181,3 @@ def holders(store: Store) -> tuple[tuple[float, Holder], ...]:
             if lease is not None:
                 found.append((row.created, Holder(lease=lease, silent=max(0.0, row.now - row.lease_renewed))))
     return tuple(found)
-
-
-def _chunks(names: Iterable[str]) -> Iterator[list[str]]:
-    rest = iter(sorted(names))
-    while chunk := list(islice(rest, _CHUNK)):
-        yield chunk

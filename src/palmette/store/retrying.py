@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, and_, delete, select, update
@@ -16,9 +16,8 @@ from palmette.store import texts
 from palmette.store.columns import decode, encode
 from palmette.store.database import Store
 from palmette.store.schema import artifacts, attempts, parameters, readings, runs, tasks
+from palmette.store.statements import chunks
 
-#: So many names stand in one statement.
-_CHUNK: Final = 500
 #: What may go on.
 RETRIED: Final = (RunState.FAILED, RunState.CANCELED)
 
@@ -34,12 +33,12 @@ def again(store: Store, run: Run, *, pending: Sequence[str], open: Sequence[str]
         state = RunState(row.state)
         if state not in RETRIED:
             raise refused(run.id, state)
-        for names in _chunks(pending):
+        for names in chunks(pending):
             _wait(connection, run.id, names)
-        for names in _chunks(open):
+        for names in chunks(open):
             chosen = and_(tasks.c.run == run.id, tasks.c.name.in_(names))
             connection.execute(update(tasks).where(chosen).values(state=TaskState.RUNNING, message="", ended=None))
-        for names in _chunks(gone):
+        for names in chunks(gone):
             for table, column in ((tasks, tasks.c.name), *((each, each.c.task) for each in (attempts, *_MADE))):
                 connection.execute(delete(table).where(table.c.run == run.id, column.in_(names)))
         before = decode(row.states) if row.states else _usual(row.created, row.started, state, row.ended)
@@ -86,7 +85,3 @@ def _usual(created: float, started: float | None, state: RunState, ended: float 
     if started is not None:
         found.append([RunState.RUNNING.value, started])
     return [*found, [state.value, created if ended is None else ended]]
-
-
-def _chunks(names: Sequence[str]) -> Iterator[Sequence[str]]:
-    return (names[start : start + _CHUNK] for start in range(0, len(names), _CHUNK))

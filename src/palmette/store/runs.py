@@ -19,7 +19,7 @@ from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import NotFound, StoreError
 from palmette.store import captures, leases, metrics, promotions, tasks, texts
-from palmette.store.columns import decode, encode, plain
+from palmette.store.columns import decode, encode, fork, plain
 from palmette.store.database import Store
 from palmette.store.schema import projects, runs, settings, tags
 from palmette.store.statements import begins, insert_new
@@ -399,7 +399,7 @@ def _run(row: Row[Any], config: Sequence[Setting], marks: Sequence[str]) -> Run:
         sweep=row.sweep,
         origin=row.origin,
         ticket=row.ticket,
-        fork=wire.load(Fork, decode(row.fork)) if row.fork else Fork(),
+        fork=fork(row.fork),
         experiment=row.experiment,
         pipeline=row.pipeline,
         pipeline_version=row.pipeline_version,

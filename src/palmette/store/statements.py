@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Final, TypeVar
 
 from sqlalchemy import ColumnElement, Table, TextClause, and_, text
 
@@ -12,6 +13,18 @@ CLOCKS: Final[Mapping[str, str]] = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "CAST(extract(epoch FROM clock_timestamp()) AS double precision)",
 }
+
+#: How many names or rows one statement is given.
+CHUNK: Final = 500
+
+T = TypeVar("T")
+
+
+def chunks(things: Iterable[T]) -> Iterator[list[T]]:
+    """The things in order, as many at once as a statement is given."""
+    rest = iter(things)
+    while some := list(islice(rest, CHUNK)):
+        yield some
 
 
 def begins(column: ColumnElement[str], prefix: str, dialect: str) -> ColumnElement[bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -13,16 +13,14 @@ from palmette.domain.states import RunState
 from palmette.domain.values import digest
 from palmette.store.columns import decode, number
 from palmette.store.database import Store
+from palmette.store.runs import LISTED
 from palmette.store.schema import artifacts, parameters, runs, settings, summaries, tasks
+from palmette.store.statements import chunks
 
 #: how many of an algorithm's newest runs are looked at
 NEWEST: Final = 256
-#: how many ids one statement names
-_CHUNK: Final = 500
 #: more names are not spelled out in a statement
 _NAMES: Final = 200
-#: runs that were executed for a comparison are nobody's sibling
-_COMPARISON: Final = "comparison"
 #: outputs that say nothing of the data: what was learned of them, and what was said of that
 _LEARNED: Final = frozenset(
     {"system.Model", "system.Metrics", "system.ClassificationMetrics", "system.SlicedClassificationMetrics"}
@@ -122,7 +120,7 @@ def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict
     wanted = set(names)
     columns = (summaries.c.run, summaries.c.name, summaries.c.task, summaries.c.last)
     with store.read() as connection:
-        for some in _chunks(ids):
+        for some in chunks(ids):
             query = select(*columns).where(summaries.c.run.in_(some))
             if len(wanted) <= _NAMES:
                 query = query.where(summaries.c.name.in_(wanted))
@@ -135,7 +133,7 @@ def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict
 def _tasks(connection: Connection, ids: Collection[str], parts: ColumnElement[Any]) -> dict[str, tuple[Made, ...]]:
     found: dict[str, list[Made]] = {run: [] for run in ids}
     columns = (tasks.c.run, tasks.c.name, tasks.c.needs, parts, tasks.c.cached_from, tasks.c.executor)
-    for some in _chunks(ids):
+    for some in chunks(ids):
         outputs = _outputs(connection, some)
         query = select(*columns).where(tasks.c.run.in_(some)).order_by(tasks.c.run, tasks.c.position)
         for row in connection.execute(query):
@@ -151,15 +149,15 @@ def _found(store: Store, run: Run, near: Sequence[ColumnElement[bool]]) -> tuple
         runs.c.algorithm == run.algorithm,
         runs.c.preset == run.preset,
         runs.c.state == RunState.SUCCEEDED.value,
-        runs.c.trigger != _COMPARISON,
+        LISTED,
     )
     newest = (runs.c.created.desc(), runs.c.id.desc())
     with store.read() as connection:
         # One index has all that is asked here, so that looking through all runs does not read their rows.
         asked = (select(runs.c.id).where(*fitting, where).order_by(*newest).limit(NEWEST) for where in near)
         ids = [*dict.fromkeys(id for query in asked for id in connection.execute(query).scalars())]
-        rows = [row for some in _chunks(ids) for row in connection.execute(_ROWS.where(runs.c.id.in_(some)))]
-        configs = _configs(connection, ids)
+        rows = [row for some in chunks(ids) for row in connection.execute(_ROWS.where(runs.c.id.in_(some)))]
+        fields = configs(connection, ids)
     return tuple(
         Training(
             run=row.id,
@@ -169,18 +167,19 @@ def _found(store: Store, run: Run, near: Sequence[ColumnElement[bool]]) -> tuple
             diff=row.git_diff,
             bundle=row.bundle,
             created=row.created,
-            config=configs.get(row.id, {}),
+            config=fields[row.id],
         )
         for row in sorted(rows, key=lambda row: (row.created, row.id), reverse=True)
     )
 
 
-def _configs(connection: Connection, ids: Sequence[str]) -> dict[str, dict[str, str]]:
-    found: dict[str, dict[str, str]] = {}
-    for some in _chunks(ids):
+def configs(connection: Connection, ids: Collection[str]) -> dict[str, dict[str, str]]:
+    """The configs of runs: field → value as JSON text, in the order of the fields."""
+    found: dict[str, dict[str, str]] = {run: {} for run in ids}
+    for some in chunks(ids):
         query = select(settings.c.run, settings.c.name, settings.c.value).where(settings.c.run.in_(some))
-        for run, name, value in connection.execute(query):
-            found.setdefault(run, {})[name] = value
+        for run, name, value in connection.execute(query.order_by(settings.c.run, settings.c.position)):
+            found[run][name] = value
     return found
 
 
@@ -207,9 +206,3 @@ def _made(row: Any, outputs: Sequence[tuple[str, str, str]]) -> Made:
         code=tuple(str(parts.get(each, "")) for each in ("what", "image", "closure")) if parts else (),
         outputs=tuple(outputs),
     )
-
-
-def _chunks(ids: Collection[str]) -> Iterator[list[str]]:
-    every = [*ids]
-    for start in range(0, len(every), _CHUNK):
-        yield every[start : start + _CHUNK]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -14,16 +14,15 @@ from palmette.domain.graph import MetricSpec
 from palmette.domain.lines import Fork
 from palmette.domain.run import Source
 from palmette.domain.states import RunState
-from palmette.store.columns import decode, plain
+from palmette.store import trainings
+from palmette.store.columns import decode, fork, plain
 from palmette.store.database import Store
+from palmette.store.runs import LISTED
 from palmette.store.schema import artifacts, runs, settings, tasks
+from palmette.store.statements import chunks
 
 #: how many of the newest runs are looked at
 MOST: Final = 5_000
-#: how many ids one statement names
-_CHUNK: Final = 500
-#: what was executed for a comparison counts nowhere
-_COMPARISON: Final = "comparison"
 _EVALUATION: Final = "evaluation"
 _CHANGED: Final = (Source.OVERRIDE.value, Source.FILE.value)
 _COLUMNS: Final = (
@@ -73,7 +72,7 @@ class Past:
 
 def algorithms(store: Store, project: str) -> tuple[str, ...]:
     """Those that have runs, by name."""
-    query = select(runs.c.algorithm).distinct().where(runs.c.trigger != _COMPARISON).order_by(runs.c.algorithm)
+    query = select(runs.c.algorithm).distinct().where(LISTED).order_by(runs.c.algorithm)
     with store.read() as connection:
         return tuple(connection.execute(_within(query, project)).scalars())
 
@@ -110,7 +109,7 @@ def of_commits(
     """Runs of an algorithm that were made of these commits, on whatever branch."""
     found: list[Row[Any]] = []
     with store.read() as connection:
-        for some in _chunks([*commits]):
+        for some in chunks(commits):
             # By the commits alone: told more, SQLite walks all runs of the project instead of the few of these commits.
             rows = _rows(connection, "", [runs.c.git_commit.in_(some)], None)
             found += [row for row in rows if row.algorithm == algorithm and row.preset == preset]
@@ -119,20 +118,15 @@ def of_commits(
 
 def configs(store: Store, ids: Collection[str]) -> dict[str, dict[str, str]]:
     """The configs of runs: field → value as JSON text."""
-    found: dict[str, dict[str, str]] = {run: {} for run in ids}
     with store.read() as connection:
-        for some in _chunks([*ids]):
-            query = select(settings.c.run, settings.c.name, settings.c.value).where(settings.c.run.in_(some))
-            for run, name, value in connection.execute(query.order_by(settings.c.run, settings.c.position)):
-                found[run][name] = value
-    return found
+        return trainings.configs(connection, ids)
 
 
 def makers(store: Store, tasks_of: Mapping[str, str]) -> dict[str, str]:
     """Run → task, as "RUN/TASK" that was executed for it: the task itself unless it was reused."""
     found = {run: f"{run}/{task}" for run, task in tasks_of.items()}
     with store.read() as connection:
-        for some in _chunks([*tasks_of]):
+        for some in chunks(tasks_of):
             query = select(tasks.c.run, tasks.c.name, tasks.c.cached_from)
             reused = query.where(tasks.c.run.in_(some), tasks.c.cached_from.is_not(None))
             for run, name, cached_from in connection.execute(reused):
@@ -147,7 +141,7 @@ def evaluations(store: Store, ids: Collection[str]) -> dict[str, dict[str, Artif
     made_by = and_(tasks.c.run == artifacts.c.run, tasks.c.name == artifacts.c.task)
     order = (artifacts.c.run, tasks.c.position, artifacts.c.name)
     with store.read() as connection:
-        for some in _chunks([*ids]):
+        for some in chunks(ids):
             query = select(artifacts).join(tasks, made_by).where(artifacts.c.run.in_(some)).order_by(*order)
             for row in connection.execute(query):
                 metadata = decode(row.metadata)
@@ -167,7 +161,7 @@ def _rows(
     connection: Connection, project: str, where: Sequence[ColumnElement[bool]], limit: int | None
 ) -> Sequence[Row[Any]]:
     """The newest runs; or all of them, in any order."""
-    query = select(*(runs.c[name] for name in _COLUMNS)).where(*where, runs.c.trigger != _COMPARISON)
+    query = select(*(runs.c[name] for name in _COLUMNS)).where(*where, LISTED)
     found = _within(query, project)
     if limit is not None:
         found = found.order_by(runs.c.created.desc(), runs.c.id.desc()).limit(limit)
@@ -180,7 +174,7 @@ def _within(query: Any, project: str) -> Any:
 
 def _told(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Past, ...]:
     overrides: dict[str, dict[str, str]] = {}
-    for some in _chunks([row.id for row in rows]):
+    for some in chunks([row.id for row in rows]):
         query = select(settings.c.run, settings.c.name, settings.c.value)
         changed = query.where(settings.c.run.in_(some), settings.c.source.in_(_CHANGED)).order_by(settings.c.position)
         for run, name, value in connection.execute(changed):
@@ -206,11 +200,6 @@ def _past(row: Row[Any]) -> Past:
         bundle=row.bundle,
         environment=row.environment,
         sweep=row.sweep,
-        fork=wire.load(Fork, decode(row.fork)) if row.fork else Fork(),
+        fork=fork(row.fork),
         declared=row.metrics,
     )
-
-
-def _chunks(ids: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(ids), _CHUNK):
-        yield ids[start : start + _CHUNK]
