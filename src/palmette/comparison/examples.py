@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from math import isclose, nan
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -13,7 +12,7 @@ import numpy.typing as npt
 
 from palmette.authoring.results import Evaluation
 from palmette.comparison.evidence import Refusal
-from palmette.comparison.functions import Known, known
+from palmette.comparison.functions import Known, agree, known
 from palmette.comparison.pairs import Pair, Unpaired, among, encoded
 from palmette.domain.graph import MetricSpec
 
@@ -211,7 +210,7 @@ def _reading(metric: MetricSpec, pair: Pair, logged: Mapping[str, float] | None)
         values = function.values(pair.whole)
         if isinstance(values, Refusal):
             continue
-        if logged is None or isclose(values[0], logged.get(metric.name, nan), rel_tol=1e-6, abs_tol=1e-9):
+        if logged is None or agree(values[0], logged.get(metric.name)):
             return function
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import isclose
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -266,6 +267,11 @@ def known(of: str) -> tuple[Known, ...]:
     is not known."""
     module, _, name = of.partition(":")
     return _SCIKIT.get(name, ()) if module == "sklearn.metrics" or module.startswith("sklearn.metrics.") else ()
+
+
+def agree(value: float, logged: float | None) -> bool:
+    """Whether a computed number is the logged one, but for the order of its sums."""
+    return logged is not None and isclose(value, logged, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _given(pair: Pair, method: Method) -> tuple[Array, Array, Array] | Refusal:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import isclose, isfinite
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from palmette.comparison.evidence import EXAMPLES, REPLICATES, REUSED, Evidence, Refusal, Scope, identical
-from palmette.comparison.functions import Known, known
+from palmette.comparison.functions import Known, agree, known
 from palmette.comparison.gates import gates, pending, presence
 from palmette.comparison.pairs import Pair, Unpaired
 from palmette.comparison.repeats import Earlier, noise_band, over_seeds
@@ -206,7 +206,7 @@ def _by_examples(question: Question, pair: Pair) -> Evidence | Refusal:
         values = function.values(pair.whole)
         if isinstance(values, Refusal):
             refused = refused or values
-        elif _agree(values[0], head) and _agree(values[1], baseline):
+        elif agree(values[0], head) and agree(values[1], baseline):
             return _found(function, pair, values)
         else:
             refused = _disagreement(function, values, (head, baseline))
@@ -223,7 +223,7 @@ def _found(function: Known, pair: Pair, whole: tuple[float, float]) -> Evidence 
 
 def _by_task(question: Question, given: Replicates, pair: Pair) -> Evidence | Refusal:
     values = (given.head, given.baseline)
-    if not pair.left_out and not (_agree(values[0], question.head) and _agree(values[1], question.baseline)):
+    if not pair.left_out and not (agree(values[0], question.head) and agree(values[1], question.baseline)):
         return _disagreement(None, values, (question.head, question.baseline))
     return replicated(*values, given.resampled, pair.n)
 
@@ -235,7 +235,7 @@ def _disagreement(
     side, value, other = next(
         (side, value, other)
         for side, value, other in zip(("this run", "the baseline"), found, logged, strict=True)
-        if not _agree(value, other)
+        if not agree(value, other)
     )
     reason = f"recomputed from the predictions of {side} it is {value:.6g}, not the logged {other:.6g}"
     return Refusal(method=function.method if function else REPLICATES, reason=reason)
@@ -244,11 +244,7 @@ def _disagreement(
 def rescored(metric: MetricSpec, head: float | None, pair: Pair) -> float | None:
     """The baseline's number on these examples, by the function that gives the head's; None where none is known."""
     every = (function.values(pair.whole) for function in known(metric.of))
-    return next((each[1] for each in every if not isinstance(each, Refusal) and _agree(each[0], head)), None)
-
-
-def _agree(value: float, logged: float | None) -> bool:
-    return logged is not None and isclose(value, logged, rel_tol=1e-6, abs_tol=1e-9)
+    return next((each[1] for each in every if not isinstance(each, Refusal) and agree(each[0], head)), None)
 
 
 def _band(question: Question, pair: Pair | Unpaired | None) -> Evidence | Refusal:

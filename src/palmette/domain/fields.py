@@ -15,6 +15,8 @@ from palmette.domain.values import Json
 
 #: The preset that every algorithm has: its defaults.
 FULL: Final = "full"
+#: The preset by which a run proves that it trains, and no more.
+TOY: Final = "toy"
 #: Beyond it a JSON number no longer holds every whole number.
 LARGEST: Final = 2**53
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeAlias
@@ -187,6 +187,20 @@ class TaskRecord:
     def group(self) -> bool:
         """Whether it only holds other tasks."""
         return not self.executor
+
+
+def upstream(needs: Iterable[str], known: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    """The tasks that somebody with these needs waited for, and those that they did; of a group all that is in it.
+    `known` has the needs of every task that is no group, by name."""
+    seen: set[str] = set()
+    waiting = [*needs]
+    while waiting:
+        name = waiting.pop()
+        if name not in seen:
+            seen.add(name)
+            inner = (other for other in known if other.startswith(f"{name}."))
+            waiting += known.get(name, inner)
+    return frozenset(seen & known.keys())
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from os import defpath
 from pathlib import Path
 from typing import Final
 
-#: Seconds in which Git says a name that stands in its files.
-_SECONDS: Final = 15.0
+from palmette.operations.questions import SECONDS
+
 #: Variables that name somebody: Git's own first; in a CI, whoever started it; the user of the machine at last.
 _GIT: Final = ("GIT_AUTHOR_NAME",)
 _CI: Final = ("GITLAB_USER_NAME", "GITHUB_ACTOR")
@@ -33,7 +33,7 @@ def _configured(root: Path, environ: Mapping[str, str]) -> str:
         return ""
     try:
         asked = [command, "-C", str(root), "config", "--get", "user.name"]
-        done = subprocess.run(asked, env=dict(environ), capture_output=True, timeout=_SECONDS, check=False)
+        done = subprocess.run(asked, env=dict(environ), capture_output=True, timeout=SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.decode(errors="replace").strip()

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from palmette.domain.fields import TOY
 from palmette.domain.run import TaskRecord
 from palmette.domain.states import RunState
 from palmette.engine.plan import Plan
@@ -43,8 +44,6 @@ from palmette.store import runs
 
 #: how far the clock of a second execution is ahead: another year, month, day, weekday and hour
 SHIFT: Final = 34_300_000.0
-#: the preset whose inputs are tried where nothing else is said
-TOY: Final = "toy"
 #: the cores and threads of the second execution, if the machine has them
 _THREADS: Final = 4
 _LONGEST: Final = 600.0

@@ -13,7 +13,7 @@ from typing import Final
 
 from palmette.authoring.results import Evaluation
 from palmette.domain.artifact import Artifact
-from palmette.domain.run import TaskRecord
+from palmette.domain.run import TaskRecord, upstream
 from palmette.errors import CorruptBlob, PalmetteError
 from palmette.operations.details import alike, shown
 from palmette.operations.home import Home
@@ -157,21 +157,6 @@ def _several(every: Sequence[Kept], one: Kept) -> Iterator[str]:
 
 def _behind(task: TaskRecord, tasks: Mapping[str, TaskRecord]) -> bool:
     """Whether anything that the task was made from is sensitive."""
-    return any(artifact.sensitive for each in upstream(task, tasks) for artifact in each.outputs.artifacts.values())
-
-
-def upstream(task: TaskRecord, tasks: Mapping[str, TaskRecord]) -> Iterator[TaskRecord]:
-    """The tasks that it waited for, and those that they did, each once; of a group all that is in it."""
-    seen: set[str] = set()
-    waiting = [*task.needs]
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
-        found = tasks.get(name)
-        if found is not None and not found.group:
-            yield found
-            waiting += found.needs
-        else:
-            waiting += (other for other in tasks if other.startswith(f"{name}."))
+    known = {name: each.needs for name, each in tasks.items() if not each.group}
+    every = (tasks[name].outputs.artifacts.values() for name in upstream(task.needs, known))
+    return any(artifact.sensitive for artifacts in every for artifact in artifacts)

@@ -167,7 +167,7 @@ class _Outlook:
             what = f"the baseline is not rescored: what lies elsewhere is not what it was ({', '.join(altered)})"
             return _Rescored(remarks=(*remarks, what))
         # What the head's evaluation was made from, this one was made from too.
-        sensitive = every[-1].sensitive or any(each and each.sensitive for each in (self.matched.head,))
+        sensitive = every[-1].sensitive or bool(self.matched.head and self.matched.head.sensitive)
         kept = replace(every[-1], sensitive=sensitive)
         said = (*remarks, *run.notices) if purpose is Purpose.RESCORED else (*remarks, *_BY_OWN, *run.notices)
         return _Rescored(run=run, kept=kept, by=by, remarks=said)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from palmette.comparison.verdict import Gate, GateKind, GateOutcome
+from palmette.domain.fields import TOY
 from palmette.domain.lines import Line
 from palmette.domain.run import Run
 from palmette.domain.states import RunState, became
@@ -16,9 +17,6 @@ from palmette.operations.comparing import Compared
 from palmette.operations.home import Home
 from palmette.store import promotions, retention, runs
 from palmette.store.promotions import Promotion, Ruled, Ruling
-
-#: the preset by which a run proves that it trains, and no more
-_TOY = "toy"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,13 +106,13 @@ def promote(
 
 
 def _problems(home: Home, run: Run, wanted: Wanted) -> Iterator[Problem]:
-    if run.trigger == "comparison":
+    if run.trigger == runs.EXTRA:
         yield Problem(where="", what="it is no training: it was executed for a comparison")
         return
     if run.state is not RunState.SUCCEEDED:
         became_what = became(run.state) if run.state.final else f"is {run.state.value.lower()}"
         yield Problem(where="", what=f"it {became_what}", hint="Promote one that succeeded.")
-    if run.preset == _TOY:
+    if run.preset == TOY:
         hint = f"Train it whole: palmette run {run.algorithm}"
         yield Problem(where="", what="it is a toy run, which shows only that it trains", hint=hint)
     if run.imported:

@@ -17,6 +17,7 @@ from palmette.errors import NotFound, UsageError
 from palmette.operations import repetitions
 from palmette.operations.home import Home
 from palmette.store import answers, commits, trainings, trends
+from palmette.store.trainings import Reading
 from palmette.store.trends import Past
 
 #: commits that are shown where nobody says how many, and at most
@@ -73,10 +74,11 @@ def history(
     fitting = _fitting(line.runs, passed)
     places = [*_ordered(home, line, fitting, passed)]
     values = trainings.readings(home.store, [each.run for each in places], [metric])
-    known = [each for each in places if metric in values[each.run] and math.isfinite(values[each.run][metric].value)]
+    read = {run: found[metric] for run, found in values.items() if metric in found}
+    known = [each for each in places if each.run in read and math.isfinite(read[each.run].value)]
     passed["without a number"] += len(places) - len(known)
     # What is not shown counts all the same: for the band, and for where the level changed.
-    found = trend(_reads(home, metric, known[-MOST:], line))
+    found = trend(_reads(home, known[-MOST:], read, line))
     begin = max(len(found.entries) - last, sum(since is not None and each.time < since for each in found.entries))
     entries = found.entries[begin:]
     own = next((place for place, each in enumerate(entries) if each.own), None)
@@ -238,11 +240,10 @@ def _ordered(home: Home, line: _Line, fitting: Sequence[Past], passed: Counter[s
     return [*earlier, *on]
 
 
-def _reads(home: Home, metric: str, shown: Sequence[Past], line: _Line) -> list[Read]:
+def _reads(home: Home, shown: Sequence[Past], read: Mapping[str, Reading], line: _Line) -> list[Read]:
     ids = [each.run for each in shown]
     made = trainings.made(home.store, ids)
     configs = trends.configs(home.store, ids)
-    values = trainings.readings(home.store, ids, [metric])
     between = gaps(line.chain, [each.commit for each in shown])
     return [
         Read(
@@ -251,8 +252,8 @@ def _reads(home: Home, metric: str, shown: Sequence[Past], line: _Line) -> list[
             subject=each.subject,
             author=each.author,
             time=each.time,
-            value=values[each.run][metric].value,
-            training=repetitions.training(made[each.run], values[each.run][metric].task, each.run),
+            value=read[each.run].value,
+            training=repetitions.training(made[each.run], read[each.run].task, each.run),
             config=configs[each.run],
             data=trainings.data(made[each.run]),
             environment=each.environment,

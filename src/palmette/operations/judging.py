@@ -7,12 +7,11 @@ from dataclasses import dataclass, replace
 
 from palmette.authoring.results import Evaluation
 from palmette.comparison.baseline import Choice
-from palmette.comparison.functions import known
 from palmette.comparison.judgement import Question, apart, judge, rescored
 from palmette.comparison.pairs import Pair, Unpaired, pair, relabelled
 from palmette.comparison.sides import Side
 from palmette.comparison.verdict import Verdict
-from palmette.domain.graph import MetricSpec
+from palmette.domain.fields import TOY
 from palmette.domain.lines import Line
 from palmette.domain.run import Run
 from palmette.domain.states import RunState, became
@@ -22,11 +21,10 @@ from palmette.operations.evaluations import Loaded
 from palmette.operations.extras import Found
 from palmette.operations.home import Home
 from palmette.operations.repetitions import Repetitions
+from palmette.operations.resampling import unknown
 from palmette.store import runs
 from palmette.store import tasks as stored_tasks
 
-#: the preset by which a run proves that it trains, and no more
-_TOY = "toy"
 #: one label in so many may be corrected before it seems that the examples are others
 _MANY = 10
 
@@ -84,7 +82,7 @@ def concluded(home: Home, head: Side, baseline: Side, choice: Choice) -> Judged:
     unfinished = _unfinished(head.run, "this run") or _unfinished(baseline.run, "the baseline")
     if unfinished:
         return Judged(verdict=apart(questions, unfinished, over=head.run.state.final))
-    if _TOY in (head.run.preset, baseline.run.preset):
+    if TOY in (head.run.preset, baseline.run.preset):
         return Judged(verdict=judge(questions, None, toy=True))
     laid = lay(home, head, baseline)
     repeated = _repeated(home, head.run, baseline.run, choice.line, moved=laid.moved)
@@ -99,7 +97,7 @@ def concluded(home: Home, head: Side, baseline: Side, choice: Choice) -> Judged:
         ),
         both=laid.both,
         loaded=laid.loaded,
-        wanting=helps or any(_own(metric) and metric.name not in told for metric in head.run.metrics),
+        wanting=helps or any(metric.name not in told for metric in unknown(head.run.metrics)),
     )
 
 
@@ -109,7 +107,7 @@ def lay(home: Home, head: Side, baseline: Side) -> Laid:
     loaded = evaluations.load_both(home, matched)
     both, remarks = _paired(*loaded), matched.remarks
     moved = _moved(both)
-    if not moved and not any(map(_own, head.run.metrics)):
+    if not moved and not unknown(head.run.metrics):
         return Laid(both=both, loaded=loaded, remarks=remarks)
     found = extras.found(home, head.run, baseline.run)
     after, again = loaded[0].evaluation, found.evaluation
@@ -141,7 +139,7 @@ def _alone(head: Side, choice: Choice) -> Verdict:
     """With nothing to compare, the absolute bounds judge; of a toy run, that its numbers are there."""
     questions = [Question(metric=each, head=head.metrics.get(each.name), baseline=None) for each in head.run.metrics]
     unfinished = _unfinished(head.run, "this run")
-    if head.run.preset == _TOY and not unfinished:
+    if head.run.preset == TOY and not unfinished:
         return replace(judge(questions, None, toy=True), reason=choice.sentence)
     return apart(questions, unfinished or choice.sentence, alone=True, over=head.run.state.final)
 
@@ -167,11 +165,6 @@ def _paired(head: Loaded, baseline: Loaded) -> Pair | Unpaired:
 def _moved(both: Pair | Unpaired | None) -> bool:
     """Whether the two were tested on different examples."""
     return isinstance(both, Unpaired) and both.rescoring_helps
-
-
-def _own(metric: MetricSpec) -> bool:
-    """Whether only the project's own code can compute it."""
-    return bool(metric.of) and not known(metric.of)
 
 
 def _repeated(home: Home, head: Run, baseline: Run, line: Line, *, moved: bool) -> Repetitions:

@@ -50,7 +50,7 @@ def listed(home: Home, algorithm: str = "") -> Sequence[Pin]:
 
 
 def _problems(run: Run) -> Iterator[Problem]:
-    if run.trigger == "comparison":
+    if run.trigger == runs.EXTRA:
         yield Problem(where="", what="it is no training: it was executed for a comparison")
     elif run.state is not RunState.SUCCEEDED:
         what = became(run.state) if run.state.final else f"is {run.state.value.lower()}"

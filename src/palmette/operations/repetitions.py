@@ -9,7 +9,7 @@ from typing import Final
 
 from palmette.comparison.repeats import BAND_LENGTH, Earlier
 from palmette.domain.lines import Line
-from palmette.domain.run import Run
+from palmette.domain.run import Run, upstream
 from palmette.domain.values import digest
 from palmette.store import sweeps, trainings
 from palmette.store.database import Store
@@ -65,7 +65,8 @@ class Repetitions:
 def gather(store: Store, head: Run, baseline: Run, line: Line, names: Collection[str]) -> Repetitions:
     """Look for them in the store; none where the two were trained on different data, or nobody knows on which."""
     made = dict(trainings.made(store, [head.id, baseline.id]))
-    reused = _reused(store, head.id, baseline.id, made, names)
+    read = trainings.readings(store, [head.id, baseline.id], names)
+    reused = _reused(head.id, baseline.id, made, read, names)
     known = trainings.data(made[head.id])
     if not known or trainings.data(made[baseline.id]) != known:
         return Repetitions(made=made, reused=reused)
@@ -82,21 +83,24 @@ def gather(store: Store, head: Run, baseline: Run, line: Line, names: Collection
         for run, found in zip((head, baseline), likely, strict=True)
     ]
     earlier = tuple(each.run for each in past if each.run in same)[:BAND_LENGTH]
-    wanted = {*earlier, *sides[0].values(), *sides[1].values()}
+    wanted = {*earlier, *sides[0].values(), *sides[1].values()} - read.keys()
     return Repetitions(
         head=sides[0],
         baseline=sides[1],
         earlier=earlier,
         made=made,
-        readings=trainings.readings(store, wanted, names),
+        readings=read | trainings.readings(store, wanted, names),
         reused=reused,
     )
 
 
 def _reused(
-    store: Store, head: str, baseline: str, made: Mapping[str, Sequence[Made]], names: Collection[str]
+    head: str,
+    baseline: str,
+    made: Mapping[str, Sequence[Made]],
+    found: Mapping[str, Mapping[str, Reading]],
+    names: Collection[str],
 ) -> frozenset[str]:
-    found = trainings.readings(store, [head, baseline], names)
     makers = {run: {task.name: task.maker for task in made[run]} for run in (head, baseline)}
 
     def maker(run: str, name: str) -> str | None:
@@ -126,19 +130,9 @@ def training(tasks: Sequence[Made], task: str, run: str) -> str:
     by_name = {each.name: each for each in tasks}
     if task not in by_name:
         return run
-    seen: set[str] = set()
-    waiting = [*by_name[task].needs]
-    while waiting:
-        name = waiting.pop()
-        if name not in seen:
-            seen.add(name)
-            inner = [other for other in by_name if other.startswith(f"{name}.")]
-            waiting += by_name[name].needs if name in by_name else inner
+    seen = upstream(by_name[task].needs, {each.name: each.needs for each in tasks})
     made = sorted(
-        f"{name}/{output}/{value}"
-        for name in seen
-        if name in by_name and by_name[name].needs
-        for output, _, value in by_name[name].outputs
+        f"{name}/{output}/{value}" for name in seen if by_name[name].needs for output, _, value in by_name[name].outputs
     )
     return digest([*made]) if made else by_name[task].maker
 

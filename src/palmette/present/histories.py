@@ -91,8 +91,7 @@ def notes(found: History) -> Iterator[str]:
 
 def aside(found: History) -> str:
     """What is not in the chart, for standard error; empty for nothing."""
-    said = [f"{count} {reason}" for reason, count in found.passed.items()]
-    parts = [f"not counted: {', '.join(said)}"] if said else []
+    parts = [f"not counted: {words.tally(found.passed)}"] if found.passed else []
     parts += [f"{words.count(found.older, 'commit')} before these: --last, --since"] if found.older else []
     return "; ".join(parts)
 
@@ -100,11 +99,10 @@ def aside(found: History) -> str:
 def nothing(found: History) -> str:
     """What is said where no run counts, and why none does."""
     on = f" on {found.branch}" if found.branch else ""
-    said = [f"{count} {reason}" for reason, count in found.passed.items()]
     with_preset = "" if found.preset == "full" else f" --preset {found.preset}"
     if found.older:
         return f"No commit since then. {words.count(found.older, 'commit')} before it: leave --since out."
-    why = f" Not counted: {', '.join(said)}." if said else ""
+    why = f" Not counted: {words.tally(found.passed)}." if found.passed else ""
     first = f"No run of {found.algorithm}{on} yet, preset {found.preset}, that has {found.metric}."
     return f"{first}{why} Start one there: palmette run {found.algorithm}{with_preset}"
 

@@ -119,16 +119,14 @@ def ties(ranking: Ranking) -> Iterator[str]:
 
 def aside(board: Board) -> str:
     """What is not in the list, for standard error; empty for nothing."""
-    said = [f"{count} {reason}" for reason, count in board.passed.items()]
-    parts = [f"not counted: {', '.join(said)}"] if said else []
+    parts = [f"not counted: {words.tally(board.passed)}"] if board.passed else []
     parts += [f"{board.shown} of {board.total:,}; --all shows more"] if board.shown < board.total else []
     return "; ".join(parts)
 
 
 def nothing(board: Board) -> str:
     """What is said where no run counts, and why none does."""
-    said = [f"{count} {reason}" for reason, count in board.passed.items()]
-    why = f" Not counted: {', '.join(said)}." if said else ""
+    why = f" Not counted: {words.tally(board.passed)}." if board.passed else ""
     preset = "" if board.preset == "full" else f" --preset {board.preset}"
     first = f"No run of {board.algorithm} yet, preset {board.preset}, that has {board.metric}."
     return f"{first}{why} Start one: palmette run {board.algorithm}{preset}"

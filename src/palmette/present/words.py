@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -88,6 +89,11 @@ def value(given: Json) -> str:
 def count(number: int, noun: str) -> str:
     """ "1 file", "2 files", "1,000 files"."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def tally(counts: Mapping[str, int]) -> str:
+    """How often each thing was so: "2 failed, 1 was canceled"."""
+    return ", ".join(f"{times} {what}" for what, times in counts.items())
 
 
 def moment(value: float | None) -> str:
