@@ -18,8 +18,10 @@ from typing import Any, Final
 from palmette.errors import DefinitionError, InterpreterError, Problem, ProjectError
 from palmette.operations.bounds import Gates
 from palmette.operations.containers import chosen
+from palmette.operations.continuing import Continuous
 from palmette.operations.discovery import Found, Surveyed, modules, resolve, search, survey
 from palmette.operations.settings import Settings, parse
+from palmette.operations.targets import Targets
 
 #: What `python` says for an environment that is built from the lock; `preparing` builds it.
 LOCKED: Final = "locked"
@@ -69,6 +71,10 @@ class Project:
     containers: str = ""
     #: what pyproject.toml wants kept, by algorithm and metric
     gates: Gates = field(default_factory=dict)
+    #: what CI does
+    ci: Continuous = Continuous()
+    #: Kubeflows, by name
+    targets: Targets = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +189,8 @@ def _project(root: Path, document: Mapping[str, Any], start: Path, environ: Mapp
         gpus=settings.gpus,
         containers=chosen(environ, settings.containers),
         gates=settings.gates,
+        ci=settings.ci,
+        targets=settings.targets,
     )
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, assert_never
 
 from palmette.domain.values import Json
 from palmette.errors import Problem
-from palmette.operations import bounds
+from palmette.operations import bounds, continuing, targets
 from palmette.operations.bounds import Gates
 from palmette.operations.containers import CHOICES
+from palmette.operations.continuing import Continuous
+from palmette.operations.targets import Targets
 
 
 class Kind(StrEnum):
@@ -25,6 +27,8 @@ class Kind(StrEnum):
     COUNT = "whole number from 0"
     TABLE = "table of texts"
     GATES = "table of gates"
+    CI = "table of what CI does"
+    TARGETS = "table of Kubeflows"
     BASELINES = 'table of algorithms ("tumour") and aliases ("tumour@production")'
 
 
@@ -184,6 +188,22 @@ SETTINGS: Final = (
         "runs from then on. `minimum` bounds the number itself (from above, where less is better), `max-drop` its loss "
         "against the baseline.",
     ),
+    Option(
+        name="ci",
+        kind=Kind.CI,
+        default={},
+        description='What `palmette ci` does: `toy` ("changed" or "all"), `tracker` ("auto", "jira", "gitlab", '
+        '"github", "static", "none"), `ticket-projects` (["IA"]), `tickets` (IA-1742 = "DOC TYPE"), `target`, '
+        '`grace` ("14d"), `gone` ("keep" or "thin"), `wait` ("20m"), `fail-on` ("gate" or "nothing").',
+    ),
+    Option(
+        name="targets",
+        kind=Kind.TARGETS,
+        default={},
+        description="Kubeflows, by name: [tool.palmette.targets.cluster] with `host`, `ui`, `namespace`, "
+        "`pipeline-root`, `service-account`, `image`, `dialect`, `token-variable`, `cookie-variable`, "
+        '`header-variables` (X-Auth = "VARIABLE"), `client` (more arguments of the official client).',
+    ),
 )
 
 
@@ -209,6 +229,16 @@ class Settings:
     gpus: int | None = None
     containers: str = CHOICES[0]
     gates: Gates = field(default_factory=dict)
+    ci: Continuous = Continuous()
+    targets: Targets = field(default_factory=dict)
+
+
+#: tables that are read by those whom they concern
+_READERS: Final[Mapping[Kind, Callable[[Json], tuple[object, tuple[Problem, ...]]]]] = {
+    Kind.GATES: bounds.read,
+    Kind.CI: continuing.read,
+    Kind.TARGETS: targets.read,
+}
 
 
 def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:
@@ -222,8 +252,8 @@ def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:
         setting = known.get(key)
         if setting is None:
             problems.append(_unknown(key, known))
-        elif setting.kind is Kind.GATES:
-            values[key], wrong = bounds.read(value)
+        elif reader := _READERS.get(setting.kind):
+            values[key], wrong = reader(value)
             problems += wrong
         elif not _fits(setting, value):
             what = f"{value!r} is not {setting.allowed}"
@@ -246,7 +276,7 @@ def _fits(setting: Option, value: Json) -> bool:
             return given and (not setting.choices or value in setting.choices)
         case Kind.TEXTS:
             return isinstance(value, list) and all(isinstance(entry, str) and entry.strip() for entry in value)
-        case Kind.TABLE | Kind.GATES:
+        case Kind.TABLE | Kind.GATES | Kind.CI | Kind.TARGETS:
             return isinstance(value, Mapping) and all(isinstance(each, str) and each.strip() for each in value.values())
         case Kind.BASELINES:
             texts = value.values() if isinstance(value, Mapping) else (None,)

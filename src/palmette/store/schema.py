@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 #: The newest revision in `migrations/versions`. Revisions are numbers, so that an older Palmette knows a newer store.
-REVISION: Final = "0004"
+REVISION: Final = "0005"
 
 metadata = MetaData(
     naming_convention={
@@ -622,6 +622,125 @@ facts = Table(
     metadata,
     _text("name", primary_key=True),
     _text("value"),
+    sqlite_with_rowid=False,
+)
+
+# What continuous learning remembers.
+
+#: Branches of a project, as CI and the host know them.
+branches = Table(
+    "branches",
+    metadata,
+    _text("project", primary_key=True),
+    _text("name", primary_key=True),
+    #: identifier; empty where it has none here
+    _text("experiment"),
+    _text("head"),
+    _text("author"),
+    Column("committed", Double, nullable=False),
+    #: grows with the pipelines of a repository: an older one does not overtake a newer one
+    Column("order", BigInteger, nullable=False),
+    _text("target"),
+    _text("fork"),
+    Column("ahead", Integer),
+    Column("behind", Integer),
+    _text("merge_request"),
+    _text("merge_request_url"),
+    _text("title"),
+    #: JSON: the tickets that it names
+    _text("tickets"),
+    Column("seen", Double, nullable=False),
+    #: since when the repository does not have it; NULL while it does
+    Column("gone", Double),
+    Column("archived", Double),
+    sqlite_with_rowid=False,
+)
+
+#: What CI did about an algorithm at a commit.
+checks = Table(
+    "checks",
+    metadata,
+    _text("project", primary_key=True),
+    _text("commit", primary_key=True),
+    _text("algorithm", primary_key=True),
+    #: "toy" or "full"
+    _text("kind", primary_key=True),
+    #: empty where there is none
+    _text("run"),
+    Column("unchanged", Boolean, nullable=False),
+    _text("branch"),
+    _text("closure"),
+    #: JSON: what the closure's digest is made of
+    _text("parts"),
+    _text("reason"),
+    _text("key"),
+    #: JSON: the job that asked
+    _text("context"),
+    Column("created", Double, nullable=False),
+    #: JSON: what the comparison came to; empty before there is one
+    _text("verdict"),
+    #: when note and status said how the run ended; NULL while they do not
+    Column("settled", Double),
+    Column("tries", Integer, nullable=False),
+    _text("trouble"),
+    sqlite_with_rowid=False,
+)
+Index(None, checks.c.project, checks.c.branch, checks.c.created)
+Index(None, checks.c.settled, checks.c.created)
+Index(None, checks.c.run)
+
+#: How recurring runs were edited, one row each time.
+edits = Table(
+    "edits",
+    metadata,
+    _text("schedule", primary_key=True),
+    Column("serial", Integer, primary_key=True),
+    _text("author"),
+    _text("why"),
+    #: JSON: the recurring run before, and after
+    _text("before"),
+    _text("after"),
+    Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: What precedes the names of a project's objects: nothing for the first one.
+scopes = Table(
+    "scopes",
+    metadata,
+    _text("project", primary_key=True),
+    _text("prefix", unique=True),
+    Column("created", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Texts of tickets as a tracker gave them, kept for a while.
+tickets = Table(
+    "tickets",
+    metadata,
+    _text("project", primary_key=True),
+    _text("key", primary_key=True),
+    _text("title"),
+    _text("url"),
+    _text("status"),
+    #: why there is no title; empty where there is one
+    _text("why"),
+    Column("looked", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: Runs of another host that were brought here.
+mirrored = Table(
+    "mirrored",
+    metadata,
+    _run(),
+    _text("host"),
+    #: its identifier there
+    _text("id"),
+    #: JSON: how far it was brought: the state there, what of it could not be read
+    _text("progress"),
+    Column("seen", Double, nullable=False),
+    UniqueConstraint("host", "id"),
     sqlite_with_rowid=False,
 )
 
