@@ -9,16 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from palmette.domain.lines import Fork
+from palmette.domain.lines import Fork, Start
 from palmette.domain.listing import Slice
 from palmette.domain.states import RunState, TaskState
 from palmette.store import (
     artifacts,
+    commits,
     database,
     experiments,
+    extras,
     filing,
     identity,
     metrics,
+    pins,
+    promotions,
     retention,
     runs,
     schedules,
@@ -67,6 +71,13 @@ def second(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 def third(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """A store of revision 0003, opened by this version."""
     with contextlib.closing(opened(request, "0003", tmp_path)) as store:
+        yield store
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fourth(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """A store of revision 0004, opened by this version."""
+    with contextlib.closing(opened(request, "0004", tmp_path)) as store:
         yield store
 
 
@@ -153,4 +164,20 @@ def test_runs_from_before_comparisons_remember_no_fork(third: Store) -> None:
     assert runs.get(third, "full00000000").fork == Fork()
     with third.read() as connection:
         for table in ("commits", "pins", "promotions", "extras"):
+            assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
+
+
+def test_what_the_fourth_release_kept_of_comparisons_is_there(fourth: Store) -> None:
+    run = runs.get(fourth, "fork00000000")
+    assert run.fork == Fork(target="main", start=Start.MERGE_BASE, commit="c" * 40)
+    assert [each.sha for each in commits.walk(fourth, "clinic", run.fork.commit)] == ["c" * 40, "b" * 40, "a" * 40]
+    assert [(each.run, each.reason) for each in pins.listed(fourth, "clinic")] == [("full00000000", "the good one")]
+    promotion = promotions.current(fourth, project="clinic", algorithm="tumour")[0]
+    assert (promotion.name, promotion.ruling.verdict) == ("tumour@production", "better")
+    assert list(extras.of(fourth, "fork00000000", "full00000000")) == ["rescore"]
+
+
+def test_stores_from_before_continuous_learning_know_no_branches(fourth: Store) -> None:
+    with fourth.read() as connection:
+        for table in ("branches", "checks", "edits", "scopes", "tickets", "mirrored"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0
