@@ -96,6 +96,9 @@ VERBS: Final = (
     Verb(operation="performing.accept", method="POST", path="/extras", role=Role.RUN, wakes=True),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
+    Verb(operation="branches.known", method="GET", path="/branches"),
+    Verb(operation="branches.named", method="GET", path="/branch"),
+    Verb(operation="branches.advance", method="PUT", path="/branches", role=Role.RUN),
 )
 
 _BY_OPERATION: Final = {verb.operation: verb for verb in VERBS}
