@@ -99,6 +99,15 @@ VERBS: Final = (
     Verb(operation="branches.known", method="GET", path="/branches"),
     Verb(operation="branches.named", method="GET", path="/branch"),
     Verb(operation="branches.advance", method="PUT", path="/branches", role=Role.RUN),
+    Verb(operation="checks.record", method="POST", path="/checks", role=Role.RUN),
+    Verb(operation="checks.settle", method="PUT", path="/checks", role=Role.RUN),
+    Verb(operation="checks.of", method="GET", path="/commits/{commit}/checks"),
+    Verb(operation="checks.unsettled", method="GET", path="/checks/unsettled"),
+    Verb(operation="checks.latest", method="GET", path="/algorithms/{algorithm}/check"),
+    Verb(operation="checks.newest", method="GET", path="/checks/newest"),
+    Verb(operation="checks.tried", method="GET", path="/checks/tried"),
+    Verb(operation="checks.on_branch", method="GET", path="/checks"),
+    Verb(operation="checks.states", method="POST", path="/checks/states"),
 )
 
 _BY_OPERATION: Final = {verb.operation: verb for verb in VERBS}
