@@ -16,6 +16,10 @@ from palmette.store.schema import branches
 from palmette.store.statements import insert_new
 
 _KEEP: Final = insert_new(branches)
+_TEXTS: Final = (
+    *("project", "name", "experiment", "head", "author", "target", "fork"),
+    *("merge_request", "merge_request_url", "title"),
+)
 
 
 def change(store: Store, new: Branch, decided: Callable[[Branch], Branch | None]) -> tuple[Branch | None, Branch]:
@@ -67,15 +71,13 @@ def _of(project: str, name: str) -> Select[Any]:
 
 def _kept(branch: Branch) -> Branch:
     """The branch as it is read back."""
-    texts = {name: value for name, value in _row(branch).items() if isinstance(value, str) and name != "tickets"}
-    return replace(branch, **texts)  # type: ignore[arg-type]  # its own texts, as a database takes them
+    texts: dict[str, Any] = {name: plain(getattr(branch, name)) for name in _TEXTS}
+    return replace(branch, **texts)
 
 
 def _row(branch: Branch) -> dict[str, object]:
-    texts = ("project", "name", "experiment", "head", "author", "target", "fork")
-    texts += ("merge_request", "merge_request_url", "title")
     return {
-        **{name: plain(getattr(branch, name)) for name in texts},
+        **{name: plain(getattr(branch, name)) for name in _TEXTS},
         "committed": branch.committed,
         "order": integer(branch.order),
         "ahead": branch.ahead,
@@ -89,4 +91,4 @@ def _row(branch: Branch) -> dict[str, object]:
 
 def _branch(row: Row[Any]) -> Branch:
     values = dict(row._mapping)
-    return Branch(**{**values, "tickets": wire.load(tuple[Ticket, ...], decode(values["tickets"]))})  # type: ignore[arg-type]
+    return Branch(**{**values, "tickets": wire.load(tuple[Ticket, ...], decode(values["tickets"]))})
