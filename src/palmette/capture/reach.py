@@ -32,7 +32,7 @@ SCHEMA: Final = 1
 _WITHOUT_EFFECT: Final = (sys.stdlib_module_names | {"palmette"}) - {"__future__"}
 
 #: Names that show code its own text.
-_SOURCE: Final = frozenset({"getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource", "linecache"})
+SOURCE: Final = frozenset({"getsource", "getsourcelines", "getsourcefile", "getcomments", "findsource", "linecache"})
 #: Names that find code by no name.
 _EVERYTHING: Final = frozenset(
     {"__subclasses__", "__globals__", "f_builtins", "f_globals", "get_objects", "get_referrers"}
@@ -123,7 +123,7 @@ class _Walk:
                 self._look_up(self._queue.pop())
 
     def reached(self) -> Reached:
-        detail = Detail.SOURCE if self.telling & _SOURCE else Detail.DOCSTRINGS if self.telling else Detail.CODE
+        detail = Detail.SOURCE if self.telling & SOURCE else Detail.DOCSTRINGS if self.telling else Detail.CODE
         forms = {f"{module}:*": _module_digest(self.closure, module, detail) for module in self.whole}
         for module, name in self.definitions:
             if module not in self.whole:
