@@ -45,6 +45,9 @@ def settled(documents: list[dict[str, Any]]) -> str:
     """Without what any edit of Palmette's own runtime changes: the bootstrap's text, the archive, the digests."""
     for executor in documents[0]["deploymentSpec"]["executors"].values():
         container = executor["container"]
+        if "--bundle" not in container["args"]:
+            container["command"][2] = "OUTCOME"
+            continue
         container["command"][2] = "BOOTSTRAP"
         for name in ("--bundle", "--archive"):
             container["args"][container["args"].index(name) + 1] = name.strip("-").upper()

@@ -47,9 +47,10 @@ _AT_HOME: Final = frozenset(
         *(f"authoring/{name}" for name in _RECORDING),
         *(f"domain/{name}" for name in ("artifact", "config", "fingerprint", "metric", "run", "states")),
         *(f"domain/{name}" for name in ("grammar", "hosting", "listing", "moments", "query", "ticket", "wire")),
+        *(f"domain/{name}" for name in ("branches", "context", "footer")),
         *(
             f"runtime/{name}"
-            for name in ("bootstrap", "delivery", "describe", "keeper", "spare", "template", "threads")
+            for name in ("bootstrap", "delivery", "describe", "keeper", "outcome", "spare", "template", "threads")
         ),
         *(f"runtime/{name}" for name in ("contrast", "debug", "trial")),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil
 from typing import Final
@@ -14,7 +14,9 @@ from palmette.compile.containers import Captured, container
 from palmette.compile.fields import GivenFields, constrained, given_fields
 from palmette.compile.groups import Dags
 from palmette.compile.importers import EXECUTOR, IMPORT, importing, unreachable
+from palmette.compile.levels import Level
 from palmette.compile.naming import keys, pipeline_name
+from palmette.compile.outcomes import ROOT, Outcomes
 from palmette.compile.sizes import too_large
 from palmette.domain import wire
 from palmette.domain.graph import Algorithm, Fresh, Freshness, Step, calls
@@ -98,6 +100,8 @@ class _Lowering:
     dialect: Dialect
     #: of the pipeline
     name: str
+    #: what of a cluster's runs is not mirrored, as it was found
+    unmirrored: list[str] = field(default_factory=list)
 
     @cached_property
     def steps(self) -> dict[str, Step]:
@@ -117,21 +121,36 @@ class _Lowering:
         names = {step.name: f"comp-{self.components[step.name]}" for step in steps}
         dags = Dags(steps=self.steps, names=names, taken={self.name, *self.components.values()})
         config = {entry.name: pipeline_parameter(entry, self.dialect) for entry in self.algorithm.config}
-        root = dags.root(
+        level = dags.root(
             self.algorithm.tasks, Definitions(parameters=config), self.algorithm.outputs, self.algorithm.results
-        ).component()
+        )
+        outcomes = self._outcomes(level, dags, names)
+        root = level.component()
         given = given_fields(self.algorithm)
+        own = {names[step.name]: self._component(step, given) for step in steps}
         return PipelineDocument(
             pipeline=PipelineSpec(
                 name=self.name,
                 description=self.algorithm.description,
                 sdk_version="palmette",
                 root=root,
-                components={names[step.name]: self._component(step, given) for step in steps} | dags.components(),
-                executors={self.label(step): self._executor(step, archive, given) for step in steps},
+                components=own | dags.components() | outcomes.components,
+                executors={self.label(step): self._executor(step, archive, given) for step in steps}
+                | outcomes.executors,
             ),
             platform=_platform(self),
         )
+
+    def _outcomes(self, root: Level, dags: Dags, names: Mapping[str, str]) -> Outcomes:
+        """What a cluster's runs are mirrored from; Palmette's own engine keeps all of it anyway."""
+        steps = {names[step.name]: step for step in self.steps.values()}
+        taken = {*self.components.values(), self.name, *(name.removeprefix("comp-") for name in dags.made)}
+        outcomes = Outcomes(captured=self.captured, steps=steps, taken=taken)
+        if self.dialect is not Dialect.PALMETTE:
+            for scope, level in ((ROOT, root), *sorted(dags.made.items())):
+                outcomes.add(scope, level)
+        self.unmirrored.extend(outcomes.warnings)
+        return outcomes
 
     def _component(self, step: Step, given: GivenFields) -> ComponentSpec:
         absent = {
@@ -158,7 +177,7 @@ class _Lowering:
         said: list[str] = []
         if self.dialect is not Dialect.PALMETTE:
             own = [step for step in self.steps.values() if step is not IMPORT]
-            said = [*self.captured.remarks(own), *unreachable(self.algorithm)]
+            said = [*self.captured.remarks(own), *unreachable(self.algorithm), *self.unmirrored]
         timed = [step.name for step in self.steps.values() if step.timeout is not None]
         if not timed or self.dialect.knows(Dialect.V2_14):
             return said

@@ -18,5 +18,11 @@ def _stripped(source: str) -> str:
     return "".join(" " * ((len(line) - len(line.lstrip())) // 4) + line.lstrip() + "\n" for line in kept)
 
 
+def _program(name: str) -> str:
+    return _stripped(Path(__file__).with_name(name).read_text(encoding="utf-8"))
+
+
 #: The program given to ``python3 -c``, before the step's arguments.
-BOOTSTRAP: Final = _stripped(Path(__file__).with_name("bootstrap.py").read_text(encoding="utf-8"))
+BOOTSTRAP: Final = _program("bootstrap.py")
+#: The same for the task that gathers what a cluster's run made.
+OUTCOME: Final = _program("outcome.py")
