@@ -744,6 +744,17 @@ mirrored = Table(
     sqlite_with_rowid=False,
 )
 
+#: Commits of runs that are on no branch any more, since a branch was force-pushed or deleted.
+orphans = Table(
+    "orphans",
+    metadata,
+    _text("project", primary_key=True),
+    _text("commit", primary_key=True),
+    #: when that was seen
+    Column("since", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # On SQLite one index holds all that a list is filtered by, so that looking through all runs does not read their rows.
 # On PostgreSQL a row of a B-tree has at most some 2,700 bytes, and users decide how long these texts are.
 _LISTED: Final = ("project", "created", "id", "algorithm", "state", "preset", "git_branch", "ticket", "git_author")
@@ -751,6 +762,8 @@ _LISTED_TOO: Final = ("trigger", "sweep", "started", "ended", "git_dirty")
 for _index in (
     Index("ix_runs_listed", *(runs.c[_name] for _name in (*_LISTED, *_LISTED_TOO))),
     Index("ix_settings_name_text_run", settings.c.name, settings.c.text, settings.c.run),
+    # Branches are listed with their runs counted.
+    Index("ix_runs_counted", *(runs.c[_name] for _name in ("project", "git_branch", "state", "created", "trigger"))),
 ):
     _index.ddl_if(dialect="sqlite")
 #: of a config value's text so many characters fit in a row of an index, whatever they are

@@ -45,7 +45,7 @@ def get(store: Store, pipeline: str, id: str) -> Version | None:
     query = select(versions).where(versions.c.pipeline == plain(pipeline), versions.c.id == plain(id))
     with store.read() as connection:
         row = connection.execute(query).first()
-    return None if row is None else _version(row)
+    return None if row is None else version(row)
 
 
 def named(store: Store, pipeline: str, name: str) -> Version | None:
@@ -53,7 +53,7 @@ def named(store: Store, pipeline: str, name: str) -> Version | None:
     query = select(versions).where(versions.c.pipeline == plain(pipeline), versions.c.name == plain(name))
     with store.read() as connection:
         row = connection.execute(query).first()
-    return None if row is None else _version(row)
+    return None if row is None else version(row)
 
 
 def newest(store: Store, pipeline: str) -> Version | None:
@@ -61,14 +61,14 @@ def newest(store: Store, pipeline: str) -> Version | None:
     query = select(versions).where(versions.c.pipeline == plain(pipeline))
     with store.read() as connection:
         row = connection.execute(query.order_by(versions.c.created.desc(), versions.c.id.desc()).limit(1)).first()
-    return None if row is None else _version(row)
+    return None if row is None else version(row)
 
 
 def page(store: Store, pipeline: str, wanted: Slice) -> Page[Version]:
     """A part of the list of a pipeline's versions."""
     with store.read() as connection:
         found = listing.page(connection, LISTED, wanted, versions.c.pipeline == plain(pipeline))
-    return Page(items=tuple(map(_version, found.items)), total=found.total, following=found.following)
+    return Page(items=tuple(map(version, found.items)), total=found.total, following=found.following)
 
 
 def change(store: Store, id: str, values: Mapping[str, str]) -> None:
@@ -104,7 +104,8 @@ def _row(version: Version) -> dict[str, object]:
     }
 
 
-def _version(row: Row[Any]) -> Version:
+def version(row: Row[Any]) -> Version:
+    """A version, as its row has it."""
     return Version(
         id=row.id,
         pipeline=row.pipeline,

@@ -86,3 +86,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("host", "id", name="uq_mirrored_host"),
         sqlite_with_rowid=False,
     )
+    op.create_table(
+        "orphans",
+        *_texts("project", "commit"),
+        _moment("since"),
+        sa.PrimaryKeyConstraint("project", "commit", name="pk_orphans"),
+        sqlite_with_rowid=False,
+    )
+    if op.get_bind().dialect.name == "sqlite":
+        # On PostgreSQL a row of a B-tree has at most some 2,700 bytes, and users decide how long a branch's name is.
+        op.create_index("ix_runs_counted", "runs", ["project", "git_branch", "state", "created", "trigger"])

@@ -1,0 +1,212 @@
+"""What is known of many branches at once: their runs counted, what was tried at their heads."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import Row, and_, func, select
+
+from palmette.domain.branches import Kind
+from palmette.domain.hosting import Version
+from palmette.domain.lines import Fork
+from palmette.domain.states import RunState
+from palmette.domain.values import Json
+from palmette.store import columns
+from palmette.store.columns import decode, plain
+from palmette.store.database import Store
+from palmette.store.runs import LISTED
+from palmette.store.schema import branches, checks, orphans, pipelines, runs, versions
+from palmette.store.statements import begins, chunks
+from palmette.store.versions import version
+
+#: a project and the name of a branch of it
+Key: TypeAlias = tuple[str, str]
+_TOLD: Final = ("id", "project", "algorithm", "state", "preset", "git_branch", "git_commit", "git_author")
+_COLUMNS: Final = (*_TOLD, "git_message", "git_committed", "git_dirty", "created", "trigger", "fork")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """The runs of a branch."""
+
+    states: Mapping[RunState, int] = field(default_factory=Counter)
+    #: when the newest one was created
+    newest: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """A run of a branch, in short."""
+
+    run: str
+    project: str
+    algorithm: str
+    state: RunState
+    preset: str
+    branch: str
+    commit: str
+    author: str
+    #: the commit's subject line
+    subject: str
+    committed: float
+    created: float
+    dirty: bool
+    trigger: str
+    fork: Fork = Fork()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a check says, and how its run stands."""
+
+    algorithm: str
+    kind: Kind
+    commit: str
+    run: str
+    #: None where the run is not here
+    state: RunState | None
+    unchanged: bool
+    reason: str
+    created: float
+    verdict: Mapping[str, Json]
+
+
+def counted(store: Store, project: str, branch: str = "") -> dict[Key, Counted]:
+    """How many runs each branch has in which state; of all projects, of all branches, where none is named."""
+    query = select(runs.c.project, runs.c.git_branch, runs.c.state, func.count(), func.max(runs.c.created))
+    query = query.where(LISTED, runs.c.git_branch == plain(branch) if branch else runs.c.git_branch != "")
+    query = query.where(runs.c.project == plain(project)) if project else query
+    found: dict[Key, dict[RunState, int]] = {}
+    newest: dict[Key, float] = {}
+    with store.read() as connection:
+        for of, name, state, count, last in connection.execute(
+            query.group_by(runs.c.project, runs.c.git_branch, runs.c.state)
+        ):
+            found.setdefault((of, name), {})[RunState(state)] = count
+            newest[of, name] = max(last, newest.get((of, name), 0.0))
+    return {key: Counted(states=states, newest=newest[key]) for key, states in found.items()}
+
+
+def newest(store: Store, wanted: Mapping[Key, float]) -> dict[Key, Made]:
+    """The newest run of each branch, by when that was created."""
+    found: dict[Key, Made] = {}
+    query = select(*(runs.c[name] for name in _COLUMNS)).where(LISTED)
+    with store.read() as connection:
+        for some in chunks(sorted(set(wanted.values()))):
+            for row in connection.execute(query.where(runs.c.created.in_(some)).order_by(runs.c.id)):
+                if wanted.get((row.project, row.git_branch)) == row.created:
+                    found[row.project, row.git_branch] = _made(row)
+    return found
+
+
+def of_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Made, ...]:
+    """The newest runs of a branch, the newest first."""
+    query = select(*(runs.c[name] for name in _COLUMNS)).where(LISTED, runs.c.git_branch == plain(branch))
+    query = query.where(runs.c.project == plain(project)).order_by(runs.c.created.desc(), runs.c.id.desc())
+    with store.read() as connection:
+        return tuple(map(_made, connection.execute(query.limit(limit))))
+
+
+def algorithms(store: Store, project: str, branch: str) -> tuple[str, ...]:
+    """Those that were run with the preset full on a branch, by name."""
+    where = (runs.c.project == plain(project), runs.c.git_branch == plain(branch), runs.c.preset == "full", LISTED)
+    with store.read() as connection:
+        return tuple(
+            connection.execute(select(runs.c.algorithm).distinct().where(*where).order_by(runs.c.algorithm)).scalars()
+        )
+
+
+def at_heads(store: Store, project: str) -> dict[Key, tuple[Checked, ...]]:
+    """What was tried at the head of each branch, by algorithm and kind."""
+    at_head = and_(checks.c.project == branches.c.project, checks.c.commit == branches.c.head)
+    query = select(*_CHECKED, branches.c.project.label("of"), branches.c.name.label("on"))
+    query = query.select_from(branches.join(checks, at_head).outerjoin(runs, runs.c.id == checks.c.run))
+    query = query.where(branches.c.project == plain(project)) if project else query
+    found: dict[Key, list[Checked]] = {}
+    with store.read() as connection:
+        for row in connection.execute(query.order_by(checks.c.algorithm, checks.c.kind.desc())):
+            found.setdefault((row.of, row.on), []).append(_checked(row))
+    return {key: tuple(each) for key, each in found.items()}
+
+
+def on_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Checked, ...]:
+    """What was tried on a branch, the newest first."""
+    query = select(*_CHECKED).select_from(checks.outerjoin(runs, runs.c.id == checks.c.run))
+    query = query.where(checks.c.project == plain(project), checks.c.branch == plain(branch))
+    with store.read() as connection:
+        return tuple(map(_checked, connection.execute(query.order_by(checks.c.created.desc()).limit(limit))))
+
+
+def tried(store: Store, wanted: Collection[Key]) -> dict[Key, str]:
+    """The commit at which something was tried last, of branches where there is one."""
+    found: dict[Key, str] = {}
+    with store.read() as connection:
+        for project, branch in wanted:
+            of_it = (checks.c.project == project, checks.c.branch == branch)
+            query = select(checks.c.commit).where(*of_it).order_by(checks.c.created.desc()).limit(1)
+            if commit := connection.execute(query).scalar():
+                found[project, branch] = commit
+    return found
+
+
+def of_versions(store: Store, project: str, names: Collection[str]) -> tuple[tuple[str, Version], ...]:
+    """The versions of the project's pipelines whose names begin so, the newest first, each after its pipeline's name."""
+    found: list[tuple[str, Version]] = []
+    query = select(versions, pipelines.c.name.label("called")).join(pipelines, pipelines.c.id == versions.c.pipeline)
+    with store.read() as connection:
+        for name in names:
+            begun = query.where(begins(versions.c.name, plain(name), connection.dialect.name))
+            found += [(row.called, version(row)) for row in connection.execute(begun)]
+    return tuple(sorted(found, key=lambda each: (-each[1].created, each[0])))
+
+
+def orphaned(store: Store, project: str, commits: Collection[str]) -> frozenset[str]:
+    """Those of the commits that are on no branch any more."""
+    found: set[str] = set()
+    with store.read() as connection:
+        for some in chunks(set(commits)):
+            where = (orphans.c.project == plain(project), orphans.c.commit.in_(some))
+            found.update(connection.execute(select(orphans.c.commit).where(*where)).scalars())
+    return frozenset(found)
+
+
+_CHECKED: Final = (
+    *(checks.c[name] for name in ("algorithm", "kind", "commit", "run", "unchanged", "reason", "created", "verdict")),
+    runs.c.state.label("run_state"),
+)
+
+
+def _checked(row: Row[Any]) -> Checked:
+    return Checked(
+        algorithm=row.algorithm,
+        kind=Kind(row.kind),
+        commit=row.commit,
+        run=row.run,
+        state=None if row.run_state is None else RunState(row.run_state),
+        unchanged=bool(row.unchanged),
+        reason=row.reason,
+        created=row.created,
+        verdict=decode(row.verdict) if len(row.verdict) > len("{}") else {},
+    )
+
+
+def _made(row: Row[Any]) -> Made:
+    return Made(
+        run=row.id,
+        project=row.project,
+        algorithm=row.algorithm,
+        state=RunState(row.state),
+        preset=row.preset,
+        branch=row.git_branch,
+        commit=row.git_commit,
+        author=row.git_author,
+        subject=row.git_message,
+        committed=row.git_committed,
+        created=row.created,
+        dirty=bool(row.git_dirty),
+        trigger=row.trigger,
+        fork=columns.fork(row.fork),
+    )
