@@ -62,6 +62,7 @@ GROUPS: Final = {
 #: modules that are heavy to import; the others are imported as usual
 _OPERATIONS: Final = {
     "accepting": "palmette.operations.accepting",
+    "addressed": "palmette.operations.addressed",
     "donors": "palmette.operations.donors",
     "home": "palmette.operations.home",
     "running": "palmette.operations.running",

@@ -18,6 +18,7 @@ from palmette.errors import ProjectError
 from palmette.operations import project as projects
 
 if TYPE_CHECKING:
+    from palmette.operations.hosts import PipelineHost
     from palmette.operations.places import Place
     from palmette.operations.remote import There
 
@@ -33,6 +34,8 @@ class Session:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     #: what `--on` said
     on: str = ""
+    #: what `--target` said
+    target: str = ""
 
     @cached_property
     def project(self) -> projects.Project:
@@ -62,6 +65,12 @@ class Session:
         server = operation("servers").named(self.server, self.environ)
         there: There = operation("remote").reach(server, self._settled.name if self._settled else "")
         return there
+
+    @cached_property
+    def host(self) -> PipelineHost:
+        """Where versions, experiments and recurring runs are looked at and changed."""
+        found: PipelineHost = operation("addressed").host(self.place, self.at_hand, self.environ, self.target)
+        return found
 
     @property
     def at_hand(self) -> projects.Project | None:

@@ -125,6 +125,18 @@ class Schedule:
     count: int = 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """A change of a recurring run: who made it, why, and what it changed."""
+
+    author: str = ""
+    why: str = ""
+    #: by field of `Schedule`, those that changed
+    before: Mapping[str, Json] = field(default_factory=dict)
+    after: Mapping[str, Json] = field(default_factory=dict)
+    created: float = 0.0
+
+
 class Role(StrEnum):
     """What a token allows; each allows what those before it do."""
 

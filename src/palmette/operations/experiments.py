@@ -54,6 +54,26 @@ def page(home: Home, wanted: Slice) -> Page[Experiment]:
     return experiments.page(home.store, wanted)
 
 
+def describe(home: Home, id: str, description: str) -> Experiment:
+    """Give an experiment another description."""
+    found = get(home, id)
+    titles.require("experiment", found.name, description=description)
+    experiments.change(home.store, found.id, description=description)
+    return get(home, id)
+
+
+def rename(home: Home, id: str, name: str) -> Experiment:
+    """Give an experiment another name; UsageError for what is no name, AlreadyThere where another one has it, Conflict
+    for the default experiment."""
+    found = get(home, id)
+    titles.require("experiment", name)
+    if found.name == DEFAULT_EXPERIMENT != name:
+        raise Conflict(f"the experiment {DEFAULT_EXPERIMENT} keeps its name", "Runs that name none are filed there.")
+    if not experiments.change(home.store, found.id, name=name):
+        raise AlreadyThere(f"there is an experiment {name!r} already", "Choose another name.")
+    return get(home, id)
+
+
 def archive(home: Home, id: str) -> None:
     """Archive an experiment and its runs, and disable its recurring runs."""
     experiments.archive(home.store, get(home, id).id, time.time())

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from palmette.domain.hosting import Catchup, Experiment, Pipeline, Schedule, Trigger, Version
+from palmette.domain.hosting import Catchup, Edit, Experiment, Pipeline, Schedule, Trigger, Version
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.ir.dialects import Dialect
@@ -59,11 +59,16 @@ class Pipelines(Protocol):
     def named(self, name: str) -> Pipeline | None: ...
 
     def create(self, name: str, *, description: str) -> Pipeline:
-        """Make a pipeline without a version; the one that is there, if there is one of that name."""
+        """Make a pipeline without a version; the one that is there, if there is one of that name. AlreadyThere if that
+        is not the project's that the description's footer names."""
         ...
 
     def versions(self, pipeline: str) -> Iterator[Version]:
         """The newest first."""
+        ...
+
+    def version(self, pipeline: str, name: str) -> Version | None:
+        """The version of that name."""
         ...
 
     def add(self, pipeline: str, name: str, document: bytes, *, description: str, code_source_url: str = "") -> Version:
@@ -87,11 +92,16 @@ class Experiments(Protocol):
     def named(self, name: str) -> Experiment | None: ...
 
     def create(self, name: str, *, description: str) -> Experiment:
-        """Make an experiment; the one that is there, if there is one of that name."""
+        """Make an experiment; the one that is there, if there is one of that name. AlreadyThere if that is not the
+        project's that the description's footer names."""
         ...
 
     def describe(self, id: str, description: str) -> bool:
         """Give it another description; False where the host cannot."""
+        ...
+
+    def rename(self, id: str, name: str) -> bool:
+        """Give it another name; False where the host cannot. AlreadyThere where another one has it."""
         ...
 
     def archive(self, id: str) -> None: ...
@@ -127,6 +137,10 @@ class Schedules(Protocol):
         and never gone in between. Conflict if it changed since `before` was read."""
         ...
 
+    def history(self, schedule: Schedule) -> tuple[Edit, ...]:
+        """How it was edited, the newest first."""
+        ...
+
     def switch(self, id: str, *, enabled: bool) -> None: ...
 
     def fire(self, schedule: Schedule) -> HostedRun:
@@ -139,12 +153,20 @@ class Schedules(Protocol):
 class PipelineHost(Protocol):
     """A host of pipelines."""
 
-    #: how it is called in sentences: "this machine", "https://…"
-    called: str
-    #: what it takes; Dialect.PALMETTE for a home or a Palmette server
-    dialect: Dialect
-    #: the address of its pages, for links; empty where it has none
-    pages: str
+    @property
+    def called(self) -> str:
+        """How it is called in sentences: "this machine", "https://…"."""
+        ...
+
+    @property
+    def dialect(self) -> Dialect:
+        """What it takes; Dialect.PALMETTE for a home or a Palmette server."""
+        ...
+
+    @property
+    def pages(self) -> str:
+        """The address of its pages, for links; empty where it has none."""
+        ...
 
     @property
     def pipelines(self) -> Pipelines: ...
@@ -163,9 +185,14 @@ class PipelineHost(Protocol):
         further one, for ever."""
         ...
 
+    def prefix(self, project: str) -> str:
+        """What `claim` would give; nothing is settled. Nothing for no project."""
+        ...
+
 
 __all__ = [
     "Catchup",
+    "Edit",
     "Experiments",
     "HostedRun",
     "Order",

@@ -9,8 +9,9 @@ from datetime import UTC, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from palmette.domain.hosting import Catchup, Cron, Periodic, Schedule, Trigger
+from palmette.domain.hosting import Catchup, Cron, Edit, Periodic, Schedule, Trigger
 from palmette.domain.listing import Page, Slice
+from palmette.domain.run import Run
 from palmette.errors import (
     CompileError,
     Conflict,
@@ -21,9 +22,10 @@ from palmette.errors import (
     SpecError,
     UsageError,
 )
-from palmette.operations import cron, documents, experiments, submitting, titles
+from palmette.operations import cron, documents, edits, experiments, submitting, titles
 from palmette.operations.home import Home
 from palmette.operations.submitting import Prepared, Submission
+from palmette.store import edits as edit_rows
 from palmette.store import schedules
 from palmette.store.identity import derived_run_id, new_id
 
@@ -91,10 +93,21 @@ def disable(home: Home, id: str) -> None:
     schedules.switch(home.store, get(home, id).id, enabled=False, time=time.time())
 
 
-def update(home: Home, schedule: Schedule, document: bytes | None = None) -> Schedule:
+def update(
+    home: Home,
+    schedule: Schedule,
+    document: bytes | None = None,
+    *,
+    author: str = "",
+    why: str = "",
+    expected: str = "",
+) -> Schedule:
     """Give a recurring run other values: those of `schedule`, and another document, if one is given. Its ticks and its
-    runs stay. With another trigger it goes on from now, and catches up nothing. Conflict if it changed meanwhile."""
+    runs stay; what changed, who did it and why is kept. With another trigger it goes on from now, and catches up
+    nothing. Conflict if it changed meanwhile, or is not as `expected` (`edits.mark`) says."""
     before = get(home, schedule.id)
+    if expected and edits.mark(before) != expected:
+        raise _changed()
     _require(schedule)
     experiment = experiments.require_open(home, schedule.experiment)
     now = time.time()
@@ -109,9 +122,22 @@ def update(home: Home, schedule: Schedule, document: bytes | None = None) -> Sch
         count=before.count,
         next=before.next if schedule.trigger == before.trigger else _anew(schedule.trigger, now, zone(home)),
     )
-    if not schedules.replace(home.store, before, after):
-        raise Conflict("the recurring run was changed by another just now", "Look at it, and try again.")
-    return after
+    edit = edits.between(before, after, author=author, why=why)
+    if schedules.replace(home.store, before, after, edit):
+        return after
+    if edits.mark(get(home, schedule.id)) == edits.mark(before):
+        # A tick came between, which is no change of what was read.
+        return update(home, schedule, document, author=author, why=why, expected=expected)
+    raise _changed()
+
+
+def _changed() -> Conflict:
+    return Conflict("the recurring run was changed by another just now", "Look at it, and try again.")
+
+
+def history(home: Home, id: str) -> tuple[Edit, ...]:
+    """How a recurring run was edited, the newest first."""
+    return edit_rows.of(home.store, get(home, id).id)
 
 
 def _anew(trigger: Trigger, now: float, zone: tzinfo) -> float | None:
@@ -123,6 +149,14 @@ def _anew(trigger: Trigger, now: float, zone: tzinfo) -> float | None:
 def delete(home: Home, id: str) -> None:
     """Forget a recurring run. The runs that it made stay."""
     schedules.remove(home.store, get(home, id).id)
+
+
+def fire(home: Home, id: str) -> Run:
+    """Accept a run of it now, besides its ticks, whether it is paused or not. What is wrong with it is said at once."""
+    schedule, now = get(home, id), time.time()
+    document = documents.load(home, schedule.spec) if schedule.spec else None
+    asked = replace(_submission(schedule, now), id="", document=document, name=f"{schedule.name[:240]} by hand")
+    return submitting.submit(home, asked)
 
 
 # Time zones.

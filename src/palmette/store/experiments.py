@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy import text as text_of
 
 from palmette.domain.hosting import Experiment
 from palmette.domain.listing import Page, Slice
@@ -55,6 +56,24 @@ def page(store: Store, wanted: Slice) -> Page[Experiment]:
     with store.read() as connection:
         found = listing.page(connection, LISTED, wanted)
     return Page(items=tuple(map(_experiment, found.items)), total=found.total, following=found.following)
+
+
+def change(store: Store, id: str, *, name: str | None = None, description: str | None = None) -> bool:
+    """Give an experiment another name, another description; what is None stays. False, and nothing happens, where
+    another one has the name."""
+    values = {
+        column: plain(text) for column, text in (("name", name), ("description", description)) if text is not None
+    }
+    with store.write() as connection:
+        if name is not None:
+            # Writers of SQLite take turns; PostgreSQL's are kept from making one of that name meanwhile.
+            if connection.dialect.name == "postgresql":
+                connection.execute(text_of("LOCK TABLE experiments IN SHARE ROW EXCLUSIVE MODE"))
+            other = select(experiments.c.id).where(experiments.c.name == plain(name), experiments.c.id != id)
+            if connection.execute(other).first():
+                return False
+        connection.execute(update(experiments).where(experiments.c.id == id).values(**values))
+    return True
 
 
 def archive(store: Store, id: str, time: float) -> None:

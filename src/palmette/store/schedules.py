@@ -8,10 +8,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from palmette.domain import wire
-from palmette.domain.hosting import Catchup, Cron, Periodic, Schedule, Trigger
+from palmette.domain.hosting import Catchup, Cron, Edit, Periodic, Schedule, Trigger
 from palmette.domain.listing import Page, Slice
 from palmette.domain.run import Run, TaskRecord
-from palmette.store import experiments, filing, listing
+from palmette.store import edits, experiments, filing, listing
 from palmette.store import runs as all_runs
 from palmette.store.columns import decode, encode, plain
 from palmette.store.database import Store
@@ -57,19 +57,22 @@ def switch(store: Store, id: str, *, enabled: bool, time: float) -> None:
         connection.execute(update(schedules).where(schedules.c.id == id).values(enabled=enabled, updated=time))
 
 
-def replace(store: Store, before: Schedule, after: Schedule) -> bool:
+def replace(store: Store, before: Schedule, after: Schedule, edit: Edit | None = None) -> bool:
     """Give a recurring run other values, unless a tick or somebody else changed it meanwhile; whether it was done. Its
-    ticks and its runs stay."""
+    ticks and its runs stay. An `edit` says who changed what, and is kept with it."""
     with store.write() as connection:
         if not _same(_locked(connection, before.id), before):
             return False
         connection.execute(update(schedules).where(schedules.c.id == before.id).values(**_row(after)))
+        if edit is not None:
+            edits.write(connection, before.id, edit)
     return True
 
 
 def remove(store: Store, id: str) -> None:
-    """Forget a recurring run and its ticks. Its runs stay."""
+    """Forget a recurring run, its ticks and its edits. Its runs stay."""
     with store.write() as connection:
+        edits.forget(connection, id)
         connection.execute(delete(schedules).where(schedules.c.id == id))
 
 
