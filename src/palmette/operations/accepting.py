@@ -87,6 +87,11 @@ class Request:
     onward: tuple[str, ...] = ()
     #: the run whose recorded data stand in for what would be read from the outside world
     giver: Donor | None = None
+    #: the run's identifier, where whoever asks has chosen it; and those of what it is filed under and made from
+    id: str = ""
+    experiment: str = ""
+    pipeline: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -323,7 +328,7 @@ def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) ->
     """The run as far as it is known from what was recorded and asked for."""
     algorithm = recorded.algorithm
     return Run(
-        id=new_run_id(),
+        id=request.id or new_run_id(),
         project=recorded.project.name,
         algorithm=algorithm.name,
         name=algorithm.name,
@@ -339,6 +344,9 @@ def _run(recorded: Recorded, request: Request, settings: tuple[Setting, ...]) ->
         created=time.time(),
         tags=tuple(dict.fromkeys(request.tags)),
         note=request.note,
+        experiment=request.experiment,
+        pipeline=request.pipeline,
+        pipeline_version=request.version,
     )
 
 

@@ -43,14 +43,15 @@ def drive(
     signals: Signals | None = None,
     *,
     aside: Callable[[bool], None] = lambda _: None,
+    leaving: Callable[[], Leaving] = lambda: Leaving.NOT,
 ) -> Detail:
-    """Execute the run to its end, whatever that is. Ctrl-C cancels it; a second one does not wait. Whoever drives
-    several at once hears the signals and hands them on. `aside` is told when a step takes the terminal (True), and when
-    it gives it back."""
+    """Execute the run to its end, whatever that is, or until it is left to be continued. Ctrl-C cancels it; a second
+    one does not wait. Whoever drives several at once hears the signals and hands them on. `aside` is told when a step
+    takes the terminal (True), and when it gives it back."""
     home, run = accepted.home, accepted.run
     try:
         with nullcontext(signals) if signals else Interrupts() as interrupts:
-            execute(accepted, watch, interrupts, aside=aside)
+            execute(accepted, watch, interrupts, aside=aside, leaving=leaving)
     finally:
         leases.release(home.store, accepted.lease)
     return reading.detail(home, runs.get(home.store, run.id))

@@ -20,7 +20,7 @@ from palmette.domain.run import Environment, Run, TaskRecord
 from palmette.domain.values import Json
 from palmette.engine.plan import Plan
 from palmette.engine.planning import plan as make_plan
-from palmette.errors import AlreadyThere, Conflict, Problem, StoreError, UsageError
+from palmette.errors import AlreadyThere, Conflict, NotFound, Problem, StoreError, UsageError
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import (
     accepting,
@@ -29,6 +29,7 @@ from palmette.operations import (
     experiments,
     machine,
     parcels,
+    pipelines,
     running,
     secrets,
     submitting,
@@ -100,12 +101,26 @@ def accept(home: Home, handed: Handed, environ: Mapping[str, str], caller: str =
         raise UsageError("the server cannot execute this run", problems=problems)
     run = replace(
         _bare(handed.run, caller),
+        **_version(home, handed.run),
         experiment=experiment,
         notices=(*_lent(home, handed.run, plan), *(str(note) for note in plan.notes)),
     )
     _keep(home, handed)
     commits.keep(home.store, run.project, handed.history)
     return taken(home, run, plan.records(), handed.sweep)
+
+
+def _version(home: Home, run: Run) -> dict[str, str]:
+    """The version that it says that it is of, if that is here and the project's; else nothing."""
+    if not run.pipeline or not run.pipeline_version:
+        return {}
+    try:
+        if pipelines.get(home, run.pipeline).project != home.project:
+            return {}
+        found = pipelines.version(home, run.pipeline, run.pipeline_version)
+    except NotFound:
+        return {}
+    return {"pipeline": found.pipeline, "pipeline_version": found.id}
 
 
 def taken(home: Home, run: Run, records: tuple[TaskRecord, ...], sweep: SweepRecord | None = None) -> Taken:
