@@ -8,7 +8,9 @@ from typing import Final
 import click
 
 #: verb → the module and name of its command, and the line that `palmette ci --help` shows for it
-VERBS: Final[dict[str, tuple[str, str, str]]] = {}
+VERBS: Final[dict[str, tuple[str, str, str]]] = {
+    "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
+}
 
 
 class Steps(click.Group):
