@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from palmette.capture.bundle import Bundle
 from palmette.compile.containers import Captured
 from palmette.compile.pipeline import Compiled, compile_algorithm
+from palmette.domain.graph import Algorithm
 from palmette.ir import codec
 from palmette.ir.dialects import Dialect
+from palmette.ir.spec import PipelineDocument
+from palmette.operations.closures import closures
+from palmette.operations.gathering import each_of, record_all
 from palmette.operations.preparing import begin
 from palmette.operations.project import Project
 from palmette.operations.recording import Recorded, finish
@@ -28,15 +34,71 @@ class Written:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """An algorithm as a version of a pipeline: it brings its code along, so that any host can execute it."""
+
+    algorithm: Algorithm
+    document: PipelineDocument
+    #: what is uploaded
+    text: bytes
+    #: SHA-256 of what is uploaded
+    digest: str
+    #: digest of the bundle that is in it
+    bundle: str
+    #: digest of all that goes into it (`closures`)
+    closure: str = ""
+    warnings: tuple[str, ...] = ()
+
+
 def record(project: Project, environ: Mapping[str, str], name: str) -> Recorded:
     """Record an algorithm as its code has it now, leaving nothing behind."""
     with tempfile.TemporaryDirectory(prefix="palmette-") as temporary, begin(project, environ, name) as preparation:
         return finish(preparation, Path(temporary))
 
 
-def compile_recorded(recorded: Recorded, *, image: str = "", dialect: Dialect = Dialect.PALMETTE) -> Compiled:
+def compile_all(
+    project: Project,
+    environ: Mapping[str, str],
+    names: Sequence[str] = (),
+    *,
+    image: str = "",
+    dialect: Dialect = Dialect.PALMETTE,
+    prefix: str = "",
+) -> dict[str, Built]:
+    """These algorithms of a project, else all, as pipelines for a host of that dialect, by name; every problem of all
+    of them at once. `prefix` precedes the names that the pipelines have among themselves."""
+    recorded = record_all(project, environ, names)
+
+    def built(name: str) -> Built:
+        each = recorded[name]
+        compiled = compile_recorded(each, image=image, dialect=dialect, embed=True, prefix=prefix)
+        # A cluster is sent what people read there; JSON takes a fraction of the time on both sides.
+        text = (codec.to_json if dialect is Dialect.PALMETTE else codec.dumps)(compiled.document).encode()
+        return Built(
+            algorithm=each.algorithm,
+            document=compiled.document,
+            text=text,
+            digest=hashlib.sha256(text).hexdigest(),
+            bundle=each.bundle.digest,
+            closure=digests[name].digest,
+            warnings=(*compiled.warnings, *each.pinned.remarks),
+        )
+
+    digests = closures(project, tuple(recorded))
+    return each_of({name: partial(built, name) for name in recorded})
+
+
+def compile_recorded(
+    recorded: Recorded,
+    *,
+    image: str = "",
+    dialect: Dialect = Dialect.PALMETTE,
+    embed: bool | None = None,
+    prefix: str = "",
+) -> Compiled:
     """The pipeline of a recorded algorithm, checked; for Kubeflow its source is in it, as nobody there has it."""
-    embed = dialect is not Dialect.PALMETTE
+    embed = dialect is not Dialect.PALMETTE if embed is None else embed
     project = recorded.project
     captured = Captured(
         bundle=recorded.bundle.digest,
@@ -46,9 +108,9 @@ def compile_recorded(recorded: Recorded, *, image: str = "", dialect: Dialect = 
         environments=recorded.environments,
         image=image or project.image,
         images=project.images,
-        install=project.install and embed,
+        install=project.install and dialect is not Dialect.PALMETTE,
     )
-    return compile_algorithm(recorded.algorithm, captured, dialect=dialect)
+    return compile_algorithm(recorded.algorithm, captured, dialect=dialect, prefix=prefix)
 
 
 def compile_for_kubeflow(

@@ -45,6 +45,7 @@ class Preparation:
         directories: Directories,
         *,
         held: ExitStack | None = None,
+        tree: SourceTree | None = None,
     ) -> None:
         self.project = project
         self.environ = environ
@@ -53,7 +54,8 @@ class Preparation:
         self.directories = directories
         #: what it lets go of in the end: the environments that it uses, which nobody removes before
         self.held = held or ExitStack()
-        tree = SourceTree(project.root, project.roots)
+        # Of several algorithms that are prepared together each module is parsed once.
+        tree = tree or SourceTree(project.root, project.roots)
         self.closure = close(tree, [found.module], whole_packages=project.closure == "package")
         self.template = Template.reach(python.executable, directories.kit, directories.templates, environ)
         self.template.begin_preload(self.imports)

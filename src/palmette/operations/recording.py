@@ -116,43 +116,57 @@ def pin_named(preparation: Preparation, interpreter: InterpreterFacts, steps: Se
 
 def finish(preparation: Preparation, bundles: Path) -> Recorded:
     """Record the algorithm; every problem of the project's code at once."""
-    directory, interpreter = unpack(preparation.bundle, bundles), facts(preparation)
+    algorithm, tokens = describe(preparation, bundles)
+    formats = {module for step in algorithm.steps for module in step.imports}
+    preparation.template.begin_preload(sorted(formats - {*preparation.imports}))
+    recorded = complete(preparation, algorithm, tokens)
     preparation.template.finish_preload()
-    algorithms, tokens = _describe(preparation, directory)
+    return recorded
+
+
+def describe(preparation: Preparation, bundles: Path, *, tokens: bool = True) -> tuple[Algorithm, Mapping[str, str]]:
+    """The algorithm as its code has it, and what its `fresh` functions say just now, if they are to be asked."""
+    directory = unpack(preparation.bundle, bundles)
+    facts(preparation)
+    preparation.template.finish_preload()
+    algorithms, said = _describe(preparation, directory, tokens=tokens)
     algorithm = next((each for each in algorithms if each.name == preparation.found.name), None)
     if algorithm is None:
         raise DefinitionError(
             f"{preparation.found.file}:{preparation.found.line} defines no algorithm {preparation.found.name!r}"
         )
-    algorithm = replace(algorithm, metrics=bounds.merged(algorithm.name, algorithm.metrics, preparation.project.gates))
-    formats = {module for step in algorithm.steps for module in step.imports}
-    preparation.template.begin_preload(sorted(formats - {*preparation.imports}))
+    metrics = bounds.merged(algorithm.name, algorithm.metrics, preparation.project.gates)
+    prefix = f"{algorithm.name}/"
+    own = {name.removeprefix(prefix): token for name, token in said.items() if name.startswith(prefix)}
+    return replace(algorithm, metrics=metrics), own
+
+
+def complete(preparation: Preparation, algorithm: Algorithm, tokens: Mapping[str, str]) -> Recorded:
+    """What the algorithm's steps take along: the definitions they reach, and their environments, pinned."""
     # `closure = "package"`: every module that is taken along counts, whole.
     everything = ("*",) if preparation.project.closure == "package" else ()
     reached = {
         step.name: reach(preparation.closure, step.target, also=step.reaches, include=(*everything, *step.include))
         for step in algorithm.steps
     }
+    interpreter = facts(preparation)
     named = pin_named(preparation, interpreter, algorithm.steps)
-    pinned = pin(preparation, interpreter, algorithm.steps, named)
-    preparation.template.finish_preload()
-    prefix = f"{algorithm.name}/"
-    own = {name.removeprefix(prefix): token for name, token in tokens.items() if name.startswith(prefix)}
     return Recorded(
         project=preparation.project,
         algorithm=algorithm,
         closure=preparation.closure,
         bundle=preparation.bundle,
         reached=reached,
-        pinned=pinned,
+        pinned=pin(preparation, interpreter, algorithm.steps, named),
         environments=named,
-        tokens=own,
+        tokens=tokens,
     )
 
 
-def _describe(preparation: Preparation, directory: Path) -> tuple[list[Algorithm], Mapping[str, str]]:
+def _describe(preparation: Preparation, directory: Path, *, tokens: bool) -> tuple[list[Algorithm], Mapping[str, str]]:
     """Import the algorithm's module in a fork of the template, from the bundle, and record what it defines."""
-    request = json.dumps({"modules": [preparation.found.module], "algorithm": preparation.found.name})
+    asked = {"modules": [preparation.found.module], "algorithm": preparation.found.name, "tokens": tokens}
+    request = json.dumps(asked)
     surroundings = {**base(preparation.environ), **places(preparation.project, directory.parent)}
     with tempfile.TemporaryDirectory(prefix="palmette-") as temporary:
         result, log = Path(temporary) / "result.json", Path(temporary) / "log"
