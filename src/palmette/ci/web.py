@@ -186,6 +186,10 @@ class _Exchange:
         self._close()
         line, prefix, more = self._connection()
         self._line = line
+        line.connect()
+        if self._abandoned:
+            # The name was found too late: nobody waits any more, and nothing is said.
+            raise TimeoutError
         line.request(method, f"{prefix}{target}", body=data, headers=headers | more)
         response = line.getresponse()
         content = response.read(LIMIT + 1)

@@ -9,6 +9,7 @@ import click
 
 #: verb → the module and name of its command, and the line that `palmette ci --help` shows for it
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
+    "context": ("palmette.cli.ci_context", "context", "Show what a job knows of itself: branch, commit, merge request."),
     "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
 }
 

@@ -33,6 +33,7 @@ VERBS: Final = {
     "leaderboard": ("palmette.cli.leaderboard", "leaderboard", "List an algorithm's runs, best first."),
     "baseline": ("palmette.cli.baseline", "baseline", "Say which run a run is compared with: show, pin, unpin."),
     "promote": ("palmette.cli.promote", "promote", "Say which run is the one in production."),
+    "ci": ("palmette.cli.ci", "ci", "Train every branch from a CI: what its jobs call."),
     "login": ("palmette.cli.login", "login", "Log in to a team's server."),
     "logout": ("palmette.cli.login", "logout", "Forget a server and its token."),
     "push": ("palmette.cli.push", "push", "Send a run of this machine to a server."),
@@ -54,6 +55,7 @@ GROUPS: Final = {
     "Train": ("run", "rerun", "resume", "cancel", "debug", "reproduce"),
     "Look at runs": ("runs", "show", "logs", "artifacts", "sweeps", "sweep", "views"),
     "Compare": ("diff", "why", "history", "leaderboard", "baseline", "promote"),
+    "Continuous learning": ("ci",),
     "Share": ("login", "logout", "push"),
     "Serve": ("serve", "token", "secret", "configmap", "volume"),
     "Keep order": ("tag", "note", "import", "gc", "completion"),
@@ -96,6 +98,7 @@ _OPERATIONS: Final = {
     "tokens": "palmette.operations.tokens",
     "worker": "palmette.operations.worker",
     "machine": "palmette.operations.machine",
+    "contexts": "palmette.ci.contexts",
 }
 
 

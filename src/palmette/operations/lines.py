@@ -12,6 +12,7 @@ from typing import Final
 
 from palmette.domain.lines import Commit, Fork, Line, Start
 from palmette.domain.run import Git, Run, Source
+from palmette.operations import jobs
 from palmette.operations.project import Project
 from palmette.operations.questions import Answer, Ask, asking
 
@@ -115,12 +116,17 @@ def fork(stand: Stand, run: Run, against: str = "") -> Fork:
 def target(root: Path, environ: Mapping[str, str], setting: str | None) -> str:
     """The branch that is compared with: the merge request's target, else what the settings say, else what the remote
     `origin` calls its own, else `main` or `master`, whichever is there."""
-    if branch := _declared(environ, setting):
-        return branch
+    return _declared(environ, setting) or default(root, environ, setting)
+
+
+def default(root: Path, environ: Mapping[str, str], setting: str | None) -> str:
+    """The default branch: as `target`, whatever merge request there is."""
+    if setting:
+        return setting
     with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
         if ask is not None:
             return _usual(_refs(ask), environ)
-    return _USUAL[0]
+    return jobs.read(environ).context.default_branch or _USUAL[0]
 
 
 def more(run: Run) -> bool:
@@ -154,8 +160,7 @@ def _line(place: Place, run: Run, target: str) -> Line:
 
 def _declared(environ: Mapping[str, str], setting: str | None) -> str:
     """The target branch, where the merge request or the settings name it."""
-    merged = (environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME", ""), environ.get("GITHUB_BASE_REF", ""))
-    return next((name.strip() for name in merged if name.strip()), setting or "")
+    return jobs.read(environ).context.target or setting or ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,7 +189,7 @@ def _usual(refs: _Refs, environ: Mapping[str, str]) -> str:
     """The target branch, where nobody names it."""
     there = {name.rpartition("/")[2] for name in refs.tips if name != _OWN}
     usual = next((name for name in _USUAL if name in there), _USUAL[0])
-    return refs.own or environ.get("CI_DEFAULT_BRANCH", "").strip() or usual
+    return refs.own or jobs.read(environ).context.default_branch or usual
 
 
 def _place(

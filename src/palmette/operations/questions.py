@@ -98,6 +98,16 @@ def permitted(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in alone(environ).items() if name not in without} | own
 
 
+def outside(environ: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which a remote is asked: with what the user's Git needs for that, but nobody is asked for a
+    password."""
+    # A GIT_DIR that somebody left, as hooks do, would name another repository.
+    kept = ("GIT_SSH", "GIT_SSL", "GIT_PROXY", "GIT_CONFIG", "GIT_HTTP")
+    own = {name: value for name, value in environ.items() if not name.startswith("GIT_") or name.startswith(kept)}
+    silent = {"GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "true", "SSH_ASKPASS_REQUIRE": "never", "LC_ALL": "C"}
+    return {"GIT_SSH_COMMAND": "ssh -o BatchMode=yes", "PATH": os.defpath} | own | silent
+
+
 def foreign(complaint: str) -> bool:
     """Whether Git refuses because the repository belongs to somebody else: permission stands in the user's
     configuration."""
