@@ -4,10 +4,11 @@ PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 UV := $(BIN)/uv --no-progress
 CLINIC := examples/clinic
+GITLAB_CI := tests/e2e/client
 # Some machines switch bytecode off; every process would then compile its imports again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help install demo test check docs bench soak format lock system clean
+.PHONY: help install demo test check docs bench soak format lock system client clean
 
 help: ## Show what there is to do
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -36,7 +37,16 @@ demo: install ## Train three algorithms of examples/clinic and compare two runs
 system: ## Install the Debian packages that the tests need (only when root)
 	@scripts/system
 
-test: install system ## Run every test
+# GitLab's jobs, run on this machine: a Node program that the end-to-end tests drive the shipped CI file with.
+$(GITLAB_CI)/node_modules/.installed: $(GITLAB_CI)/package-lock.json
+	cd $(GITLAB_CI) && npm ci --no-audit --no-fund --ignore-scripts --loglevel=error
+	touch $@
+
+client: system
+	@if command -v npm >/dev/null; then $(MAKE) -s $(GITLAB_CI)/node_modules/.installed; \
+		else echo "npm is missing: GitLab's jobs are not tested"; fi
+
+test: install system client ## Run every test
 	$(BIN)/pytest -n 3 --dist worksteal --durations 10
 	cd $(CLINIC) && .venv/bin/python -m pytest -q
 
@@ -74,4 +84,4 @@ lock: ## Pin the environments anew
 		-o $(CLINIC)/requirements-dev.txt
 
 clean: ## Remove the environments and what the demo left
-	rm -rf .venv $(CLINIC)/.venv $(CLINIC)/.palmette
+	rm -rf .venv $(CLINIC)/.venv $(CLINIC)/.palmette $(GITLAB_CI)/node_modules
