@@ -170,7 +170,7 @@ def on(job: Job, branch: str, source: str) -> Job:
     if not name or name == known.tag or name in (known.branch, known.branch.rpartition(":")[2]):
         return job
     if not known.branch and not known.tag:
-        return replace(job, context=replace(known, branch=name), sources=job.sources | {"branch": source})
+        return replace(job, context=replace(known, branch=name), sources={**job.sources, "branch": source})
     own = {each for each, variable in job.sources.items() if variable.startswith("PALMETTE_")}
     kept = {each: getattr(known, each) for each in {*_ANYWHERE, *own}}
     what = f"branch is {known.branch}" if known.branch else f"tag is {known.tag}"

@@ -94,6 +94,8 @@ VERBS: Final = (
     Verb(operation="donors.donor", method="GET", path="/runs/{ref}/data"),
     Verb(operation="extras.needed", method="GET", path="/runs/{head}/extras"),
     Verb(operation="performing.accept", method="POST", path="/extras", role=Role.RUN, wakes=True),
+    Verb(operation="tickets.known", method="GET", path="/tickets"),
+    Verb(operation="tickets.keep", method="POST", path="/tickets", role=Role.RUN),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
     Verb(operation="branches.known", method="GET", path="/branches"),
