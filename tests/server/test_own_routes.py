@@ -44,7 +44,7 @@ def test_every_row_names_a_function_and_every_function_is_asked_for_by_its_row()
     for verb in VERBS:
         found = function(verb.operation)
         assert named(found) == verb.operation
-        assert {part.strip("{}") for part in verb.path.split("/") if "{" in part} <= set(messages.shape(found).takes)
+        assert messages.named(verb.path) <= set(messages.shape(found).takes)
 
 
 def test_a_value_that_json_does_not_have_arrives(client: httpx.Client) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -87,6 +88,14 @@ def read(declared: Any, data: bytes | str) -> Any:
 
 
 # Parameters in an address
+
+#: a parameter that is a part of a path: "{ref}", or "{branch:path}", which may hold slashes
+PART: Final = re.compile(r"\{(\w+)(:path)?\}")
+
+
+def named(path: str) -> frozenset[str]:
+    """The parameters that stand in a path."""
+    return frozenset(found[1] for found in PART.finditer(path))
 
 
 def spelled(arguments: Mapping[str, Any]) -> list[tuple[str, str]]:

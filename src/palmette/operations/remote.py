@@ -15,7 +15,7 @@ from palmette.domain import wire
 from palmette.errors import ServerError
 from palmette.operations import reading
 from palmette.operations.home import Home
-from palmette.operations.messages import LINES, PROTOCOL, VALUES, Shape, read, shape, spelled, written
+from palmette.operations.messages import LINES, PART, PROTOCOL, VALUES, Shape, read, shape, spelled, written
 from palmette.operations.reading import Fetched
 from palmette.operations.verbs import Verb, verb_of
 
@@ -110,9 +110,11 @@ class _Asked:
         def filled(found: re.Match[str]) -> str:
             # Left out, it is what the operation's own signature says.
             value = rest.pop(found[1], "last")
-            return segment(str(value), {"ref": "run", "head": "run", "reference": "sweep"}.get(found[1], found[1]))
+            what = {"ref": "run", "head": "run", "reference": "sweep"}.get(found[1], found[1])
+            parts = str(value).split("/") if found[2] else [str(value)]
+            return "/".join(segment(each, what) for each in parts)
 
-        path = re.sub(r"\{(\w+)\}", filled, verb.path)
+        path = PART.sub(filled, verb.path)
         query = [("project", project)] if project else []
         if verb.method in ("GET", "DELETE"):
             return cls(verb.method, path, [*query, *spelled(rest)], None)

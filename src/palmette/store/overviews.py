@@ -25,6 +25,8 @@ from palmette.store.versions import version
 #: a project and the name of a branch of it
 Key: TypeAlias = tuple[str, str]
 _TOLD: Final = ("id", "project", "algorithm", "state", "preset", "git_branch", "git_commit", "git_author")
+#: runs of a branch in which its algorithms are looked for
+_RECENT: Final = 1_000
 _COLUMNS: Final = (*_TOLD, "git_message", "git_committed", "git_dirty", "created", "trigger", "fork")
 
 
@@ -111,12 +113,13 @@ def of_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Made
 
 
 def algorithms(store: Store, project: str, branch: str) -> tuple[str, ...]:
-    """Those that were run with the preset full on a branch, by name."""
-    where = (runs.c.project == plain(project), runs.c.git_branch == plain(branch), runs.c.preset == "full", LISTED)
+    """Those that were trained in full on a branch lately, by name."""
+    where = (runs.c.project == plain(project), runs.c.git_branch == plain(branch), LISTED)
+    latest = select(runs.c.algorithm, runs.c.preset).where(*where).order_by(runs.c.created.desc()).limit(_RECENT)
+    found = latest.subquery()
     with store.read() as connection:
-        return tuple(
-            connection.execute(select(runs.c.algorithm).distinct().where(*where).order_by(runs.c.algorithm)).scalars()
-        )
+        names = connection.execute(select(found.c.algorithm).distinct().where(found.c.preset == "full")).scalars()
+        return tuple(sorted(names))
 
 
 def at_heads(store: Store, project: str) -> dict[Key, tuple[Checked, ...]]:
@@ -152,8 +155,8 @@ def tried(store: Store, wanted: Collection[Key]) -> dict[Key, str]:
     return found
 
 
-def of_versions(store: Store, project: str, names: Collection[str]) -> tuple[tuple[str, Version], ...]:
-    """The versions of the project's pipelines whose names begin so, the newest first, each after its pipeline's name."""
+def of_versions(store: Store, names: Collection[str]) -> tuple[tuple[str, Version], ...]:
+    """The versions of pipelines whose names begin so, the newest first, each after the name of its pipeline."""
     found: list[tuple[str, Version]] = []
     query = select(versions, pipelines.c.name.label("called")).join(pipelines, pipelines.c.id == versions.c.pipeline)
     with store.read() as connection:

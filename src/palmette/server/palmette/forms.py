@@ -13,6 +13,7 @@ from palmette.operations.searching import Listing
 from palmette.operations.sweeps import Member, Sweep
 from palmette.present import (
     baselines,
+    branches,
     compared,
     garbage,
     histories,
@@ -79,6 +80,8 @@ _FORMS: Final[dict[str, Callable[[Any], Json]]] = {
     "reasons.why": lambda found: [reasons.plain(each) for each in found],
     "histories.history": histories.plain,
     "leaderboards.leaderboard": leaderboards.plain,
+    "overviews.branches": branches.plain,
+    "overviews.branch": branches.plain_page,
     "baselines.show": baselines.plain_shown,
     "pinning.listed": baselines.plain_listed,
     "pinning.pin": baselines.plain,

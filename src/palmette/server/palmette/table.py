@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from palmette.domain import wire
 from palmette.domain.hosting import Role
+from palmette.operations import messages
 from palmette.operations.messages import LINES, names, plain
 from palmette.operations.verbs import PREFIX, VERBS, Verb
 from palmette.server.palmette import streams
@@ -24,7 +25,8 @@ _ANY: Final[Schema] = {}
 
 def _row(verb: Verb) -> Row:
     offered = Offered(verb)
-    takes = {name: declared for name, declared in offered.shape.takes.items() if f"{{{name}}}" not in verb.path}
+    named = messages.named(verb.path)
+    takes = {name: declared for name, declared in offered.shape.takes.items() if name not in named}
     in_body = verb.method not in ("GET", "DELETE") and bool(takes)
     return Row(
         name=verb.operation,
