@@ -11,6 +11,7 @@ import click
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "context": ("palmette.cli.ci_context", "context", "Show what a job knows of itself: branch, commit, merge request."),
     "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
+    "report": ("palmette.cli.ci_report", "report", "Say on the merge request whether a commit trains and is better."),
 }
 
 

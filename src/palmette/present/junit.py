@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element, SubElement
 from palmette.comparison import wording
 from palmette.comparison.verdict import GateOutcome, MetricVerdict, Outcome
 from palmette.operations.comparing import Compared
+from palmette.operations.reports import Report, Reported, Stage
 from palmette.present.account import Account, Bound, account
 from palmette.present.words import instant
 
@@ -27,9 +28,39 @@ def junit(compared: Iterable[Compared]) -> str:
     top = Element("testsuites", name="palmette")
     for each in compared:
         _suite(top, each)
+    return _written(top)
+
+
+def reported(report: Report) -> str:
+    """The same of a commit, with a test for each algorithm that says whether it trains."""
+    top = Element("testsuites", name="palmette")
+    for each in report.algorithms:
+        if each.compared is not None:
+            _suite(top, each.compared)
+        _trains(top, each)
+    return _written(top)
+
+
+def _written(top: Element) -> str:
     _counted(top, list(top.iter("testcase")))
     ElementTree.indent(top)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(top, encoding="unicode") + "\n"
+
+
+def _trains(top: Element, reported: Reported) -> None:
+    """Beside the comparison's suite, which is there only once there is one."""
+    trial, name = reported.trains, _text(reported.algorithm)
+    suite = SubElement(top, "testsuite", name=f"{name} trains")
+    case = SubElement(suite, "testcase", classname=f"palmette.{name}.trains", name=f"{name} trains", time="0")
+    run = trial.run.id if trial.run else trial.check.run if trial.check else ""
+    message = _text(f"{trial.stage.value}: run {run}" if run else f"{trial.stage.value}: no run")
+    if trial.stage is Stage.FAILED:
+        SubElement(case, "failure", message=message, type="trains").text = message
+    elif trial.stage in (Stage.SUCCEEDED, Stage.UNCHANGED):
+        SubElement(case, "system-out").text = message
+    else:
+        SubElement(case, "skipped", message=message).text = message
+    _counted(suite, [case])
 
 
 def _suite(top: Element, compared: Compared) -> None:

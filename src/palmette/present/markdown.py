@@ -39,6 +39,11 @@ def section(compared: Compared, *, level: int = 3, diff: bool = False, everythin
     return "\n".join(_blocks(told, level, diff=diff, everything=everything)).rstrip("\n") + "\n"
 
 
+def unheaded(told: Account) -> str:
+    """The same without its heading, of a comparison that was put into words."""
+    return "\n".join(list(_blocks(told, 1, diff=False, everything=False))[1:]).rstrip("\n") + "\n"
+
+
 def _blocks(told: Account, level: int, *, diff: bool, everything: bool) -> Iterator[str]:
     """Each a paragraph, a table or a list; an empty line between them keeps both platforms from joining them."""
     sign = f"{_SIGNS[told.outcome]} " if told.outcome else ""

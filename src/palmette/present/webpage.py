@@ -35,15 +35,28 @@ _INVISIBLE: Final = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]"
 _MOST: Final = 40
 #: characters of the code's diff beyond which the rest is counted
 _MOST_CODE: Final = 400_000
+_FOOTER: Final = "<footer>Made by Palmette. Times are UTC.</footer>\n"
 
 
 def page(compared: Compared) -> str:
     """The whole document."""
     told = account(compared)
-    curves = "".join(_curves(compared))
-    body = "".join(_body(told, curves))
+    return _document(f"{told.head.algorithm}: {told.outcome.value if told.outcome else 'compared'}", [compared])
+
+
+def several(title: str, lines: Iterable[str], compared: Iterable[Compared]) -> str:
+    """One document of several comparisons, below these lines of text."""
+    intro = (
+        f"<header>\n<h1>{text(title)}</h1>\n<ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul>\n</header>\n"
+    )
+    return _document(title, compared, intro)
+
+
+def _document(title: str, compared: Iterable[Compared], intro: str = "") -> str:
+    drawn = [(account(each), "".join(_curves(each))) for each in compared]
+    curves = "".join(curves for _, curves in drawn)
+    body = intro + "".join(part for told, own in drawn for part in _body(told, own)) + _FOOTER
     styles = f"<style>{SHEET}</style>"
-    title = f"{told.head.algorithm}: {told.outcome.value if told.outcome else 'compared'}"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(styles + curves)}">\n'
@@ -80,7 +93,6 @@ def _body(told: Account, curves: str) -> Iterator[str]:
     if told.numbers:
         yield _section("Examples", "".join(map(_group, told.numbers)))
     yield _section("Runs", "".join(_runs(told)))
-    yield "<footer>Made by Palmette. Times are UTC.</footer>\n"
 
 
 def _section(title: str, inner: str) -> str:

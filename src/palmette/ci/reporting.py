@@ -1,0 +1,229 @@
+"""Say of a commit what there is to be said: as a note on the merge request, as a status of the commit, and as files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from palmette.ci import merging
+from palmette.ci.forges import Forge, MergeRequest, Standing, Status
+from palmette.ci.merging import Memory, Target
+from palmette.ci.web import WebError
+from palmette.comparison.verdict import GateOutcome
+from palmette.domain.context import Context
+from palmette.errors import GateFailed, GateInconclusive, ServerError, UsageError
+from palmette.operations import reports
+from palmette.operations.places import Place
+from palmette.operations.reports import Report, Stage
+from palmette.operations.writing import write_bytes
+from palmette.present import junit, notes, webpage
+from palmette.present.notes import Section
+
+TRAINS: Final = "palmette/trains"
+QUALITY: Final = "palmette/quality"
+#: bytes that GitHub shows of a job's summary
+_SUMMARY: Final = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Told:
+    """What became of a report on a forge."""
+
+    #: the merge request's address or number; empty where there is none
+    where: str = ""
+    note: str = ""
+    standings: tuple[Standing, ...] = ()
+    #: why something was not said, as sentences without a full stop
+    remarks: tuple[str, ...] = ()
+    #: it may be said later
+    temporary: bool = False
+    #: everything that was to be said was
+    done: bool = False
+
+
+def tell(
+    forge: Forge,
+    report: Report,
+    *,
+    title: str = "",
+    memory: Memory | None = None,
+    calm: float = 0.0,
+) -> Told:
+    """Write the note, if there is a merge request, and the status of the commit. A forge that does not take them is a
+    remark: it fails nobody's job."""
+    own = [notes.section(report, each) for each in report.algorithms]
+    remarks: list[str] = []
+    found, temporary, written = None, False, merging.Written(sections=tuple(own))
+    try:
+        found = _merge_request(forge, report.context)
+        if found is None:
+            remarks.append(_without(report.context))
+        else:
+            target = Target(forge=forge, project=report.project, number=found.number, head=found.head, title=title)
+            written = merging.write(target, own, memory or Memory(), calm=calm)
+    except ServerError as error:
+        temporary = _temporary(error)
+        remarks.append(f"the note was not written: {_why(forge, error)}")
+    standings = tuple(standing(report.context, _of(written.sections, report.commit)))
+    posted = []
+    for each in standings:
+        try:
+            forge.status(report.commit, each)
+            posted.append(each)
+        except ServerError as error:
+            temporary = temporary or _temporary(error)
+            remarks.append(f"the status {each.name} was not written: {_why(forge, error)}")
+            break
+    return Told(
+        where=(found.url or found.number) if found else "",
+        note=written.id,
+        standings=tuple(posted),
+        remarks=(*written.remarks, *dict.fromkeys(remarks)),
+        temporary=temporary,
+        done=len(posted) == len(standings) and (found is None or bool(written.id)),
+    )
+
+
+def remembered(place: Place, report: Report, again: Callable[[Sequence[str]], Report]) -> Memory:
+    """What the home remembers was said at the report's commit; `again` reports of these algorithms anew."""
+
+    def said(name: str) -> Section | None:
+        anew = again([name])
+        return next((notes.section(anew, each) for each in anew.algorithms), None)
+
+    return Memory(stamps=lambda: reports.stamps(place, report.commit), again=said)
+
+
+def standing(context: Context, parts: Sequence[Section]) -> list[Standing]:
+    """How the commit stands: whether it trains, and whether it is as good. Nothing of what nobody tried."""
+    url = context.job_url or context.pipeline_url
+    found = [(TRAINS, _trains(parts)), (QUALITY, _quality(parts))]
+    return [
+        Standing(name=name, status=told[0], description=told[1], url=url, branch=context.branch)
+        for name, told in found
+        if told is not None
+    ]
+
+
+def exit_code(report: Report) -> int:
+    """4 where a gate failed, 5 where none failed and one is inconclusive, else 0."""
+    gates = {each.verdict.gate for each in report.compared if each.verdict is not None}
+    if GateOutcome.FAILED in gates:
+        return GateFailed.exit_code
+    return GateInconclusive.exit_code if GateOutcome.INCONCLUSIVE in gates else 0
+
+
+def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ...]:
+    """Write report.md, report.html and palmette-junit.xml into the directory, which is made; each whole or not."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{directory} cannot be made: {error.strerror}", "Name another directory.") from error
+    parts = [notes.section(report, each) for each in report.algorithms]
+    lines = [_line(each) for each in parts]
+    texts = {
+        "report.md": notes.summary(report, title),
+        "report.html": webpage.several(title or f"{report.project} at {report.commit[:8]}", lines, report.compared),
+        "palmette-junit.xml": junit.reported(report),
+    }
+    for name, text in texts.items():
+        write_bytes(directory / name, text.encode())
+    return tuple(directory / name for name in texts)
+
+
+def summarise(report: Report, environ: Mapping[str, str], *, title: str = "") -> bool:
+    """Append the report to the page of a job on GitHub; whether there is one."""
+    named = environ.get("GITHUB_STEP_SUMMARY", "")
+    if not named:
+        return False
+    text = notes.summary(report, title).encode()
+    try:
+        file = Path(named)
+        room = _SUMMARY - (file.stat().st_size if file.exists() else 0)
+        if len(text) > room:
+            said = b"\nThe report is too long for this page: see report.md of the job.\n"
+            text = said if len(said) <= room else b""
+        # Appended by one call: what other steps write stays whole.
+        with file.open("ab", buffering=0) as opened:
+            opened.write(text)
+    except OSError as error:
+        raise UsageError(f"{named} cannot be written: {error.strerror}", "GITHUB_STEP_SUMMARY names it.") from error
+    return True
+
+
+def _merge_request(forge: Forge, context: Context) -> MergeRequest | None:
+    """The job's own, else the open one of its branch."""
+    if context.merge_request:
+        found = forge.numbered(context.merge_request)
+        return replace(found, head=found.head or context.head) if found is not None else None
+    return forge.merge_request(context.branch) if context.branch else None
+
+
+def _without(context: Context) -> str:
+    if context.merge_request:
+        return f"there is no merge request {context.merge_request}, so there is no note"
+    if context.branch:
+        return f"no merge request of {context.branch} is open, so there is no note"
+    return "no branch is known, so there is no note"
+
+
+def _temporary(error: ServerError) -> bool:
+    return error.temporary if isinstance(error, WebError) else True
+
+
+def _why(forge: Forge, error: ServerError) -> str:
+    """What went wrong, with what to do where that is known."""
+    status = error.status if isinstance(error, WebError) else 0
+    if status == 401:
+        return f"{forge.called} does not know the token (401): it may have expired"
+    if status == 403:
+        wanted = "the scope api" if forge.called == "GitLab" else "permissions pull-requests: write and statuses: write"
+        return f"{forge.called} does not allow it (403): the token needs {wanted}"
+    return error.message
+
+
+def _of(parts: Sequence[Section], commit: str) -> list[Section]:
+    return [each for each in parts if each.commit == commit]
+
+
+def _trains(parts: Sequence[Section]) -> tuple[Status, str] | None:
+    def those(*stages: Stage) -> list[str]:
+        return [each.algorithm for each in parts if each.trains in stages]
+
+    if lost := those(Stage.FAILED, Stage.CANCELED):
+        return Status.FAILED, f"not trained: {_few(lost)}"
+    if live := those(Stage.RUNNING):
+        return Status.RUNNING, f"running: {_few(live)}"
+    good = those(Stage.SUCCEEDED, Stage.UNCHANGED)
+    return (Status.SUCCESS, f"{len(good)} of {len(parts)} train or are unchanged") if good else None
+
+
+def _quality(parts: Sequence[Section]) -> tuple[Status, str] | None:
+    def those(*words: str) -> list[str]:
+        return [each.algorithm for each in parts if each.word in words]
+
+    failed = [each.algorithm for each in parts if each.gate == GateOutcome.FAILED]
+    if failed:
+        return Status.FAILED, f"gate failed: {_few(failed)}"
+    if lost := those(Stage.FAILED, Stage.CANCELED):
+        return Status.FAILED, f"full training failed: {_few(lost)}"
+    if live := those(Stage.RUNNING):
+        return Status.RUNNING, f"training: {_few(live)}"
+    judged = [each for each in parts if each.gate]
+    if not judged:
+        return None
+    told = ", ".join(f"{each.algorithm} {each.word}" for each in judged)
+    unsure = any(each.gate == GateOutcome.INCONCLUSIVE for each in judged)
+    return Status.SUCCESS, f"gate inconclusive: {told}" if unsure else told
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _line(part: Section) -> str:
+    return f"{part.algorithm}: trains: {part.trains}; quality: {part.word}" + (
+        f", gate {part.gate}" if part.gate else ""
+    )

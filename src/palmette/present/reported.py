@@ -1,0 +1,94 @@
+"""A report of a commit on the screen and as JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from palmette.domain.values import Json
+from palmette.operations.reports import Report, Reported, Stage, Trial
+from palmette.present import compared as comparisons
+from palmette.present.account import account
+
+_SAID = {
+    Stage.NONE: "not tried",
+    Stage.UNCHANGED: "unchanged",
+    Stage.RUNNING: "running",
+    Stage.SUCCEEDED: "yes",
+    Stage.FAILED: "no",
+    Stage.CANCELED: "not known",
+}
+
+
+def shown(report: Report, title: str) -> RenderableType:
+    """For each algorithm whether it trains, and whether it is better."""
+    head = Text(f"{report.commit[:8]}  {title}" if title else report.commit[:8], style="bold")
+    if not report.algorithms:
+        return Group(head, Text("No algorithm was tried at this commit. Try them: palmette ci toy"))
+    return Group(head, *(part for each in report.algorithms for part in _algorithm(each)))
+
+
+def plain(report: Report) -> dict[str, Json]:
+    """The same for machines, with each comparison as `palmette diff --json` has it."""
+    return {
+        "project": report.project,
+        "commit": report.commit,
+        "branch": report.context.branch or None,
+        "merge_request": report.context.merge_request or None,
+        "algorithms": [
+            {
+                "algorithm": each.algorithm,
+                "trains": _plain(each.trains),
+                "quality": _plain(each.quality),
+                "waiting": each.waiting,
+                "hurdle": each.hurdle or None,
+                "comparison": comparisons.plain(each.compared) if each.compared else None,
+            }
+            for each in report.algorithms
+        ],
+        "remarks": list(report.remarks),
+    }
+
+
+def _plain(trial: Trial) -> dict[str, Json]:
+    return {"stage": trial.stage.value, "run": _run(trial) or None, "reason": trial.reason or None}
+
+
+def _algorithm(each: Reported) -> Iterator[RenderableType]:
+    yield Text(each.algorithm, style="bold")
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True, style="dim")
+    table.add_column()
+    run = _run(each.trains)
+    table.add_row("trains", Text(_SAID[each.trains.stage] + (f", run {run}" if run else "")))
+    table.add_row("quality", Text(_quality(each)))
+    yield Padding(table, (0, 0, 0, 2))
+
+
+def _quality(each: Reported) -> str:
+    run = _run(each.quality)
+    if each.compared is not None:
+        told = account(each.compared)
+        against = f" (run {run} against {told.baseline.id})" if told.baseline else f" (run {run})"
+        return told.headline + against
+    if each.waiting:
+        return f"run {run} succeeded; its baseline is scored first"
+    if each.hurdle:
+        return f"run {run} is not compared: {each.hurdle}"
+    match each.quality.stage:
+        case Stage.NONE if each.trains.stage is Stage.UNCHANGED:
+            return "nothing changed that goes into it"
+        case Stage.NONE:
+            return f"no full training yet: palmette ci run {each.algorithm}"
+        case Stage.FAILED | Stage.CANCELED:
+            return f"none, run {run} {each.quality.stage.value}: palmette logs {run}"
+        case _:
+            return f"{each.quality.stage.value}, run {run}"
+
+
+def _run(trial: Trial) -> str:
+    return trial.run.id if trial.run else trial.check.run if trial.check else ""
