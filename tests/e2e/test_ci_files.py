@@ -156,7 +156,7 @@ def test_what_somebody_types_into_a_form_is_never_evaluated_nor_an_option(shell:
     assert called == [
         "<ci><run><--no-wait><--><tumour; touch pwned><C=$(touch><pwned)><`touch><pwned`><*><--on=http://elsewhere>"
         "<\"a><b'><;><touch><pwned>",
-        "<ci><report><--output-dir></palmette-report><--fail-on><gate>",
+        "<ci><report><--output-dir></palmette-report>",
     ]
 
 
@@ -167,7 +167,7 @@ def test_what_somebody_types_into_a_form_is_never_evaluated_nor_an_option(shell:
 def test_a_job_reports_whatever_became_of_the_run_and_ends_with_the_first_code_that_is_not_zero(
     shell: str, tmp_path: Path, code: int, reported: int, ends: int
 ) -> None:
-    assert calls("toy", shell, tmp_path, code, reported, PALMETTE_JOB_WAIT="20m") == (
+    assert calls("toy", shell, tmp_path, code, reported, PALMETTE_JOB_WAIT="20m", PALMETTE_JOB_FAIL_ON="gate") == (
         ends,
         ["<ci><toy><--wait><20m>", "<ci><report><--output-dir></palmette-report><--fail-on><gate>"],
     )
