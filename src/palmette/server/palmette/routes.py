@@ -22,7 +22,9 @@ from palmette.domain.values import Json
 from palmette.errors import PalmetteError, Problem, UsageError
 from palmette.operations import (
     baselines,
+    branches,
     canceling,
+    checks,
     collecting,
     comparing,
     donors,
@@ -49,6 +51,7 @@ from palmette.operations import (
     searching,
     sweeps,
     taking,
+    tickets,
 )
 from palmette.operations.home import Home
 from palmette.operations.messages import LINES, PROTOCOL, VALUES
@@ -62,7 +65,9 @@ _MODULES: Final = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         baselines,
+        branches,
         canceling,
+        checks,
         collecting,
         comparing,
         donors,
@@ -88,6 +93,7 @@ _MODULES: Final = {
         searching,
         sweeps,
         taking,
+        tickets,
     )
 }
 _END: Final = object()
