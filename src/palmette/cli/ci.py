@@ -11,6 +11,9 @@ import click
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "context": ("palmette.cli.ci_context", "context", "Show what a job knows of itself: branch, commit, merge request."),
     "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
+    "plan": ("palmette.cli.ci_plan", "plan", "Show which algorithms would be run with their toy presets, and why."),
+    "toy": ("palmette.cli.ci_toy", "toy", "Run the toy presets of the algorithms that changed, and wait."),
+    "run": ("palmette.cli.ci_toy", "run", "Train an algorithm in full with this branch's code."),
     "report": ("palmette.cli.ci_report", "report", "Say on the merge request whether a commit trains and is better."),
 }
 

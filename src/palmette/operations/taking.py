@@ -120,7 +120,7 @@ def _version(home: Home, run: Run) -> dict[str, str]:
         found = pipelines.version(home, run.pipeline, run.pipeline_version)
     except NotFound:
         return {}
-    return {"pipeline": found.pipeline, "pipeline_version": found.id}
+    return {"pipeline": found.pipeline, "pipeline_version": found.id, "version": found.name}
 
 
 def taken(home: Home, run: Run, records: tuple[TaskRecord, ...], sweep: SweepRecord | None = None) -> Taken:

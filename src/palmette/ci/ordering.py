@@ -1,0 +1,164 @@
+"""Runs of a commit on a Kubeflow: of the version that was uploaded for it, each with a footer to find it again by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Final
+
+from palmette.ci.launching import Begun, Ground, Wish, version_of
+from palmette.domain.branches import Check
+from palmette.domain.config import settle
+from palmette.domain.fields import FULL
+from palmette.domain.footer import signed, split
+from palmette.domain.hosting import Version
+from palmette.domain.states import RunState
+from palmette.domain.values import Json
+from palmette.errors import NotFound
+from palmette.ir import codec
+from palmette.operations import configs, submitting
+from palmette.operations.hosts import HostedRun, Order
+
+#: so many runs of an experiment are looked through
+_LOOKED: Final = 200
+
+
+def _mirrored(id: str) -> str:
+    """The identifier that a run there has in the home."""
+    return id
+
+
+@dataclass
+class Ordered:
+    """A Kubeflow executes the runs."""
+
+    ground: Ground
+    #: uploads the commit's versions, where that was not done before
+    update: Callable[[], object]
+    chosen: bool = False
+
+    def begin(self, wish: Wish, check: Check) -> Begun:
+        """Begun there, unless a run of that key is there. Of two that were begun at once the first one stays."""
+        if there := self._keyed(check.key):
+            return self._begun(there, attached=True)
+        run = self.ground.host.runs.begin(self._order(wish, check))
+        first = self._keyed(check.key) or run
+        if first.id != run.id:
+            self.ground.host.runs.cancel(run.id)
+        return self._begun(first, attached=first.id != run.id)
+
+    def attach(self, check: Check) -> Begun:
+        """It goes on there anyway."""
+        there = self._keyed(check.key) or self._of_home(check.run)
+        if there is None:
+            raise NotFound(f"run {check.run} is not there any more", "Start another one: --rerun.")
+        return self._begun(there, attached=True)
+
+    def found(self, wish: Wish) -> Check | None:
+        """The newest run of the commit that its footer says is such a one."""
+        wanted = {"algorithm": wish.algorithm, "kind": wish.kind.value, "commit": self.ground.context.head}
+        for run, facts in self._own():
+            if all(facts.get(name) == value for name, value in wanted.items()):
+                return Check(
+                    project=self.ground.project.name,
+                    commit=self.ground.context.head,
+                    algorithm=wish.algorithm,
+                    kind=wish.kind,
+                    run=_mirrored(run.id),
+                    branch=self.ground.context.branch,
+                    closure=str(facts.get("closure", "")),
+                    parts=wish.closure.parts if facts.get("closure") == wish.closure.digest else {},
+                    key=str(facts.get("key", "")),
+                    reason=wish.reason,
+                    context=self.ground.context,
+                    created=run.created,
+                )
+        return None
+
+    def states(self, runs: Sequence[str]) -> Mapping[str, RunState]:
+        """One question for each; by their identifiers there or in the home."""
+        found: dict[str, RunState] = {}
+        for id in runs:
+            try:
+                found[id] = self.ground.host.runs.get(id).state
+            except NotFound:
+                if there := self._of_home(id):
+                    found[id] = there.state
+        return found
+
+    def cancel(self, run: str) -> None:
+        """Asked to end."""
+        self.ground.host.runs.cancel(run)
+
+    def link(self, run: str) -> str:
+        """Its page there."""
+        return f"{self.ground.host.pages.rstrip('/')}/#/runs/details/{run}"
+
+    def _begun(self, run: HostedRun, *, attached: bool) -> Begun:
+        return Begun(id=run.id, state=run.state, home=_mirrored(run.id), attached=attached)
+
+    def _own(self) -> Iterator[tuple[HostedRun, dict[str, Json]]]:
+        """The newest runs of the branch's experiment that are the project's, with what they say of themselves."""
+        experiment = self.ground.experiment
+        for run in islice(self.ground.host.runs.listed(experiment.id if experiment else ""), _LOOKED):
+            _, facts = split(run.description)
+            if facts.get("project") == self.ground.project.name:
+                yield run, facts
+
+    def _keyed(self, key: str) -> HostedRun | None:
+        """The first run of that key that was not canceled because another one came first."""
+        same = [run for run, facts in self._own() if key and facts.get("key") == key]
+        live = [run for run in same if run.state not in (RunState.CANCELING, RunState.CANCELED)] or same
+        return min(live, key=lambda run: (run.created, run.id), default=None)
+
+    def _of_home(self, id: str) -> HostedRun | None:
+        return next((run for run, _ in self._own() if _mirrored(run.id) == id), None)
+
+    def _order(self, wish: Wish, check: Check) -> Order:
+        ground, experiment, version = self.ground, self.ground.experiment, self._version(wish)
+        context = ground.context
+        preset = wish.preset or FULL
+        facts: dict[str, Json] = {
+            "project": ground.project.name,
+            "algorithm": wish.algorithm,
+            "branch": context.branch,
+            "commit": context.head,
+            "preset": preset,
+            "kind": wish.kind.value,
+            "key": check.key,
+            "closure": wish.closure.digest,
+        }
+        return Order(
+            name=f"{wish.algorithm} {preset} {context.head[:8]}",
+            description=signed(wish.reason, facts),
+            experiment=experiment.id if experiment else "",
+            pipeline=version.pipeline,
+            version=version.id,
+            parameters=self._parameters(wish, version),
+        )
+
+    def _version(self, wish: Wish) -> Version:
+        found = version_of(self.ground, wish.algorithm)
+        if found is None:
+            self.update()
+            found = version_of(self.ground, wish.algorithm)
+        if found is None:
+            where = self.ground.host.called
+            raise NotFound(f"{where} has no version of {wish.algorithm} for this commit", "Run: palmette ci update.")
+        return found
+
+    def _parameters(self, wish: Wish, version: Version) -> dict[str, Json]:
+        """The values that the preset and the overrides give; every problem with them at once."""
+        document = codec.loads(self.ground.host.pipelines.document(version))
+        algorithm = submitting.algorithm_of(document)
+        file: Mapping[str, Any] | None = configs.read(wish.config) if wish.config else None
+        settings = settle(
+            algorithm.config,
+            algorithm.presets,
+            preset=wish.preset,
+            file=file,
+            file_name=str(wish.config or ""),
+            overrides=wish.overrides,
+        )
+        return {each.name: each.value for each in settings}

@@ -1,0 +1,211 @@
+"""Which algorithms a commit is tried with, and why: those of which something changed since they last trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from palmette.domain.branches import Check, Kind
+from palmette.domain.context import Context
+from palmette.domain.footer import split
+from palmette.domain.states import RunState, became
+from palmette.errors import AccessDenied, NotFound, ServerError, StoreError
+from palmette.ir.dialects import Dialect
+from palmette.operations import checks
+from palmette.operations.checks import Tried
+from palmette.operations.closures import LOCK, PYTHON, SETTINGS, Closure, closures, differing
+from palmette.operations.continuing import Toy
+from palmette.operations.hosts import PipelineHost
+from palmette.operations.places import Place
+from palmette.operations.project import Project
+from palmette.operations.scopes import Names
+
+#: so many runs of a branch are looked at on a host that keeps no checks
+_LOOKED: Final = 200
+_SHARED: Final[Mapping[str, str]] = {
+    LOCK: "the lock",
+    PYTHON: "the version of Python",
+    SETTINGS: "settings in [tool.palmette]",
+}
+
+
+class Finding(StrEnum):
+    """How an algorithm stands to its last toy run on the branch that it is compared with."""
+
+    #: something that goes into it is not what it was
+    CHANGED = "changed"
+    #: it has no toy run there
+    NEVER = "never tried"
+    #: the last one did not succeed
+    FAILED = "failed last"
+    UNCHANGED = "unchanged"
+    #: nothing changed, and it is tried all the same
+    ASKED = "asked for"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """One algorithm of the plan."""
+
+    algorithm: str
+    finding: Finding
+    #: a sentence without a full stop
+    reason: str
+    closure: Closure
+    #: the names of the parts that changed
+    changed: tuple[str, ...] = ()
+    #: the run that it is compared with; empty for none
+    since: str = ""
+
+    @property
+    def tried(self) -> bool:
+        """Whether it is run."""
+        return self.finding is not Finding.UNCHANGED
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a commit is tried with."""
+
+    branch: str
+    commit: str
+    #: the branch whose toy runs are compared with
+    against: str
+    algorithms: tuple[Planned, ...] = ()
+    #: what should be known of it, as sentences without a full stop
+    remarks: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Before:
+    """What is known of earlier toy runs on a branch, by algorithm."""
+
+    succeeded: Mapping[str, Tried] = field(default_factory=dict)
+    newest: Mapping[str, Tried] = field(default_factory=dict)
+    #: why nothing is known; empty where something is
+    why: str = ""
+
+
+def plan(
+    place: Place,
+    host: PipelineHost,
+    project: Project,
+    environ: Mapping[str, str],
+    context: Context,
+    *,
+    names: Sequence[str] = (),
+    everything: bool = False,
+) -> Plan:
+    """Compare what goes into each algorithm now with what went into its last toy run on the target branch, that
+    succeeded. By content: so neither a shallow clone nor a squashed merge matters."""
+    now = closures(project, names, environ=environ)
+    against = context.branch if context.on_default else context.target or context.default_branch or context.branch
+    before = known(place, host, project, against)
+    forced = "--all" if everything else ""
+    if not forced and project.ci.toy is Toy.ALL and context.on_default:
+        forced = 'toy = "all" on the default branch'
+    return Plan(
+        branch=context.branch,
+        commit=context.head,
+        against=against,
+        algorithms=tuple(judged(name, closure, before, against, forced) for name, closure in now.items()),
+        remarks=(before.why,) if before.why else (),
+    )
+
+
+def judged(name: str, closure: Closure, before: Before, against: str, forced: str = "") -> Planned:
+    """How an algorithm stands to what was tried before."""
+    good, newest = before.succeeded.get(name), before.newest.get(name)
+    since = good.check.run if good else ""
+
+    def found(finding: Finding, reason: str, changed: tuple[str, ...] = ()) -> Planned:
+        return Planned(algorithm=name, finding=finding, reason=reason, closure=closure, changed=changed, since=since)
+
+    failed = newest is not None and newest.state in (RunState.FAILED, RunState.CANCELED)
+    if newest and newest.state and failed and (good is None or newest.check.closure == closure.digest):
+        return found(Finding.FAILED, f"its last toy run on {against}, {newest.check.run}, {became(newest.state)}")
+    if good is None:
+        return found(Finding.NEVER, f"no toy run of it on {against or 'any branch'} is known")
+    if good.check.closure == closure.digest:
+        reason = f"unchanged since {since}"
+        return found(Finding.ASKED, f"{reason}, tried for {forced}") if forced else found(Finding.UNCHANGED, reason)
+    changed = differing(good.check.parts, closure.parts) if good.check.parts else ()
+    return found(Finding.CHANGED, _said(changed, good.check.parts, closure, since), changed)
+
+
+def _said(changed: Sequence[str], before: Mapping[str, str], closure: Closure, since: str) -> str:
+    """What changed, in words: the first thing whole, of more than that how many."""
+    if not changed:
+        return f"it is not what it was in {since}"
+    first, *others = changed
+    more = f" and {len(others)} more" if others else ""
+    if first in _SHARED:
+        return f"{_SHARED[first]}{more} changed"
+    if first not in closure.parts:
+        return f"{first}{more} changed, which it does not need any more" if not others else f"{first}{more} changed"
+    verb = "changed" if first in before else "came in"
+    by = closure.why.get(first, "").partition(":")[0]
+    importer = f", which {by} {'imports' if first.endswith('.py') else 'needs'}" if by and not others else ""
+    return f"{first}{more} {verb}{importer}"
+
+
+def known(place: Place, host: PipelineHost, project: Project, branch: str) -> Before:
+    """The toy runs of a branch: what the home remembers, else what a Kubeflow's runs say of themselves."""
+    before = _remembered(place, branch)
+    if before.succeeded or host.dialect is Dialect.PALMETTE:
+        return before
+    try:
+        return _hosted(host, project, branch) or before
+    except AccessDenied:
+        raise
+    except ServerError as error:
+        return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}")
+
+
+def _remembered(place: Place, branch: str) -> Before:
+    if not place.there:
+        return Before(why="nothing was ever run here, so all are tried")
+    try:
+        newest, good = place(checks.newest, Kind.TOY, branch), place(checks.tried, Kind.TOY, branch)
+    except AccessDenied:
+        raise
+    except NotFound:
+        return Before(why="nothing was ever run here, so all are tried")
+    except (ServerError, StoreError) as error:
+        return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}")
+    found = Before(succeeded=_by_algorithm(good), newest=_by_algorithm(newest))
+    return found if newest else Before(why=f"there are no toy runs on {branch or 'a branch'} yet, so all are tried")
+
+
+def _by_algorithm(tried: Iterable[Tried]) -> dict[str, Tried]:
+    return {each.check.algorithm: each for each in tried}
+
+
+def _hosted(host: PipelineHost, project: Project, branch: str) -> Before | None:
+    """What the footers of a host's runs say; None where there is nothing."""
+    names = Names(prefix=host.prefix(project.name), project=project.name)
+    experiment = host.experiments.named(names.experiment(branch)) if branch else None
+    if experiment is None:
+        return None
+    newest: dict[str, Tried] = {}
+    good: dict[str, Tried] = {}
+    for _, run in zip(range(_LOOKED), host.runs.listed(experiment.id), strict=False):
+        _, facts = split(run.description)
+        if (facts.get("project"), facts.get("kind"), facts.get("branch")) != (project.name, Kind.TOY.value, branch):
+            continue
+        check = Check(
+            project=project.name,
+            commit=str(facts.get("commit", "")),
+            algorithm=str(facts.get("algorithm", "")),
+            kind=Kind.TOY,
+            run=run.id,
+            branch=branch,
+            closure=str(facts.get("closure", "")),
+            created=run.created,
+        )
+        newest.setdefault(check.algorithm, Tried(check=check, state=run.state))
+        if run.state is RunState.SUCCEEDED:
+            good.setdefault(check.algorithm, Tried(check=check, state=run.state))
+    return Before(succeeded=good, newest=newest) if newest else None

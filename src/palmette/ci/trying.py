@@ -1,0 +1,203 @@
+"""Train a commit's algorithms from a job: the toy presets of those that changed, or one of them in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from palmette.ci import updating
+from palmette.ci.embedded import Embedded
+from palmette.ci.launching import Executor, Ground, Launched, Wish, awaited, launch, unchanged
+from palmette.ci.ordering import Ordered
+from palmette.ci.planning import Finding, Plan, plan
+from palmette.ci.sending import Served
+from palmette.ci.tickets import tickets
+from palmette.ci.waiting import Bell, deadline
+from palmette.domain.branches import Check, Kind
+from palmette.domain.fields import TOY
+from palmette.domain.states import RunState
+from palmette.errors import PalmetteError, Problem, RunFailed, StillRunning, UsageError
+from palmette.ir.dialects import Dialect
+from palmette.operations import continuing
+from palmette.operations.closures import closures
+from palmette.operations.remote import There
+
+#: what says that nobody waits
+_LEFT: Final = "Leave --no-wait out, or name a server that executes the runs: --on NAME, PALMETTE_ON."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ways:
+    """How a job waits for its runs."""
+
+    #: leave once they are begun
+    detach: bool = False
+    #: seconds; None until the job must end
+    patience: float | None = None
+    #: begin another run although the commit has one
+    rerun: bool = False
+    #: a job that is ended ends its runs, too
+    cancel: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What became of one algorithm."""
+
+    check: Check
+    #: None where its run is not here
+    state: RunState | None = None
+    attached: bool = False
+    link: str = ""
+    error: PalmetteError | None = None
+    #: the run as whoever executes it knows it
+    run: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What became of the algorithms of a commit."""
+
+    entries: tuple[Entry, ...]
+    remarks: tuple[str, ...] = ()
+    #: nobody waited
+    detached: bool = False
+    #: the signal that ended it; 0 for none
+    signal: int = 0
+
+    @property
+    def failed(self) -> tuple[Entry, ...]:
+        """Those of which the run did not succeed."""
+        return tuple(each for each in self.entries if each.state in (RunState.FAILED, RunState.CANCELED))
+
+    @property
+    def running(self) -> tuple[Entry, ...]:
+        """Those of which the run is not over."""
+        return tuple(each for each in self.entries if each.state is not None and not each.state.final)
+
+
+def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), everything: bool = False) -> Outcome:
+    """Run the toy preset of each algorithm that changed since it last trained on the target branch, and note of each
+    other that it did not change. A toy run shows that an algorithm still trains, and nothing of its quality."""
+    planned = plan(
+        ground.place,
+        ground.host,
+        ground.project,
+        ground.environ,
+        ground.context,
+        names=names,
+        everything=everything,
+    )
+    for remark in planned.remarks:
+        ground.say(f"note: {remark}")
+    wishes = [
+        Wish(
+            algorithm=each.algorithm,
+            kind=Kind.TOY,
+            closure=each.closure,
+            reason=each.reason,
+            preset=TOY,
+            rerun=ways.rerun,
+        )
+        for each in planned.algorithms
+        if each.tried
+    ]
+    done = _carried_out(ground, bell, ways, wishes)
+    return replace(done, entries=_ordered((*_unchanged(ground, planned), *done.entries)), remarks=planned.remarks)
+
+
+def train(ground: Ground, bell: Bell, ways: Ways, wish: Callable[[Wish], Wish], algorithm: str) -> Outcome:
+    """Train one algorithm in full, with the branch's own code."""
+    closure = closures(ground.project, [algorithm], environ=ground.environ)[algorithm]
+    asked = Wish(algorithm=algorithm, kind=Kind.FULL, closure=closure, reason="asked for", rerun=ways.rerun)
+    return _carried_out(ground, bell, ways, [wish(asked)])
+
+
+def _unchanged(ground: Ground, planned: Plan) -> Iterator[Entry]:
+    for each in planned.algorithms:
+        if each.finding is Finding.UNCHANGED:
+            check = unchanged(ground, each.algorithm, each.closure, each.since)
+            yield Entry(check=check, state=RunState.SUCCEEDED, attached=not check.unchanged, run=check.run)
+
+
+def _ordered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+    return tuple(sorted(entries, key=lambda each: each.check.algorithm))
+
+
+def _carried_out(ground: Ground, bell: Bell, ways: Ways, wishes: Sequence[Wish]) -> Outcome:
+    now = bell.now()
+    usual = continuing.seconds(ground.project.ci.wait) if ground.project.ci.wait else None
+    limits = [now + span for span in (ways.patience, usual) if span is not None]
+    until = deadline(now, ground.context.deadline, *limits)
+    executor = executor_of(ground, bell, until)
+    if ways.detach and isinstance(executor, Embedded):
+        raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)
+    launched = launch(ground, wishes, executor, bell) if wishes else []
+    states: Mapping[str, RunState] = {each.run: each.state for each in launched if each.state}
+    if not ways.detach:
+        states = awaited(launched, executor, bell, until, ground.say).states
+    if bell.signal and ways.cancel:
+        for each in launched:
+            if each.run and not states[each.run].final:
+                executor.cancel(each.run)
+    entries = [_entry(each, states) for each in launched]
+    return Outcome(entries=_ordered(entries), detached=ways.detach, signal=bell.signal)
+
+
+def _entry(launched: Launched, states: Mapping[str, RunState]) -> Entry:
+    return Entry(
+        check=launched.check,
+        state=states.get(launched.run),
+        attached=launched.attached,
+        link=launched.link,
+        error=launched.error,
+        run=launched.run,
+    )
+
+
+def executor_of(ground: Ground, bell: Bell, until: float | None) -> Executor:
+    """Whoever executes the runs: a Kubeflow that is the target, the server that is the home, else this process."""
+    if ground.host.dialect is not Dialect.PALMETTE:
+        return Ordered(ground=ground, update=lambda: _updated(ground))
+    if isinstance(ground.place, There):
+        return Served(there=ground.place, ground=ground, bell=bell)
+    return Embedded(ground=ground, bell=bell, until=until)
+
+
+def _updated(ground: Ground) -> object:
+    """Upload what the commit's runs are of, where no job did so before."""
+    known = tickets(ground.place, ground.project, ground.context, ground.environ, say=ground.say)
+    return updating.update(
+        ground.place, ground.host, ground.project, ground.environ, ground.context, known, say=ground.say
+    )
+
+
+def require(outcome: Outcome) -> None:
+    """Raise what keeps the job from being a success: what could not be begun, then what failed, then what runs."""
+    errors = [(each.check.algorithm, each.error) for each in outcome.entries if each.error]
+    if len(errors) == 1:
+        raise errors[0][1]
+    if errors:
+        raise _together(errors)
+    if outcome.failed:
+        names = ", ".join(each.check.algorithm for each in outcome.failed)
+        raise RunFailed(f"{names} {'does' if len(outcome.failed) == 1 else 'do'} not train")
+    if outcome.running and not outcome.detached:
+        links = "; ".join(each.link for each in outcome.running)
+        raise StillRunning(f"{_counted(len(outcome.running))} still running", f"Look later: {links}.")
+
+
+def _counted(count: int) -> str:
+    return "a run is" if count == 1 else f"{count} runs are"
+
+
+def _together(errors: Sequence[tuple[str, PalmetteError]]) -> PalmetteError:
+    problems = [
+        Problem(where=f"{algorithm}: {each.where}".removesuffix(": "), what=each.what, hint=each.hint)
+        for algorithm, error in errors
+        for each in (error.problems or (Problem(where="", what=error.message, hint=error.hint),))
+    ]
+    raised = PalmetteError(f"{len(errors)} algorithms could not be begun", problems=problems)
+    raised.exit_code = errors[0][1].exit_code
+    return raised
