@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 from urllib.parse import quote
 
 from palmette.ci.lookup import NOT_VISIBLE, Unasked, line, page, table
 from palmette.ci.variables import value
 from palmette.ci.web import Web, WebError
+from palmette.domain import ticket
 from palmette.domain.branches import Ticket
 from palmette.domain.context import Context
 
-#: "123-title", "feature/123-title", "fix/#123"
-_BRANCH: Final = re.compile(r"(?:^|/)#?([1-9][0-9]{0,6})(?=[-_]|$)|#([1-9][0-9]{0,6})\b")
-#: "#123", not "other/project#123"
-_TEXT: Final = re.compile(r"(?<![\w/&])#([1-9][0-9]{0,6})\b")
-
 
 def _keys(branch: str, texts: Sequence[str]) -> tuple[str, ...]:
-    found = [[match[1] or match[2] for match in _BRANCH.finditer(branch)]]
-    found += [[match[1] for match in _TEXT.finditer(text)] for text in texts]
-    return tuple(f"#{number}" for number in dict.fromkeys(next(filter(None, found), [])))
+    return next(filter(None, (ticket.issues(branch), *map(ticket.mentioned, texts))), ())
 
 
 def token(environ: Mapping[str, str], *names: str) -> str:

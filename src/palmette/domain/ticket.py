@@ -23,6 +23,22 @@ def tickets(text: str, projects: Collection[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{match[1].upper()}-{match[2]}" for match in found))
 
 
+#: "123-title", "feature/123-title", "fix/#123"; "#123" elsewhere, but not "other/project#123"
+_ISSUE: Final = re.compile(r"(?:^|/)([1-9][0-9]{0,6})(?=[-_]|$)|(?<![A-Za-z0-9_&])#([1-9][0-9]{0,6})(?![A-Za-z0-9])")
+_NUMBER: Final = re.compile(r"(?<![A-Za-z0-9_/&])#([1-9][0-9]{0,6})(?![A-Za-z0-9])")
+
+
+def issues(branch: str) -> tuple[str, ...]:
+    """The issues of a forge that a branch's name mentions, as "#123"."""
+    found = (match[1] or match[2] for match in _ISSUE.finditer(branch))
+    return tuple(f"#{number}" for number in dict.fromkeys(found))
+
+
+def mentioned(text: str) -> tuple[str, ...]:
+    """The issues of a forge that a title or a description mentions, as "#123"."""
+    return tuple(f"#{number}" for number in dict.fromkeys(match[1] for match in _NUMBER.finditer(text)))
+
+
 def ticket(text: str, projects: Collection[str] = ()) -> str:
     """The first ticket that is mentioned; empty for none."""
     return next(iter(tickets(text, projects)), "")

@@ -17,7 +17,7 @@ from palmette.domain.fields import FULL
 from palmette.domain.graph import Algorithm, Fresh, Retry
 from palmette.domain.lines import Commit
 from palmette.domain.run import Environment, Git, Host, Lease, Run, Setting, Source, TaskRecord
-from palmette.domain.ticket import ticket
+from palmette.domain.ticket import issues, mentioned, ticket
 from palmette.domain.values import literal
 from palmette.engine.executors.template import Template
 from palmette.engine.executors.terminal import Debugging, debugging
@@ -35,6 +35,7 @@ from palmette.operations import (
     donors,
     environments,
     git,
+    jobs,
     lines,
     machine,
     originals,
@@ -43,6 +44,7 @@ from palmette.operations import (
     vault,
 )
 from palmette.operations.compiling import compile_recorded
+from palmette.operations.continuing import Tracker
 from palmette.operations.donors import Donor
 from palmette.operations.home import BUNDLES, Home, hold, make_home
 from palmette.operations.policy import from_tasks, lending, lent, policy
@@ -212,7 +214,7 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
     project = preparation.project
     file = configs.read(request.config) if request.config else None
     repository = git.read(project.root, preparation.environ)
-    stand = lines.stand(project.root, repository.git, preparation.environ, project.default_branch)
+    stand = lines.stand(project.root, repository.checked_out, preparation.environ, project.default_branch)
     recorded = finish(preparation, bundles)
     settings = outside.placed(
         recorded.algorithm.config,
@@ -228,7 +230,7 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
     tokens = {label: recorded.tokens[name] for name, label in compiled.labels.items() if name in recorded.tokens}
     run = replace(
         _run(recorded, request, settings),
-        ticket=ticket(repository.git.branch),
+        ticket=_ticket(preparation, repository),
         git=repository.of(recorded.bundle.files),
         tokens=_lent(from_tasks(tokens, request.onward), request, plan, recorded.algorithm.name),
     )
@@ -244,6 +246,15 @@ def ask(preparation: Preparation, request: Request, bundles: Path, *, elsewhere:
         repository=repository,
         history=stand.history,
     )
+
+
+def _ticket(preparation: Preparation, repository: git.Repository) -> str:
+    """The ticket that the branch is about, as its name says, else the merge request that the job is for."""
+    wanted, branch = preparation.project.ci, repository.git.branch
+    texts = jobs.read(preparation.environ).texts(branch) if repository.of_job else ()
+    if wanted.tracker in (Tracker.GITLAB, Tracker.GITHUB):
+        return next((each for found in (issues(branch), *map(mentioned, texts)) for each in found), "")
+    return next(filter(None, (ticket(text, wanted.ticket_projects) for text in (branch, *texts))), "")
 
 
 def _lent(tokens: Mapping[str, str], request: Request, plan: Plan, algorithm: str) -> dict[str, str]:

@@ -14,6 +14,8 @@ from typing import Final
 
 from palmette.capture.secrets import DATA, denied, key_like
 from palmette.domain.run import Git
+from palmette.operations import jobs
+from palmette.operations.jobs import Job
 from palmette.operations.questions import SECONDS, Answer, Ask, alone, foreign, permitted
 
 #: Bytes of changes to known files that are kept, and of files that Git does not know.
@@ -22,6 +24,7 @@ _UNTRACKED_LIMIT: Final = 1 << 20
 #: Files that a note names before it counts the rest.
 _NAMED: Final = 3
 _NOTHING: Final = "branch, commit and changes are not recorded"
+_ONLY: Final = "uncommitted changes are not recorded"
 #: Git's name for the empty tree: what an unborn branch is compared with.
 _EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -38,6 +41,15 @@ class Repository:
     note: str = ""
     #: the files that Git does not know and does not ignore
     untracked: tuple[str, ...] = ()
+    #: full SHA of what is checked out, where that is a merge that the CI made to test the commit
+    tested: str = ""
+    #: whether the job that this process is part of is about what is checked out
+    of_job: bool = False
+
+    @property
+    def checked_out(self) -> Git:
+        """The state with the commit that is checked out, which need not be the one that the run is filed under."""
+        return replace(self.git, commit=self.tested or self.git.commit)
 
     def of(self, code: Iterable[str]) -> Git:
         """The state as a run of this code has it, whose files are named from where they are imported. A file that Git
@@ -50,26 +62,42 @@ class Repository:
 def read(root: Path, environ: Mapping[str, str]) -> Repository:
     """The state of the repository that the directory belongs to, all of it, not only below the directory.
 
+    In a job of a CI, which checks commits out without a branch, and merges to test them, it is that of the branch and
+    of its own commit, as far as the job is about what is checked out. PALMETTE_COMMIT says so whatever is.
+
     Never raises for what Git says, takes no locks, and heeds no configuration but the repository's own. Only where Git
     refuses because the repository belongs to somebody else is the user's asked: permission can stand nowhere else.
     """
+    job = jobs.read(environ)
     command = shutil.which("git", path=environ.get("PATH", os.defpath))
     if command is None:
-        return Repository(note=f"git is not installed: {_NOTHING}")
+        return _told(root, job, f"git is not installed: {_NOTHING}")
     asks = [Ask(command, root, alone(environ))]
     try:
         state = _state(asks[0])
         if foreign(state.refusal):
             asks.append(Ask(command, root, permitted(environ)))
             state = _state(asks[1])
-        return Repository(note=_refused(state.refusal)) if state.refusal else _repository(asks[-1], root, state)
+        if state.refusal:
+            return _told(root, job, _refused(state.refusal))
+        return _repository(asks[-1], root, state, job)
     except subprocess.TimeoutExpired:
-        return Repository(note=f"git gave no answer within {SECONDS:.0f} s: {_NOTHING}")
+        return _told(root, job, f"git gave no answer within {SECONDS:.0f} s: {_NOTHING}")
     except OSError as error:
-        return Repository(note=f"git cannot be asked ({error.strerror}): {_NOTHING}")
+        return _told(root, job, f"git cannot be asked ({error.strerror}): {_NOTHING}")
     finally:
         for ask in asks:
             ask.end()
+
+
+def _told(root: Path, job: Job, note: str) -> Repository:
+    """What the job knows by itself, where Git does not answer about what it checked out."""
+    context = job.context
+    where = job.directory
+    if not context.head or not (job.explicit or (where is not None and root.resolve().is_relative_to(where.resolve()))):
+        return Repository(note=note)
+    git = Git(branch=context.branch, commit=context.head, author=context.author, message=context.title)
+    return Repository(git=git, note=note.replace(_NOTHING, _ONLY), of_job=True)
 
 
 # What is asked. All questions are put at once: starting a process takes longer than answering does.
@@ -126,31 +154,50 @@ def _refused(complaint: str) -> str:
     return f"git refuses ({complaint.splitlines()[0].removeprefix('fatal: ')}): {_NOTHING}"
 
 
-def _repository(ask: Ask, root: Path, state: _State) -> Repository:
+def _repository(ask: Ask, root: Path, state: _State, job: Job) -> Repository:
     notes: list[str] = []
-    commit, author, committed, message = "", "", "0", ""
-    if state.born:
-        fields = state.log.output(1 << 16).decode(errors="replace").rstrip("\n").split("\0")
-        commit, author, committed, message = fields if len(fields) == 4 else ("", "", "0", "")
-    else:
+    git = replace(_logged(state.log) if state.born else Git(), branch=state.branch, dirty=state.dirty)
+    checked_out, of_job = git.commit, job.about(git.commit)
+    if of_job:
+        git = _filed(ask, git, job)
+    if not state.born:
         notes.append("there is no commit yet")
-    if not state.branch:
-        notes.append("no branch is checked out")
-    git = Git(
-        branch=state.branch,
-        commit=commit,
-        author=author,
-        message=message,
-        committed=float(committed),
-        dirty=state.dirty,
-    )
+    if not git.branch:
+        notes.append(f"tag {job.context.tag}" if of_job and job.context.tag else "no branch is checked out")
+    if checked_out != git.commit:
+        merged = f"commit {git.commit[:8]} is tested as {checked_out[:8]}, merged for that"
+        other = f"filed under commit {git.commit[:8]}, though {checked_out[:8]} is checked out"
+        notes.append(merged if checked_out == job.context.commit else other)
     diff = b""
     if state.dirty or state.untracked:
         changes = state.changes if state.born else ask("diff", _EMPTY_TREE, *_DIFF)
         diff, left_out = _patch(changes.output(_CHANGES_LIMIT), _top(root), state.untracked)
         if left_out:
             notes.append(f"uncommitted, and not kept with the run: {_named(left_out)}")
-    return Repository(git=git, diff=diff, note="; ".join(notes), untracked=state.untracked)
+    tested = checked_out if checked_out == job.context.commit != git.commit else ""
+    note = "; ".join(notes)
+    return Repository(git=git, diff=diff, note=note, untracked=state.untracked, tested=tested, of_job=of_job)
+
+
+def _logged(answer: Answer) -> Git:
+    """A commit, as `git log` tells of it; nothing of one that is not here."""
+    fields = answer.output(1 << 16).decode(errors="replace").rstrip("\n").split("\0")
+    if len(fields) != 4:
+        return Git()
+    return Git(commit=fields[0], author=fields[1], committed=float(fields[2]), message=fields[3])
+
+
+def _filed(ask: Ask, git: Git, job: Job) -> Git:
+    """The state as the job has it: the branch that it is about, and that branch's own commit."""
+    context = job.context
+    branch = context.branch or ("" if context.tag else git.branch)
+    if not context.head or context.head == git.commit:
+        return replace(git, branch=branch)
+    own = _logged(ask("log", *_LOG, context.head, "--"))
+    if not own.commit:
+        # A clone of one commit has the merge alone, which was made just now.
+        own = replace(git, commit=context.head, author=context.author or git.author, message=context.title)
+    return replace(own, branch=branch, dirty=git.dirty)
 
 
 def _top(root: Path) -> Path:

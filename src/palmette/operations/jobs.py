@@ -132,6 +132,21 @@ class Job:
     #: what the CI checked out; None where it does not say
     directory: Path | None = None
 
+    @property
+    def explicit(self) -> bool:
+        """Whether somebody said which commit it is about."""
+        return self.sources.get("commit") == "PALMETTE_COMMIT"
+
+    def about(self, commit: str) -> bool:
+        """Whether it is about what is checked out: the same process may look at other repositories, too."""
+        known = self.context
+        named = not known.commit and bool(known.branch)
+        return self.explicit or named or (bool(commit) and commit in (known.commit, known.head))
+
+    def texts(self, branch: str) -> tuple[str, ...]:
+        """What is written about a branch besides its name: title and description of its merge request."""
+        return (self.context.title, self.context.description) if branch == self.context.branch else ()
+
 
 def read(environ: Mapping[str, str], *, now: Callable[[], float] | None = None) -> Job:
     """The job, by the variables of GitLab, GitHub Actions, Jenkins, and PALMETTE_*, which precede. `now` is asked where

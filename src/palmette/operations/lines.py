@@ -238,18 +238,22 @@ def _beyond(ask: Ask, place: Place, commit: str, tip: str, count: int) -> Place:
 
 
 def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[str, ...]) -> tuple[Start, str] | None:
-    """The base as the CI has it, where the commit is the one that its merge request is tested at."""
+    """The base as the CI has it, where the commit is the one that its merge request is tested at, or the branch's own,
+    which is tested merged: what is tested holds all of the target branch then."""
     if environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") == target:
         tested, own = environ.get("CI_COMMIT_SHA", ""), environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "")
         merged = environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "")
-        if own and tested == commit != own and _SHA.fullmatch(merged):
-            # A pipeline for merged results: what is tested holds all of the target branch.
+        if own and commit in (tested, own) and tested != own and _SHA.fullmatch(merged):
             return Start.MERGE_BASE, merged
         base = environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", "")
         if commit in (tested or commit, own) and _SHA.fullmatch(base):
             return Start.DIFF_BASE, base
-    if environ.get("GITHUB_BASE_REF") == target and environ.get("GITHUB_SHA") == commit and len(parents) == 2:
-        return Start.MERGE_BASE, parents[0]
+    if environ.get("GITHUB_BASE_REF") == target and environ.get("GITHUB_SHA"):
+        if environ["GITHUB_SHA"] == commit and len(parents) == 2:
+            return Start.MERGE_BASE, parents[0]
+        context = jobs.read(environ).context
+        if context.head == commit != context.commit and context.base:
+            return Start.MERGE_BASE, context.base
     return None
 
 
