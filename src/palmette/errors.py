@@ -23,6 +23,7 @@
     │   └── EnvironmentFailed        69   an environment that steps ask for cannot be built
     ├── ServerError                  69   a server cannot be reached, or does not answer as one of Palmette's
     │   └── AccessDenied             77   a server wants another token, or does not allow what was asked
+    ├── Temporary                    75   it may go well if it is tried again
     ├── LeaseLost                    75   another process drives this run now
     └── Interrupted                 130   the user pressed Ctrl-C
 
@@ -191,6 +192,12 @@ class AccessDenied(ServerError):
     """A server wants another token, or does not allow what was asked."""
 
     exit_code = 77
+
+
+class Temporary(PalmetteError):
+    """What was asked for may go well if it is asked for again."""
+
+    exit_code = 75
 
 
 class LeaseLost(PalmetteError):

@@ -10,6 +10,7 @@ import click
 #: verb → the module and name of its command, and the line that `palmette ci --help` shows for it
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "context": ("palmette.cli.ci_context", "context", "Show what a job knows of itself: branch, commit, merge request."),
+    "update": ("palmette.cli.ci_update", "update", "Upload this commit's pipelines, and file its branch."),
     "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
     "plan": ("palmette.cli.ci_plan", "plan", "Show which algorithms would be run with their toy presets, and why."),
     "toy": ("palmette.cli.ci_toy", "toy", "Run the toy presets of the algorithms that changed, and wait."),

@@ -82,7 +82,7 @@ def compile_all(
             digest=hashlib.sha256(text).hexdigest(),
             bundle=each.bundle.digest,
             closure=digests[name].digest,
-            warnings=(*compiled.warnings, *each.pinned.remarks),
+            warnings=(*compiled.warnings, *each.pinned.notes),
         )
 
     digests = closures(project, tuple(recorded))

@@ -1,0 +1,342 @@
+"""Make a host what a commit says: versions of its pipelines, its branch's experiment, recurring runs that follow it.
+
+Each step is whole by itself and is found done when it is asked for again, so that an update that was killed is
+completed by the next one, and two that race come to the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from palmette.ci import filing, recurring
+from palmette.ci.recurring import Moves
+from palmette.domain.branches import Branch, Ticket
+from palmette.domain.context import Context
+from palmette.domain.footer import signed, split
+from palmette.domain.hosting import Pipeline, Version
+from palmette.domain.values import Json
+from palmette.errors import AccessDenied, AlreadyThere, Problem, Temporary, UsageError
+from palmette.ir.dialects import Dialect
+from palmette.operations import ancestry, branches, scopes
+from palmette.operations.ancestry import Ancestry
+from palmette.operations.branches import Advanced
+from palmette.operations.compiling import Built, compile_all
+from palmette.operations.hosts import PipelineHost
+from palmette.operations.places import Place
+from palmette.operations.project import Project
+from palmette.operations.scopes import VERSION, Names
+from palmette.operations.updates import Filed, Followed, Updated, Uploaded
+
+#: How many documents one commit may have of an algorithm: each is of uncommitted changes, or of another generator.
+_MANY: Final = 50
+#: Characters of a commit's subject that stand in a version's description.
+_SUBJECT: Final = 300
+#: What parts the owner of a fork from its branch, and cannot be in a branch.
+_FORK: Final = ":"
+
+Say: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The commit that a host is updated to."""
+
+    host: PipelineHost
+    project: Project
+    environ: Mapping[str, str]
+    context: Context
+    tickets: Sequence[Ticket]
+    names: Names
+    #: what the repository says of the commit
+    ancestry: Ancestry
+
+    @property
+    def name(self) -> str:
+        """What versions of the commit are called, as long as it has one document."""
+        return self.names.version(self.context.branch or self.context.tag, self.context.head)
+
+    @property
+    def target(self) -> str:
+        """The branch that this one is compared with."""
+        return self.context.target or ("" if self.context.on_default else self.context.default_branch)
+
+    def facts(self, built: Built) -> dict[str, Json]:
+        """What stands below a version's description."""
+        context = self.context
+        return {
+            "project": self.project.name,
+            "algorithm": built.algorithm.name,
+            "branch": context.branch,
+            **({} if context.branch else {"tag": context.tag}),
+            "commit": context.head,
+            "order": context.order,
+            "closure": built.closure,
+            "document": built.digest,
+        }
+
+
+def update(
+    place: Place,
+    host: PipelineHost,
+    project: Project,
+    environ: Mapping[str, str],
+    *,
+    context: Context,
+    tickets: Sequence[Ticket],
+    image: str = "",
+    say: Say,
+) -> Updated:
+    """Upload a version of each of the project's pipelines for the commit, file the branch, and on the default branch
+    point what follows it at the new versions. Nothing is changed where an algorithm does not compile.
+
+    AccessDenied is none of a fork's merge request, which has no rights: that is said. Temporary where others went on
+    at the same time; then it is to be tried again.
+    """
+    _require(context)
+    try:
+        names = Names(prefix=host.prefix(project.name), project=project.name)
+        subject, built = _subject(host, project, environ, context, tickets, names=names, image=image)
+        settled = host.claim(project.name)
+        if settled != names.prefix:
+            # Another project was quicker to be the first one.
+            names = replace(names, prefix=settled)
+            subject, built = _subject(host, project, environ, context, tickets, names=names, image=image)
+        return _updated(place, subject, built, say)
+    except AccessDenied as error:
+        if _FORK not in context.branch:
+            raise
+        why = f"nothing was uploaded, since jobs of a fork have no rights there: {error.message}"
+        return replace(_blank(host, project, context), warnings=(why,))
+
+
+def foreseen(
+    host: PipelineHost,
+    project: Project,
+    environ: Mapping[str, str],
+    *,
+    context: Context,
+    tickets: Sequence[Ticket],
+    image: str = "",
+) -> Updated:
+    """What `update` would do, as far as can be told; nothing is changed."""
+    _require(context)
+    names = Names(prefix=host.prefix(project.name), project=project.name)
+    subject, built = _subject(host, project, environ, context, tickets, names=names, image=image)
+    versions = []
+    for each in built.values():
+        pipeline = host.pipelines.named(names.pipeline(each.algorithm.name))
+        name, there = _free(subject, pipeline, each) if pipeline else (subject.name, None)
+        versions.append(_told(each, pipeline, name, there, known=there is not None))
+    found = _result(subject, versions, _remarks(built))
+    if not context.branch:
+        return replace(found, dry=True)
+    moves = _moves(subject, built, versions)
+    return replace(
+        found,
+        dry=True,
+        experiment=filing.foreseen(host, names, context.branch, tickets),
+        recurring=recurring.foreseen(moves) if context.on_default else (),
+    )
+
+
+def _require(context: Context) -> None:
+    """UsageError with all that an update needs to know and nobody says."""
+    problems = []
+    if not context.head:
+        problems.append(Problem(where="", what="no commit is known", hint="Name it: -c COMMIT, or PALMETTE_COMMIT."))
+    if not context.branch and not context.tag:
+        problems.append(Problem(where="", what="no branch is known", hint="Name it: -b BRANCH, or PALMETTE_BRANCH."))
+    if problems:
+        raise UsageError("there is nothing to update to", problems=problems)
+
+
+def _subject(
+    host: PipelineHost,
+    project: Project,
+    environ: Mapping[str, str],
+    context: Context,
+    tickets: Sequence[Ticket],
+    *,
+    names: Names,
+    image: str,
+) -> tuple[Subject, dict[str, Built]]:
+    """The commit, and its algorithms as the host takes them; UsageError where there is none."""
+    prefix = "" if host.dialect is Dialect.PALMETTE or not names.prefix else project.name
+    built = compile_all(project, environ, image=image, dialect=host.dialect, prefix=prefix)
+    if not built:
+        raise UsageError("the project has no algorithm", "Decorate a pipeline function with @algorithm(config=…).")
+    target = context.target or ("" if context.on_default else context.default_branch)
+    subject = Subject(
+        host=host,
+        project=project,
+        environ=environ,
+        context=context,
+        tickets=tickets,
+        names=names,
+        ancestry=ancestry.of(project.root, environ, context.head, target),
+    )
+    return subject, built
+
+
+def _updated(place: Place, subject: Subject, built: Mapping[str, Built], say: Say) -> Updated:
+    """The versions first, then the experiment, then the branch, then what follows it: nothing points at what is not
+    there yet."""
+    uploaded: list[Uploaded] = []
+    warnings = _remarks(built)
+    count = "a version" if len(built) == 1 else f"versions of {len(built)} pipelines"
+    say(f"uploading {count} to {subject.host.called}")
+    for each in built.values():
+        done = _uploaded(subject, each)
+        uploaded.append(done)
+        if done.name != subject.name:
+            warnings.append(f"{done.algorithm}: {subject.name} has another document, so this one is {done.name}")
+    found = _result(subject, uploaded, warnings)
+    return _branched(place, subject, built, found) if subject.context.branch else found
+
+
+def _result(subject: Subject, versions: Iterable[Uploaded], warnings: Iterable[str]) -> Updated:
+    blank = _blank(subject.host, subject.project, subject.context)
+    return replace(blank, versions=tuple(versions), warnings=tuple(warnings))
+
+
+def _blank(host: PipelineHost, project: Project, context: Context) -> Updated:
+    return Updated(
+        project=project.name,
+        branch=context.branch,
+        tag="" if context.branch else context.tag,
+        commit=context.head,
+        host=host.called,
+        pages=host.pages,
+        dialect=host.dialect,
+    )
+
+
+def _remarks(built: Mapping[str, Built]) -> list[str]:
+    return list(dict.fromkeys(warning for each in built.values() for warning in each.warnings))
+
+
+# Versions
+
+
+def _uploaded(subject: Subject, built: Built) -> Uploaded:
+    """The version of an algorithm. Several that upload at once come to one."""
+    host, name = subject.host, subject.names.pipeline(built.algorithm.name)
+    about = signed(built.algorithm.description, {"project": subject.project.name, "algorithm": built.algorithm.name})
+    # Made, or found; and refused where it belongs to somebody else.
+    pipeline = host.pipelines.named(name)
+    if pipeline is None:
+        pipeline = host.pipelines.create(name, description=about)
+    scopes.require_own("a pipeline", pipeline, about)
+    for _ in range(_MANY):
+        free, there = _free(subject, pipeline, built)
+        if there is not None:
+            return _told(built, pipeline, free, there, known=True)
+        try:
+            text = signed(subject.ancestry.subject[:_SUBJECT], subject.facts(built))
+            made = host.pipelines.add(pipeline.id, free, built.text, description=text)
+        except AlreadyThere:
+            continue  # somebody was quicker: with the same document, or another one
+        return _told(built, pipeline, free, made, known=False)
+    raise Temporary(f"others upload versions of {name} all the time", "Run palmette ci update again.")
+
+
+def _free(subject: Subject, pipeline: Pipeline, built: Built) -> tuple[str, Version | None]:
+    """The first name of the commit's that is free, or has this document; and the version that has it."""
+    for number in range(1, _MANY + 1):
+        name = subject.name if number == 1 else f"{subject.name}-{number}"
+        if len(name) > VERSION:
+            ref = subject.context.branch or subject.context.tag
+            name = subject.names.version(ref, subject.context.head, built.digest)
+        there = subject.host.pipelines.version(pipeline.id, name)
+        if there is None or split(there.description)[1].get("document") == built.digest:
+            return name, there
+    raise AlreadyThere(f"{pipeline.name} has {_MANY} versions of one commit", "Delete some, or commit what changed.")
+
+
+def _told(built: Built, pipeline: Pipeline | None, name: str, version: Version | None, *, known: bool) -> Uploaded:
+    return Uploaded(
+        algorithm=built.algorithm.name,
+        pipeline=pipeline.id if pipeline else "",
+        version=version.id if version else "",
+        name=name,
+        known=known,
+        document=built.digest,
+        closure=built.closure,
+    )
+
+
+# The branch
+
+
+def _branched(place: Place, subject: Subject, built: Mapping[str, Built], found: Updated) -> Updated:
+    """With its experiment, the branch at the commit, and what follows the branch at the new versions."""
+    context, home = subject.context, place.begun()
+    filed = filing.file(subject.host, subject.names, context.branch, subject.tickets)
+    advanced = _advanced(home, subject, filed, found)
+    moved: tuple[Followed, ...] = ()
+    if advanced.taken and context.on_default:
+        moved = recurring.move(home, _moves(subject, built, found.versions))
+    remarks = [filed.remark] if filed.remark else []
+    if advanced.why:
+        remarks.append(f"{advanced.why}: neither the branch nor what follows it is moved back")
+    return replace(
+        found,
+        experiment=filed,
+        head=advanced.after,
+        stays=advanced.why,
+        recurring=moved,
+        warnings=(*found.warnings, *remarks),
+    )
+
+
+def _moves(subject: Subject, built: Mapping[str, Built], versions: Sequence[Uploaded]) -> Moves:
+    targets = {each.pipeline: (each, built[each.algorithm].text) for each in versions if each.pipeline}
+    return Moves(subject.host, subject.project.name, subject.context, targets)
+
+
+def _advanced(home: Place, subject: Subject, filed: Filed, found: Updated) -> Advanced:
+    """The branch at the commit, unless the home or the host knows a later one."""
+    context, told = subject.context, subject.ancestry
+    known = home(branches.named, context.branch)
+    if known is None and (newest := _newest(subject, found)) is not None:
+        # A home that remembers nothing, as a job's own: the host does.
+        known = home(branches.advance, newest).after
+    others = [known.head] if known else []
+    stands = ancestry.of(subject.project.root, subject.environ, context.head, others=others)
+    branch = Branch(
+        project=subject.project.name,
+        name=context.branch,
+        experiment=filed.id if subject.host.dialect is Dialect.PALMETTE else "",
+        head=context.head,
+        author=told.author or context.author,
+        committed=told.committed,
+        order=context.order,
+        target=subject.target,
+        fork=(told.fork or context.base) if subject.target else "",
+        ahead=told.ahead,
+        behind=told.behind,
+        merge_request=context.merge_request,
+        merge_request_url=context.merge_request_url,
+        title=context.title,
+        tickets=tuple(subject.tickets),
+    )
+    return home(branches.advance, branch, stands.ancestors, stands.descendants)
+
+
+def _newest(subject: Subject, found: Updated) -> Branch | None:
+    """The branch as the host's versions tell of it: the other commit that the latest pipeline uploaded."""
+    told: list[tuple[int, float, str]] = []
+    for version in subject.host.pipelines.versions(found.versions[0].pipeline):
+        _, facts = split(version.description)
+        mine = (facts.get("project"), facts.get("branch")) == (subject.project.name, subject.context.branch)
+        commit, order = facts.get("commit"), facts.get("order")
+        if mine and isinstance(commit, str) and isinstance(order, int) and commit != subject.context.head:
+            told.append((order, version.created, commit))
+    if not told:
+        return None
+    order, created, commit = max(told)
+    at = ancestry.of(subject.project.root, subject.environ, commit).committed
+    name = subject.context.branch
+    return Branch(project=subject.project.name, name=name, head=commit, order=order, committed=at, seen=created)
