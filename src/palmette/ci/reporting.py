@@ -196,8 +196,9 @@ def _trains(parts: Sequence[Section]) -> tuple[Status, str] | None:
         return Status.FAILED, f"not trained: {_few(lost)}"
     if live := those(Stage.RUNNING):
         return Status.RUNNING, f"running: {_few(live)}"
-    good = those(Stage.SUCCEEDED, Stage.UNCHANGED)
-    return (Status.SUCCESS, f"{len(good)} of {len(parts)} train or are unchanged") if good else None
+    good, same = those(Stage.SUCCEEDED), those(Stage.UNCHANGED)
+    told = [f"{word}: {_few(names)}" for word, names in (("trained", good), ("unchanged", same)) if names]
+    return (Status.SUCCESS, "; ".join(told)) if told else None
 
 
 def _quality(parts: Sequence[Section]) -> tuple[Status, str] | None:

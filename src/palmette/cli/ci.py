@@ -16,6 +16,8 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
     "toy": ("palmette.cli.ci_toy", "toy", "Run the toy presets of the algorithms that changed, and wait."),
     "run": ("palmette.cli.ci_toy", "run", "Train an algorithm in full with this branch's code."),
     "report": ("palmette.cli.ci_report", "report", "Say on the merge request whether a commit trains and is better."),
+    "settle": ("palmette.cli.ci_settle", "settle", "Say on merge requests how trainings ended that outlived their jobs."),
+    "gc": ("palmette.cli.ci_gc", "gc", "Archive the experiments of branches that are gone."),
 }
 
 

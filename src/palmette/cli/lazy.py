@@ -92,6 +92,7 @@ _OPERATIONS: Final = {
     "elsewhere": "palmette.operations.elsewhere",
     "canceling": "palmette.operations.canceling",
     "scheduler": "palmette.server.scheduler",
+    "follower": "palmette.server.follower",
     "serving": "palmette.server.serving",
     "whole": "palmette.server.whole",
     "journal": "palmette.server.journal",

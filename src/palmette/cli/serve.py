@@ -93,7 +93,9 @@ def serve(session: Session, /, *, host: str, port: int, home: Path | None, as_js
     leaving = serving.Leaving.SOON if options["on_stop"] == "finish" else serving.Leaving.NOW
 
     def scheduler() -> Any:
-        return operation("scheduler").Scheduler(opened, session.environ, wake=worker.wake if worker else None)
+        wake = worker.wake if worker else None
+        makes = operation("scheduler").Scheduler(opened, session.environ, wake=wake)
+        return serving.Together((makes, operation("follower").Follower(opened, session.environ, wake=wake)))
 
     life = serving.Serving(make=make, presence=presence, worker=worker, scheduler=scheduler, leaving=leaving)
     try:

@@ -245,7 +245,7 @@ def _runs(place: Place, commit: str) -> list[Run]:
     """The runs of exactly this commit, the newest first: no points of sweeps, nothing with uncommitted changes."""
     if not place.there:
         return []
-    rows = place(searching.runs, Wanted(text=f"commit:{commit}", limit=_MOST)).rows
+    rows = place(searching.runs, Wanted(text=f"commit={commit}", limit=_MOST)).rows
     found = [row.run for row in rows if row.run.git.commit == commit]
     return [run for run in found if not (run.git.dirty or run.imported or run.sweep)]
 

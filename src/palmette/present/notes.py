@@ -94,7 +94,7 @@ def sections(body: str) -> tuple[Section, ...]:
 def note(project: str, parts: Iterable[Section], *, head: str, title: str = "", limit: int = 1_000_000) -> str:
     """The whole note. `head` is the newest commit of the merge request: sections of another one say so. Where it would
     be longer than the limit, it is cut, and says that."""
-    ordered = sorted(parts, key=lambda each: each.algorithm)
+    ordered = _ordered(parts)
     whole = _whole(project, ordered, head, title)
     for shorten in (_unfolded, _first):
         for place in sorted(range(len(ordered)), key=lambda place: -len(ordered[place].body)):
@@ -107,8 +107,18 @@ def note(project: str, parts: Iterable[Section], *, head: str, title: str = "", 
 
 def summary(report: Report, title: str = "") -> str:
     """The same without markers: for a file, or a job's own page."""
-    parts = sorted((section(report, each) for each in report.algorithms), key=lambda each: each.algorithm)
+    parts = _ordered(section(report, each) for each in report.algorithms)
     return "\n\n".join([_headline(parts), *_subject(title), *(each.body for each in parts), *_foot(parts)]) + "\n"
+
+
+def _ordered(parts: Iterable[Section]) -> list[Section]:
+    """By name, those of which there is nothing to say last."""
+    return sorted(parts, key=lambda each: (_quiet(each.word, each.trains), each.algorithm))
+
+
+def _quiet(word: str, trains: str) -> bool:
+    """Whether nothing was tried."""
+    return {word, trains} <= {Stage.NONE.value, Stage.UNCHANGED.value}
 
 
 def verdict_line(parts: Sequence[Section]) -> str:
@@ -124,6 +134,8 @@ def verdict_line(parts: Sequence[Section]) -> str:
         ("🔴", "worse", [each for each in parts if each.word == Outcome.WORSE and each.gate != GateOutcome.FAILED]),
         ("⏳", "still running", [each for each in parts if Stage.RUNNING in (each.word, each.trains)]),
         ("🟡", "gate inconclusive", [each for each in parts if each.gate == GateOutcome.INCONCLUSIVE]),
+        ("🟡", "inconclusive", [each for each in parts if each.word == Outcome.INCONCLUSIVE and _passed(each)]),
+        ("⚪", "not comparable", [each for each in parts if each.word == Outcome.NOT_COMPARABLE and _passed(each)]),
     )
     wrong = [(sign, f"{what}: {_named(which)}") for sign, what, which in told if which]
     if wrong:
@@ -133,7 +145,11 @@ def verdict_line(parts: Sequence[Section]) -> str:
         return f"{_NOTHING} nothing is compared yet"
     found = {word: sum(each.word == word for each in judged) for word in _WORDS}
     counts = words.tally({word: times for word, times in found.items() if times})
-    return f"🟢 passed: {counts}"
+    return f"🟢 {counts}"
+
+
+def _passed(part: Section) -> bool:
+    return part.gate == GateOutcome.PASSED
 
 
 _WORDS: Final = tuple(each.value for each in Outcome)
@@ -219,12 +235,17 @@ def _body(report: Report, reported: Reported) -> Iterator[str]:
     word = _word(reported)
     sign = _SIGNS.get(word, _NOTHING)
     name = code(reported.algorithm)
+    if _quiet(word, reported.trains.stage.value):
+        yield f"{sign} {name} trains: {_trains(reported.trains, reported.algorithm)}"
+        return
     yield f"#### {sign} {name}: {_TITLES.get(word, word)}\n"
     yield f"- **Trains:** {_trains(reported.trains, reported.algorithm)}\n- **Quality:** {_quality(reported)}\n"
     if reported.compared is not None:
         yield markdown.unheaded(account(reported.compared))
         yield from _fine(reported.compared)
-    yield f"<sub>{'; '.join(_origin(report, reported))}.</sub>"
+    origin = "; ".join(_origin(report, reported))
+    if origin:
+        yield f"<sub>{origin[:1].upper()}{origin[1:]}.</sub>"
 
 
 #: stage → how a heading says it
@@ -312,7 +333,8 @@ def _limits(verdict: Verdict) -> Iterator[str]:
 
 def _origin(report: Report, reported: Reported) -> Iterator[str]:
     branch = code(report.context.branch, 60)
-    yield f"Commit {code(report.commit[:8])}" + (f" of {branch}" if branch else "")
+    if reported.compared is None:
+        yield f"Commit {code(report.commit[:8])}" + (f" of {branch}" if branch else "")
     run: Run | None = reported.quality.run
     if run is not None and run.started and run.ended:
         yield f"trained for {words.seconds(run.ended - run.started)}"

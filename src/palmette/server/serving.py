@@ -12,7 +12,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -51,6 +51,17 @@ class Lives(Protocol):
         """Go on."""
 
 
+@dataclass(frozen=True)
+class Together:
+    """Several of them at once."""
+
+    each: Sequence[Lives]
+
+    async def live(self) -> None:
+        """Go on with all of them."""
+        await asyncio.gather(*(one.live() for one in self.each))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Serving:
     """What serves: the application, the worker if there is one, and that the store knows of it."""
@@ -59,7 +70,7 @@ class Serving:
     make: Callable[[], ASGIApp]
     presence: Presence
     worker: Worker | None = None
-    #: makes what makes the runs of recurring runs, if anybody does; called after `make`
+    #: makes what makes the runs of recurring runs and reports on runs that ended, if anybody does; called after `make`
     scheduler: Callable[[], Lives] | None = None
     #: what becomes of the tasks that run when the server is told to stop
     leaving: Leaving = Leaving.SOON
