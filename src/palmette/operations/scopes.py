@@ -43,7 +43,7 @@ class Names:
         """The branch whose experiment it is; None if it is none of the project's."""
         _, facts = split(experiment.description)
         project = str(facts.get("project", "")) or experiment.project
-        if project != self.project:
+        if project != self.project or "names" in facts:
             return None
         if facts.get("branch"):
             return str(facts["branch"])
