@@ -314,5 +314,7 @@ def awaited(
     runs = [Awaited(id=each.run, algorithm=each.check.algorithm, link=each.link) for each in live]
     states = {each.run: each.state for each in launched if each.run and each.state}
     if runs:
-        states |= wait(executor, runs, clock=bell, until=until, say=say, stopped=lambda: bell.signal).states
+        known = {each.run: states[each.run] for each in live if each.run in states}
+        found = wait(executor, runs, clock=bell, until=until, say=say, stopped=lambda: bell.signal, known=known)
+        states |= found.states
     return Waited(states=states, signal=bell.signal)

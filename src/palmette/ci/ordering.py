@@ -46,7 +46,11 @@ class Ordered:
         first = self._keyed(check.key) or run
         if first.id != run.id:
             self.ground.host.runs.cancel(run.id)
-        return self._begun(first, attached=first.id != run.id)
+        attached = first.id != run.id
+        self.ground.say(
+            f"{wish.algorithm} {first.id} {'was begun before' if attached else 'begun'}: {self.link(first.id)}"
+        )
+        return self._begun(first, attached=attached)
 
     def attach(self, check: Check) -> Begun:
         """It goes on there anyway."""

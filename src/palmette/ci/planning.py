@@ -96,14 +96,14 @@ def plan(
     context: Context,
     *,
     names: Sequence[str] = (),
-    everything: bool = False,
+    forced: str = "",
 ) -> Plan:
     """Compare what goes into each algorithm now with what went into its last toy run on the target branch, that
-    succeeded. By content: so neither a shallow clone nor a squashed merge matters."""
+    succeeded. By content: so neither a shallow clone nor a squashed merge matters. `forced` says what all are tried
+    for, changed or not: "--all"."""
     now = closures(project, names, environ=environ)
     against = context.branch if context.on_default else context.target or context.default_branch or context.branch
     before = known(place, host, project, against)
-    forced = "--all" if everything else ""
     if not forced and project.ci.toy is Toy.ALL and context.on_default:
         forced = 'toy = "all" on the default branch'
     return Plan(
@@ -139,13 +139,13 @@ def _said(changed: Sequence[str], before: Mapping[str, str], closure: Closure, s
     """What changed, in words: the first thing whole, of more than that how many."""
     if not changed:
         return f"it is not what it was in {since}"
-    first, *others = changed
+    first, *others = sorted(changed, key=lambda name: not (name in before and name in closure.parts))
     more = f" and {len(others)} more" if others else ""
     if first in _SHARED:
         return f"{_SHARED[first]}{more} changed"
     if first not in closure.parts:
         return f"{first}{more} changed, which it does not need any more" if not others else f"{first}{more} changed"
-    verb = "changed" if first in before else "came in"
+    verb = "changed" if first in before or others else "came in"
     by = closure.why.get(first, "").partition(":")[0]
     importer = f", which {by} {'imports' if first.endswith('.py') else 'needs'}" if by and not others else ""
     return f"{first}{more} {verb}{importer}"

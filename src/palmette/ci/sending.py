@@ -48,6 +48,7 @@ class Served:
                 return self.attach(check)
         for notice in taken.notices:
             ground.say(f"note: {notice}")
+        ground.say(f"{wish.algorithm} {taken.run.id} begun: {self.link(taken.run.id)}")
         self._listen(taken.run.id)
         return Begun(id=taken.run.id, state=taken.run.state)
 
@@ -57,6 +58,7 @@ class Served:
         if state is None:
             raise NotFound(f"run {check.run} is not there any more", "Start another one: --rerun.")
         if not state.final:
+            self.ground.say(f"{check.algorithm} {check.run} was begun before: {self.link(check.run)}")
             self._listen(check.run)
         return Begun(id=check.run, state=state, attached=True)
 

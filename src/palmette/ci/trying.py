@@ -87,7 +87,7 @@ def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), ev
         ground.environ,
         ground.context,
         names=names,
-        everything=everything,
+        forced="--all" if everything else "--rerun" if ways.rerun else "",
     )
     for remark in planned.remarks:
         ground.say(f"note: {remark}")

@@ -12,18 +12,23 @@ from typing import Final, TypeAlias
 
 from palmette.ci import filing, recurring
 from palmette.ci.recurring import Moves
+from palmette.domain import wire
 from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Pipeline, Version
+from palmette.domain.run import Git, Run
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, AlreadyThere, Problem, Temporary, UsageError
 from palmette.ir.dialects import Dialect
-from palmette.operations import ancestry, branches, scopes
+from palmette.operations import ancestry, branches, lines, scopes
+from palmette.operations import git as repository
 from palmette.operations.ancestry import Ancestry
 from palmette.operations.branches import Advanced
 from palmette.operations.compiling import Built, compile_all
+from palmette.operations.git import Repository
 from palmette.operations.hosts import PipelineHost
+from palmette.operations.lines import Stand
 from palmette.operations.places import Place
 from palmette.operations.project import Project
 from palmette.operations.scopes import VERSION, Names
@@ -33,6 +38,8 @@ from palmette.operations.updates import Filed, Followed, Updated, Uploaded
 _MANY: Final = 50
 #: Characters of a commit's subject that stand in a version's description.
 _SUBJECT: Final = 300
+#: Merges of a branch that a version tells of.
+_MERGED: Final = 20
 #: What parts the owner of a fork from its branch, and cannot be in a branch.
 _FORK: Final = ":"
 
@@ -49,13 +56,20 @@ class Subject:
     context: Context
     tickets: Sequence[Ticket]
     names: Names
-    #: what the repository says of the commit
+    #: what the repository says of the commit, of where it stands, and of what is not committed
     ancestry: Ancestry
+    stand: Stand
+    repository: Repository
 
     @property
     def name(self) -> str:
         """What versions of the commit are called, as long as it has one document."""
         return self.names.version(self.context.branch or self.context.tag, self.context.head)
+
+    @property
+    def git(self) -> Git:
+        """The commit, as a run of it has it."""
+        return Git(branch=self.context.branch, commit=self.context.head)
 
     @property
     def target(self) -> str:
@@ -64,17 +78,31 @@ class Subject:
 
     def facts(self, built: Built) -> dict[str, Json]:
         """What stands below a version's description."""
-        context = self.context
-        return {
+        context, told = self.context, self.ancestry
+        facts: dict[str, Json] = {
             "project": self.project.name,
             "algorithm": built.algorithm.name,
             "branch": context.branch,
-            **({} if context.branch else {"tag": context.tag}),
             "commit": context.head,
+            "committed": told.committed,
+            "author": told.author,
             "order": context.order,
             "closure": built.closure,
             "document": built.digest,
+            "bundle": built.bundle,
+            "fork": self.fork(built),
         }
+        if not context.branch:
+            facts["tag"] = context.tag
+        if self.repository.of(built.files).dirty:
+            facts["dirty"] = True
+        return facts
+
+    def fork(self, built: Built) -> Json:
+        """Where the commit stands to the branch that it is compared with, so that baselines of its runs are found."""
+        run = Run(id="", project=self.project.name, algorithm=built.algorithm.name, git=self.git)
+        fork = lines.fork(self.stand, run, self.project.baselines.get(built.algorithm.name, ""))
+        return wire.dump(replace(fork, merged=fork.merged[:_MERGED]))
 
 
 def update(
@@ -168,6 +196,7 @@ def _subject(
     if not built:
         raise UsageError("the project has no algorithm", "Decorate a pipeline function with @algorithm(config=…).")
     target = context.target or ("" if context.on_default else context.default_branch)
+    git = Git(branch=context.branch, commit=context.head)
     subject = Subject(
         host=host,
         project=project,
@@ -176,6 +205,8 @@ def _subject(
         tickets=tickets,
         names=names,
         ancestry=ancestry.of(project.root, environ, context.head, target),
+        stand=lines.stand(project.root, git, environ, project.default_branch),
+        repository=repository.read(project.root, environ),
     )
     return subject, built
 
@@ -322,7 +353,7 @@ def _advanced(home: Place, subject: Subject, filed: Filed, found: Updated) -> Ad
         title=context.title,
         tickets=tuple(subject.tickets),
     )
-    return home(branches.advance, branch, stands.ancestors, stands.descendants)
+    return home(branches.advance, branch, stands.ancestors, stands.descendants, subject.stand.history)
 
 
 def _newest(subject: Subject, found: Updated) -> Branch | None:

@@ -207,11 +207,12 @@ def wait(
     until: float | None,
     say: Callable[[str], None],
     stopped: Callable[[], int] = lambda: 0,
+    known: Mapping[str, RunState] | None = None,
 ) -> Waited:
     """Wait until every run is over, until the deadline, or until a signal came. Whoever executes them may be gone for a
-    while; ServerError once it does not come back, AccessDenied at once."""
+    while; ServerError once it does not come back, AccessDenied at once. Of what is `known` nothing is said."""
     began = clock.now()
-    told = _Told(runs=runs, say=say, begun=began, said=began)
+    told = _Told(runs=runs, say=say, begun=began, said=began, states=dict(known or {}))
     pause, missed = FIRST, 0
     while True:
         now = clock.now()
