@@ -21,20 +21,27 @@ HEAD = "ab" * 20
 
 
 @pytest.fixture
-def known(bare: Project) -> Project:
+def begun(bare: Project) -> Project:
+    """A project without a run."""
+    bare.write("algorithms/nothing.py", "")
+    return bare
+
+
+@pytest.fixture
+def known(begun: Project) -> Project:
     """A project with a branch that is worse, and one that only a run tells of."""
-    store = database.open(bare.directory / ".palmette")
+    store = database.open(begun.directory / ".palmette")
     tickets = (Ticket(key="IA-1742", title="DOC \x1b[31mTYPE"),)
-    made = Branch(project="bare", name=NAME, head=HEAD, target="main", ahead=3, merge_request="7", tickets=tickets)
+    made = Branch(project="tiny", name=NAME, head=HEAD, target="main", ahead=3, merge_request="7", tickets=tickets)
     branches.change(store, made, lambda _: None)
     verdict = {"outcome": "worse", "primary": {"metric": "auc", "head": 0.7, "baseline": 0.8, "difference": -0.1}}
     for id, branch, state in (("head00000000", NAME, RunState.SUCCEEDED), ("mine00000000", "mine", RunState.FAILED)):
         git = Git(branch=branch, commit=HEAD)
-        runs.create(store, Run(id=id, project="bare", algorithm="tumour", git=git, state=state, created=1e9))
-    of_head = Check(project="bare", commit=HEAD, algorithm="tumour", kind=Kind.FULL, branch=NAME, verdict=verdict)
+        runs.create(store, Run(id=id, project="tiny", algorithm="tumour", git=git, state=state, created=1e9))
+    of_head = Check(project="tiny", commit=HEAD, algorithm="tumour", kind=Kind.FULL, branch=NAME, verdict=verdict)
     checks.put(store, Check(**{**vars(of_head), "run": "head00000000"}))
     store.close()
-    return bare
+    return begun
 
 
 def test_branches_are_listed_by_what_they_need_and_shown_one_by_one(known: Project, hub: Hub) -> None:
@@ -53,16 +60,16 @@ def test_branches_are_listed_by_what_they_need_and_shown_one_by_one(known: Proje
         assert said in shown
     assert "\x1b" not in shown
     assert known.json("branches", NAME)["head_tried"][0]["verdict"]["outcome"] == "worse"
-    with urlopen(f"{known.server}/apis/palmette/v1/branches/{NAME}?project=bare") as answer:
+    with urlopen(f"{known.server}/apis/palmette/v1/branches/{NAME}?project=tiny") as answer:
         assert json.load(answer)["branch"] == NAME
     code, screen = known.terminal("branches")
     assert code == 0
     assert max(len(line) for line in screen.replace("\r", "").split("\n")) < 120
 
 
-def test_where_there_are_none_it_is_said_how_there_come_to_be_some(bare: Project) -> None:
-    said = bare("branches")
+def test_where_there_are_none_it_is_said_how_there_come_to_be_some(begun: Project) -> None:
+    said = begun("branches")
     assert (said.out, "palmette ci init" in said.err) == ("", True)
-    assert bare.json("branches") == {"branches": [], "total": 0, "needs": {}, "gone": 0}
-    assert "there are no runs" in bare("branches", "main", code=2).err
-    assert not bare.exists(".palmette")
+    assert begun.json("branches") == {"branches": [], "total": 0, "needs": {}, "gone": 0}
+    assert "there are no runs" in begun("branches", "main", code=2).err
+    assert not begun.exists(".palmette")

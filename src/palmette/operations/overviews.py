@@ -147,7 +147,7 @@ def branch(home: Home, branch: str) -> Page:
         updated=row is not None,
         trunk=(project, branch) in _trunks(rows.known(home.store, project), made),
     )
-    commits = {each.commit for each in (*made, *checked) if each.commit}
+    commits = {each.commit for each in made} | {each.commit for each in checked}
     return Page(
         overview=overview,
         experiment=experiments.get(home.store, row.experiment) if row and row.experiment else None,

@@ -96,6 +96,8 @@ def _reason(run: Candidate, rules: Rules) -> str:
         return "not over"
     if run.promoted:
         return "promoted"
+    if run.baseline:
+        return "a baseline"
     if _protecting(run.tags, rules.keep):
         return "tagged"
     if run.noted:
@@ -111,11 +113,18 @@ def _refusal(run: Candidate, rules: Rules) -> Problem:
     hints = {
         "not over": f"Cancel it first: palmette cancel {run.id}.",
         "promoted": "It stays for good, since it may be in use: palmette promote --list",
+        "a baseline": "Others were compared with it.",
         "tagged": f"Take its tags from it first: palmette tag -d {run.id} {' '.join(sorted(run.tags))}",
         "noted": f"Clear its note first: palmette note {run.id} --clear",
         "another run was made from it": "Delete that one first.",
     }
     reason = _reason(run, rules)
-    said = {"not over": "is not over", "promoted": "was promoted", "tagged": "is tagged", "noted": "has a note"}
+    said = {
+        "not over": "is not over",
+        "promoted": "was promoted",
+        "a baseline": "is a baseline",
+        "tagged": "is tagged",
+        "noted": "has a note",
+    }
     what = said.get(reason, reason)
     return Problem(where=run.id, what=what, hint=hints[reason])

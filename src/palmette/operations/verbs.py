@@ -26,7 +26,7 @@ class Verb:
     operation: str
     #: GET changes nothing; PUT and DELETE may be said twice
     method: str
-    #: below the prefix: "/runs/{ref}"
+    #: below the prefix: "/runs/{ref}"; "{branch:path}" may hold slashes
     path: str
     #: the least that whoever asks must be
     role: Role = Role.READ
@@ -96,9 +96,23 @@ VERBS: Final = (
     Verb(operation="performing.accept", method="POST", path="/extras", role=Role.RUN, wakes=True),
     Verb(operation="tickets.known", method="GET", path="/tickets"),
     Verb(operation="tickets.keep", method="POST", path="/tickets", role=Role.RUN),
+    Verb(operation="mirrors.known", method="POST", path="/mirrors/known"),
+    Verb(operation="mirrors.live", method="GET", path="/mirrors"),
+    Verb(operation="mirrors.take", method="POST", path="/mirrors", role=Role.RUN),
+    Verb(operation="mirrors.origin", method="GET", path="/runs/{ref}/mirror"),
     Verb(operation="parcels.missing", method="POST", path="/blobs/missing", role=Role.RUN),
     Verb(operation="parcels.accept", method="PUT", path="/runs/{run}", role=Role.RUN),
-    Verb(operation="branches.known", method="GET", path="/branches"),
+    Verb(operation="overviews.branches", method="GET", path="/branches"),
+    Verb(operation="overviews.branch", method="GET", path="/branches/{branch:path}"),
+    Verb(operation="branches.known", method="GET", path="/heads"),
+    Verb(operation="departures.leave", method="POST", path="/departures", role=Role.RUN),
+    Verb(operation="departures.remember", method="PUT", path="/departures", role=Role.RUN),
+    Verb(operation="departures.come_back", method="POST", path="/departures/back", role=Role.RUN),
+    Verb(operation="departures.archived", method="POST", path="/departures/archived", role=Role.RUN),
+    Verb(operation="departures.preview", method="GET", path="/departures/runs"),
+    Verb(operation="departures.thin", method="POST", path="/departures/runs", role=Role.ADMIN),
+    Verb(operation="departures.commits", method="GET", path="/commits"),
+    Verb(operation="departures.orphan", method="PUT", path="/commits/orphaned", role=Role.RUN),
     Verb(operation="branches.named", method="GET", path="/branch"),
     Verb(operation="branches.advance", method="PUT", path="/branches", role=Role.RUN),
     Verb(operation="checks.record", method="POST", path="/checks", role=Role.RUN),

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Row, and_, func, select
+from sqlalchemy import Row, Select, and_, func, select
 
 from palmette.domain.branches import Kind
 from palmette.domain.hosting import Version
@@ -125,7 +125,7 @@ def algorithms(store: Store, project: str, branch: str) -> tuple[str, ...]:
 def at_heads(store: Store, project: str) -> dict[Key, tuple[Checked, ...]]:
     """What was tried at the head of each branch, by algorithm and kind."""
     at_head = and_(checks.c.project == branches.c.project, checks.c.commit == branches.c.head)
-    query = select(*_CHECKED, branches.c.project.label("of"), branches.c.name.label("on"))
+    query: Select[Any] = select(*_CHECKED, branches.c.project.label("of"), branches.c.name.label("on"))
     query = query.select_from(branches.join(checks, at_head).outerjoin(runs, runs.c.id == checks.c.run))
     query = query.where(branches.c.project == plain(project)) if project else query
     found: dict[Key, list[Checked]] = {}

@@ -39,6 +39,8 @@ class Candidate:
     promoted: bool
     #: its bytes were collected before
     collected: bool
+    #: it is pinned as a baseline, or others were compared with it, where that is asked for
+    baseline: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
