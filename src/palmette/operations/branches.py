@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from palmette.domain.branches import Branch, Ticket
+from palmette.domain.lines import Commit
+from palmette.errors import UsageError
 from palmette.operations.home import Home
-from palmette.store import branches
+from palmette.store import branches, commits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +27,23 @@ class Advanced:
     why: str = ""
 
 
-def advance(home: Home, branch: Branch, ancestors: Sequence[str] = (), descendants: Sequence[str] = ()) -> Advanced:
+def advance(
+    home: Home,
+    branch: Branch,
+    ancestors: Sequence[str] = (),
+    descendants: Sequence[str] = (),
+    history: Sequence[Commit] = (),
+) -> Advanced:
     """Move a branch to a commit, unless that is an older one than it has: then nothing changes.
 
     Which one is older is told by the pipelines that ask, else by commits of which the asker knows that they come before
     this one or after it, else by the commits' times. The same commit is taken again, and what is then not known of it
-    stays as it was. A branch that was gone comes back."""
+    stays as it was. A branch that was gone comes back. `history` are commits that the asker knows: they are remembered
+    in any case."""
     project = home.project or branch.project
+    if not commits.plausible(history):
+        raise UsageError("the history is no list of commits", "It has full SHAs, and 1,000 of them at most.")
+    commits.keep(home.store, project, history)
     wanted = replace(branch, project=project, seen=branch.seen or time.time())
     refused: list[str] = []
 

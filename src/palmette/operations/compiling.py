@@ -46,6 +46,8 @@ class Built:
     digest: str
     #: digest of the bundle that is in it
     bundle: str
+    #: the files of that one
+    files: tuple[str, ...] = ()
     #: digest of all that goes into it (`closures`)
     closure: str = ""
     warnings: tuple[str, ...] = ()
@@ -81,6 +83,7 @@ def compile_all(
             text=text,
             digest=hashlib.sha256(text).hexdigest(),
             bundle=each.bundle.digest,
+            files=tuple(each.bundle.files),
             closure=digests[name].digest,
             warnings=(*compiled.warnings, *each.pinned.notes),
         )

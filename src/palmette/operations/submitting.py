@@ -22,7 +22,7 @@ from palmette.engine.parameters import settled
 from palmette.engine.planning import plan as make_plan
 from palmette.errors import ConfigError, Conflict, NotFound, PalmetteError, Problem, UsageError
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import canceling, documents, experiments, pipelines, titles
+from palmette.operations import canceling, documents, experiments, labels, pipelines, titles
 from palmette.operations.home import Home
 from palmette.operations.macros import Moment, expand
 from palmette.store import filing
@@ -101,7 +101,7 @@ def prepare(home: Home, submission: Submission) -> Prepared:
     plan = make_plan(document, values, images=bool(home.containers))
     run = replace(
         _run(submission, experiment, id),
-        project=submission.project or project or NO_PROJECT,
+        project=submission.project or project or labels.project(version, submission.description) or NO_PROJECT,
         algorithm=plain(document.pipeline.name),
         name=submission.name or plain(document.pipeline.name),
         preset=matching_preset(algorithm.config, algorithm.presets, values) or FULL,
@@ -114,7 +114,7 @@ def prepare(home: Home, submission: Submission) -> Prepared:
         created=now,
         notices=(*submission.notices, *(str(note) for note in plan.notes)),
     )
-    return Prepared(run=run, tasks=plan.records())
+    return Prepared(run=labels.labelled(home, run, version, algorithm), tasks=plan.records())
 
 
 def require_startable(home: Home, submission: Submission) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Integer, and_, literal, select
 
-from palmette.domain.lines import Commit
+from palmette.domain.lines import Commit, Fork, Start
 from palmette.domain.run import Run
 from palmette.store import columns
 from palmette.store.database import Store
@@ -74,6 +75,26 @@ def told(store: Store, project: str, target: str) -> frozenset[str]:
         if fork.target == target and start and start not in found:
             found |= {start, *(each.sha for each in walk(store, project, start))}
     return frozenset(found)
+
+
+def fork_of(store: Store, project: str, commit: str) -> Fork:
+    """Where a commit stands, as the newest run of it that knew remembers; nothing is known where there is none."""
+    of_commit = (runs.c.project == project, runs.c.git_commit == commit, runs.c.fork != "")
+    query = select(runs.c.git_commit, runs.c.fork).where(*of_commit)
+    with store.read() as connection:
+        row = connection.execute(query.order_by(runs.c.created.desc(), runs.c.id.desc()).limit(1)).first()
+    fork = columns.fork(row.fork) if row and commit else Fork()
+    # That one may have been more than its commit.
+    return (
+        replace(fork, start=Start.FIRST_PARENT, commit=_parent(store, project, commit))
+        if fork.start.on_target
+        else fork
+    )
+
+
+def _parent(store: Store, project: str, commit: str) -> str:
+    found = walk(store, project, commit, limit=1)
+    return found[0].parent if found else ""
 
 
 def before(store: Store, run: Run, *, limit: int = 500) -> tuple[Commit, ...]:
