@@ -86,6 +86,8 @@ class Loopback:
                 return Answer(status=429, body={"message": "429 Too Many Requests"}, headers={"Retry-After": "60"})
             case "slow":
                 self._resumed.wait()
+            case _:
+                pass
         with self._lock:
             return self.answer(asked)
 

@@ -12,7 +12,6 @@ from palmette.ci import reporting, tickets
 from palmette.ci.forges import Forge
 from palmette.domain.branches import Check
 from palmette.domain.context import Context
-from palmette.domain.values import Json
 from palmette.errors import PalmetteError
 from palmette.operations import checks, reports
 from palmette.operations.extras import Extra
@@ -27,6 +26,8 @@ _LONGEST: Final = 1800.0
 _LAST: Final = 86400.0
 #: The entry of a check's verdict that says when somebody began to report on it last.
 _TRIED: Final = "tried"
+#: And since when it cannot be reported.
+_SINCE: Final = "since"
 _CLAIMED: Final = "it is being reported"
 
 
@@ -114,7 +115,7 @@ class _Work:
 
     def report(self, context: Context, group: Sequence[Check]) -> None:
         """Report on a commit, unless somebody else does."""
-        taken = [claimed for each in group if (claimed := self._write(each, tried=self.now(), trouble=_CLAIMED))]
+        taken = [claimed for each in group if (claimed := self._claimed(each))]
         self._note("left", [each for each in group if not any(_same(each, other) for other in taken)])
         if not taken:
             return
@@ -129,6 +130,9 @@ class _Work:
             self._done(taken)
         else:
             self._troubled(taken, "; ".join(told.remarks) or "the forge does not take it")
+
+    def _claimed(self, check: Check) -> Check | None:
+        return self._write(check, tried=self.now(), since=_since(check), trouble=_CLAIMED)
 
     def _told(self, context: Context, taken: Sequence[Check]) -> reporting.Told | None:
         """What became of it; None while something is executed for it first."""
@@ -155,21 +159,31 @@ class _Work:
 
     def _released(self, taken: Sequence[Check]) -> None:
         for each in taken:
-            self._write(self._fresh(each), tried=0.0)
+            self._write(self._fresh(each))
         self._note("running", taken)
 
     def _troubled(self, taken: Sequence[Check], why: str) -> None:
         for each in taken:
-            late = self.now() - each.created > _LAST
+            known = self._fresh(each)
+            since = _since(known) or self.now()
+            late = self.now() - since > _LAST
             settled = self.now() if late else None
-            after = self._write(self._fresh(each), tried=self.now(), trouble=why, settled=settled)
+            after = self._write(known, tried=self.now(), since=since, trouble=why, settled=settled)
             self._note("given_up" if late else "troubled", [after] if after else [])
             self.say(f"{each.algorithm} at {each.commit[:8]}: {'given up: ' if late else ''}{why}")
 
     def _write(
-        self, check: Check, *, tried: float | None = None, trouble: str = "", settled: float | None = None
+        self,
+        check: Check,
+        *,
+        tried: float | None = None,
+        since: float | None = None,
+        trouble: str = "",
+        settled: float | None = None,
     ) -> Check | None:
-        verdict: Mapping[str, Json] | None = None if tried is None else {**check.verdict, _TRIED: tried}
+        """Write how far it is; without `tried` it may be looked at again at once."""
+        verdict = {name: entry for name, entry in check.verdict.items() if name not in (_TRIED, _SINCE)}
+        verdict |= {name: moment for name, moment in ((_TRIED, tried), (_SINCE, since)) if moment is not None}
         return self.place(checks.settle, check, verdict=verdict, trouble=trouble, settled=settled)
 
     def _fresh(self, check: Check) -> Check:
@@ -179,6 +193,11 @@ class _Work:
 
     def _note(self, what: str, entries: Sequence[Check]) -> None:
         self.found.setdefault(what, []).extend(entries)
+
+
+def _since(check: Check) -> float | None:
+    since = check.verdict.get(_SINCE)
+    return float(since) if isinstance(since, (int, float)) else None
 
 
 def _same(one: Check, other: Check) -> bool:

@@ -124,7 +124,7 @@ def _quiet(word: str, trains: str) -> bool:
 def verdict_line(parts: Sequence[Section]) -> str:
     """What it comes to, in a line: what is wrong comes first."""
     told = (
-        ("🔴", "does not train", [each for each in parts if each.trains == Stage.FAILED]),
+        ("🔴", _LOST, [each for each in parts if each.trains == Stage.FAILED]),
         ("🔴", "gate failed", [each for each in parts if each.gate == GateOutcome.FAILED]),
         (
             "🔴",
@@ -236,9 +236,10 @@ def _body(report: Report, reported: Reported) -> Iterator[str]:
     sign = _SIGNS.get(word, _NOTHING)
     name = code(reported.algorithm)
     if _quiet(word, reported.trains.stage.value):
-        yield f"{sign} {name} trains: {_trains(reported.trains, reported.algorithm)}"
+        yield f"{sign} {name}: {_trains(reported.trains, reported.algorithm)}"
         return
-    yield f"#### {sign} {name}: {_TITLES.get(word, word)}\n"
+    lost = reported.trains.stage is Stage.FAILED
+    yield f"#### {_SIGNS[Stage.FAILED] if lost else sign} {name}: {_LOST if lost else _TITLES.get(word, word)}\n"
     yield f"- **Trains:** {_trains(reported.trains, reported.algorithm)}\n- **Quality:** {_quality(reported)}\n"
     if reported.compared is not None:
         yield markdown.unheaded(account(reported.compared))
@@ -248,6 +249,7 @@ def _body(report: Report, reported: Reported) -> Iterator[str]:
         yield f"<sub>{origin[:1].upper()}{origin[1:]}.</sub>"
 
 
+_LOST: Final = "does not train"
 #: stage → how a heading says it
 _TITLES: Final[Mapping[str, str]] = {
     Stage.NONE.value: "no full training yet",
@@ -286,7 +288,7 @@ def _quality(reported: Reported) -> str:
         return f"run {_run(trial)} succeeded and is not compared: {prose(reported.hurdle)}."
     match trial.stage:
         case Stage.SUCCEEDED:
-            return f"{_TITLES[Stage.SUCCEEDED]}." if reported.compared is None else f"run {_run(trial)}."
+            return f"{_word(reported) if reported.compared else _TITLES[Stage.SUCCEEDED]}, run {_run(trial)}."
         case Stage.RUNNING:
             return f"running, run {_run(trial)}; the verdict stands here once it ends."
         case Stage.FAILED:

@@ -1,0 +1,136 @@
+"""One note, written by several jobs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.standins import gitlab
+from tests.standins.gitlab import GitLab
+from tests.standins.loopback import Asked
+
+from palmette.ci import forges, merging
+from palmette.ci.forges import Forge
+from palmette.ci.merging import Memory, Target, Written
+from palmette.domain.context import Context, Provider
+from palmette.present import notes
+from palmette.present.notes import Section
+
+NEW, OLD = "b" * 40, "a" * 40
+
+
+@pytest.fixture
+def lab() -> Iterator[GitLab]:
+    made = gitlab.start()
+    made.open("idea", sha=NEW)
+    yield made
+    made.stop()
+
+
+def forge(lab: GitLab, token: str = gitlab.TOKEN) -> Forge:
+    context = Context(provider=Provider.GITLAB, repository="acme/ia", repository_id="1217", api=lab.api)
+    found = forges.of(context, {forges.OWN: token})
+    assert found is not None
+    return found
+
+
+def said(name: str, commit: str = NEW, stamp: str = "1", text: str = "") -> Section:
+    return Section(
+        algorithm=name, commit=commit, stamp=stamp, word="better", gate="passed", body=text or f"about {name}"
+    )
+
+
+def write(lab: GitLab, *own: Section, memory: Memory | None = None, token: str = gitlab.TOKEN) -> Written:
+    target = Target(forge=forge(lab, token), project="ia", number="7", head=NEW)
+    return merging.write(target, own, memory or Memory(), sleep=lambda _: None)
+
+
+def read(lab: GitLab) -> dict[str, str]:
+    """Algorithm → what is said of it, in the one note that there is."""
+    (note,) = [each for each in lab.notes[7] if each["body"].startswith(notes.marker("ia"))]
+    return {each.algorithm: each.body for each in notes.sections(note["body"])}
+
+
+def test_each_job_rewrites_its_own_section_of_one_note(lab: GitLab) -> None:
+    lab.say(7, "looks good to me")
+    write(lab, said("tumour"))
+    write(lab, said("digits"))
+    write(lab, said("tumour", stamp="2", text="better by now"))
+    assert read(lab) == {"digits": "about digits", "tumour": "better by now"}
+    assert len(lab.notes[7]) == 2
+    before = len(lab.asked("PUT"))
+    write(lab, said("tumour", stamp="2", text="better by now"))
+    assert len(lab.asked("PUT")) == before
+
+
+def test_six_jobs_at_once_make_one_note_that_says_it_all(lab: GitLab) -> None:
+    names = [f"algorithm_{number}" for number in range(6)]
+    told: dict[str, str] = {}
+    lock = threading.Lock()
+
+    def stamps() -> dict[str, str]:
+        with lock:
+            return dict(told)
+
+    def job(name: str) -> Written:
+        # As the home does: what is said is remembered before it is written.
+        with lock:
+            told[name] = "1"
+        return write(lab, said(name), memory=Memory(stamps=stamps, again=said))
+
+    with ThreadPoolExecutor(6) as jobs:
+        list(jobs.map(job, names))
+    assert read(lab) == {name: f"about {name}" for name in names}
+
+
+def test_what_anothers_write_has_lost_is_written_again(lab: GitLab) -> None:
+    write(lab, said("digits"))
+    (note,) = lab.notes[7]
+    lost = note["body"]
+    spoiled = []
+
+    def spoil(asked: Asked) -> None:
+        # Somebody who had read the note before writes it after us.
+        if asked.method == "GET" and lab.asked("PUT") and not spoiled:
+            spoiled.append(note["body"])
+            note["body"] = lost
+
+    lab.before = spoil
+    write(lab, said("tumour"))
+    assert spoiled
+    assert set(read(lab)) == {"digits", "tumour"}
+
+
+def test_two_notes_that_were_made_at_once_become_one(lab: GitLab) -> None:
+    made = []
+
+    def race(asked: Asked) -> None:
+        if asked.method == "POST" and not made:
+            made.append(lab.say(7, notes.note("ia", [said("digits")], head=NEW), "palmette-bot"))
+
+    lab.before = race
+    write(lab, said("tumour"))
+    assert read(lab) == {"digits": "about digits", "tumour": "about tumour"}
+    assert len(lab.notes[7]) == 1
+
+
+def test_a_note_of_another_token_stays_and_a_new_one_is_written_with_a_warning(lab: GitLab) -> None:
+    write(lab, said("digits"), token=gitlab.OTHER)
+    told = write(lab, said("tumour"))
+    assert [each["author"]["username"] for each in lab.notes[7]] == ["ada", "palmette-bot"]
+    assert "written with another token" in told.remarks[0]
+
+
+def test_an_older_commit_does_not_overwrite_the_newest(lab: GitLab) -> None:
+    write(lab, said("tumour", NEW, text="new"))
+    write(lab, said("tumour", OLD, text="old"), said("digits", OLD))
+    assert read(lab) == {"tumour": "new", "digits": "about digits"}
+    assert f"`digits` is told of at the older commit `{OLD[:8]}`" in lab.notes[7][0]["body"]
+
+
+def test_a_section_that_the_home_knows_better_is_said_anew(lab: GitLab) -> None:
+    memory = Memory(stamps=lambda: {"digits": "2"}, again=lambda name: said(name, stamp="2", text="anew"))
+    write(lab, said("tumour"), memory=memory)
+    assert read(lab) == {"tumour": "about tumour", "digits": "anew"}

@@ -1,0 +1,250 @@
+"""Trainings that end after their job: the note and the commit's status change then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from benchmarks.trained import Past, Told
+from tests.standins import gitlab
+from tests.standins.gitlab import GitLab
+
+from palmette.authoring.results import Evaluation
+from palmette.ci import forges, reporting, settling
+from palmette.ci.forges import Forge
+from palmette.ci.settling import Settled
+from palmette.domain.branches import Check, Kind
+from palmette.domain.context import Context, Provider
+from palmette.domain.graph import MetricSpec
+from palmette.domain.run import Change, Process, Run, RunChanged
+from palmette.domain.states import RunState
+from palmette.operations import checks, reports, secrets
+from palmette.operations.inside import Inside
+from palmette.server.follower import Follower
+from palmette.store import leases
+from palmette.store.ledger import RunLedger
+
+ACCURACY = MetricSpec(name="accuracy", goal="max", primary=True, tolerance=0.01, of="sklearn.metrics:accuracy_score")
+SHA, BASE = "c" * 40, "b" * 40
+BRANCH = "feature/IA-1742-doc-type"
+
+
+class Live(Past):
+    """Trainings, some of which have not ended."""
+
+    _held = False
+
+    def begin(self, told: Told) -> str:
+        """A training that runs until `end`."""
+        self._held = True
+        run = self.add(told)
+        self._held = False
+        return run
+
+    def end(self, run: str, state: RunState = RunState.SUCCEEDED) -> None:
+        """That training ends so."""
+        lease = leases.take(self.home.store, run, "host", Process(pid=1, start=1, boot="boot"), alive=lambda _: False)
+        RunLedger(self.home.store, lease, lambda _: True).record([RunChanged(state=state, time=2_000.0)])
+
+    def _changes(self, run: Run, told: Told) -> list[Change]:
+        changes = super()._changes(run, told)
+        return changes[:-1] if self._held else changes
+
+
+def told(right: float, *, keys: Any = None, **more: Any) -> Told:
+    """A training that answers this share of 400 examples right."""
+    labels = np.arange(400) % 2
+    predictions = np.where(np.random.default_rng(1).permutation(400) < right * 400, labels, 1 - labels)
+    every = np.arange(400) if keys is None else keys
+    evaluation = Evaluation(keys=every, labels=labels, predictions=predictions)
+    return Told(metrics=(ACCURACY,), numbers={"accuracy": right}, evaluation=evaluation, **more)
+
+
+@dataclass
+class World:
+    """A home with a training on main and one of a branch, whose job is over; and the forge of both."""
+
+    past: Live
+    lab: GitLab
+    run: str
+    clock: float = 2_000.0
+
+    @property
+    def place(self) -> Inside:
+        return Inside(self.past.home)
+
+    @property
+    def context(self) -> Context:
+        return Context(
+            provider=Provider.GITLAB,
+            branch=BRANCH,
+            head=SHA,
+            repository="acme/ia",
+            repository_id="1217",
+            api=self.lab.api,
+            job_url="https://gitlab.example/jobs/9",
+        )
+
+    @property
+    def check(self) -> Check:
+        (found,) = checks.of(self.past.home, SHA)
+        return found
+
+    def note(self) -> str:
+        (note,) = self.lab.notes[7]
+        return str(note["body"])
+
+    def forge(self, context: Context) -> Forge:
+        found = forges.of(context, {forges.OWN: gitlab.TOKEN})
+        assert found is not None
+        return found
+
+    def settle(self, **more: Any) -> Settled:
+        given: dict[str, Any] = {"forge_of": self.forge, "accept": lambda _: None, "now": lambda: self.clock}
+        return settling.settle(self.place, {}, **{**given, **more})
+
+    def end(self, state: RunState = RunState.SUCCEEDED) -> None:
+        """The training ends."""
+        self.past.end(self.run, state)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    past, lab = Live(tmp_path / "home"), gitlab.start()
+    lab.open(BRANCH, sha=SHA)
+    past.add(told(0.95, commit=BASE))
+    run = past.begin(told(0.6, commit=SHA, branch=BRANCH, code="2"))
+    made = World(past, lab, run)
+    check = Check(
+        project="clinic",
+        commit=SHA,
+        algorithm="tumour",
+        kind=Kind.FULL,
+        run=run,
+        branch=BRANCH,
+        context=made.context,
+        created=1_990.0,
+    )
+    checks.record(past.home, check)
+    yield made
+    lab.stop()
+    past.home.store.close()
+
+
+def job(world: World) -> None:
+    """What the job says that began the training, before it is over."""
+    found = reports.keep(world.place, reports.report(world.place, None, {}, world.context))
+    reporting.tell(world.forge(world.context), found)
+
+
+def test_the_note_and_the_status_change_when_a_training_ends_after_its_job(world: World) -> None:
+    job(world)
+    assert f"running, run `{world.run}`; the verdict stands here once it ends" in world.note()
+    assert world.lab.state(SHA, reporting.QUALITY) == "running"
+    assert world.settle().running == (world.check,)
+
+    world.end()
+    found = world.settle()
+    assert [each.run for each in found.done] == [world.run]
+    assert "#### 🔴 `tumour`: worse" in world.note()
+    assert world.lab.state(SHA, reporting.QUALITY) == "success"
+    assert world.check.settled == 2_000.0
+    assert world.check.verdict["outcome"] == "worse"
+    assert world.check.verdict["primary"] == {
+        "metric": "accuracy",
+        "head": 0.6,
+        "baseline": 0.95,
+        "difference": pytest.approx(-0.35),
+    }
+    assert world.settle() == Settled()
+
+
+def test_a_training_that_fails_after_its_job_fails_the_status(world: World) -> None:
+    world.end(RunState.FAILED)
+    world.settle()
+    assert world.lab.state(SHA, reporting.QUALITY) == "failed"
+    assert f"run `{world.run}` failed" in world.note()
+
+
+def test_a_servers_follower_does_it_with_the_token_that_is_its_secret(world: World, tmp_path: Path) -> None:
+    environ = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+    home = replace(world.past.home, project="")
+    job(world)
+    world.end()
+    Follower(home, environ).look()
+    assert world.check.settled is None
+    secret = {"token": gitlab.TOKEN, "url": world.lab.api, "kind": "gitlab"}
+    secrets.keep(home, "forge", secret, environ, project="clinic")
+    Follower(home, environ).look()
+    assert "#### 🔴 `tumour`: worse" in world.note()
+    assert world.lab.state(SHA, reporting.QUALITY) == "success"
+    assert world.check.settled is not None
+
+
+def test_a_followers_token_goes_to_no_address_that_a_job_names(world: World, tmp_path: Path) -> None:
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config")}
+    home = replace(world.past.home, project="")
+    secret = {"token": "glpat-secret", "url": "https://gitlab.example/api/v4", "kind": "gitlab"}
+    secrets.keep(home, "forge", secret, environ)
+    world.end()
+    Follower(home, environ).look()
+    assert world.lab.requests == []
+    assert "another forge" in world.check.trouble
+    assert world.check.settled is None
+
+
+def test_two_followers_at_once_report_once(world: World) -> None:
+    world.end()
+    together = threading.Barrier(2)
+
+    def one(_: int) -> Settled:
+        together.wait()
+        return world.settle()
+
+    with ThreadPoolExecutor(2) as both:
+        found = list(both.map(one, range(2)))
+    assert sum(len(each.done) for each in found) == 1
+    assert len(world.lab.asked("POST", "/notes")) == 1
+    assert len(world.lab.statuses[SHA]) == 2
+
+
+def test_a_forge_that_is_down_is_asked_again_later_and_given_up_after_a_day(world: World) -> None:
+    world.end()
+    world.lab.mode = "502"
+    assert world.settle().troubled[0].trouble.startswith("the note was not written: GitLab answers 502")
+    asked = len(world.lab.requests)
+    assert world.settle().left == (world.check,)
+    assert len(world.lab.requests) == asked
+    world.clock += 3_600
+    world.lab.mode = ""
+    assert len(world.settle().done) == 1
+    assert world.check.trouble == ""
+
+    checks.record(world.past.home, replace(world.check, settled=None, key="again"))
+    world.lab.mode = "down"
+    assert len(world.settle().troubled) == 1
+    world.clock += 86_401
+    assert len(world.settle().given_up) == 1
+    assert (world.check.settled, bool(world.check.trouble)) == (world.clock, True)
+
+
+def test_a_training_begun_by_hand_is_reported_with_those_of_jobs(world: World) -> None:
+    world.end()
+    by_hand = world.past.add(told(0.9, commit=SHA, branch=BRANCH, algorithm="digits"))
+    world.past.add(told(0.9, commit=SHA, branch=BRANCH, algorithm="other", dirty=True))
+    world.past.add(told(0.9, commit=SHA, branch=BRANCH, algorithm="third", config={"C": 2}, overrides=["C"]))
+    found = reports.keep(world.place, reports.report(world.place, None, {}, world.context))
+    stages = {each.algorithm: each.quality.stage for each in found.algorithms}
+    assert stages == {
+        "digits": reports.Stage.SUCCEEDED,
+        "third": reports.Stage.NONE,
+        "tumour": reports.Stage.SUCCEEDED,
+    }
+    kept = {each.algorithm: each for each in checks.of(world.past.home, SHA)}
+    assert (kept["digits"].run, kept["digits"].reason) == (by_hand, "begun by hand")

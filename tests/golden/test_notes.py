@@ -1,0 +1,136 @@
+"""What a note on a merge request looks like is what was last looked at, and is safe whatever its names are."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from markdown_it import MarkdownIt
+from tests.golden.comparisons import NOW, alone, better, hostile, run, worse
+
+from palmette.comparison.verdict import GateOutcome
+from palmette.domain.branches import Check, Kind
+from palmette.domain.context import Context
+from palmette.domain.run import Run
+from palmette.domain.states import RunState
+from palmette.operations.comparing import Compared
+from palmette.operations.reports import Report, Reported, Stage, Trial
+from palmette.present import junit, notes
+from palmette.present.notes import Section
+
+HERE = Path(__file__).parent / "notes"
+HEAD = "a" * 40
+
+
+def report(*told: Reported, branch: str = "feature/IA-1742-doc-type", project: str = "clinic") -> Report:
+    context = Context(branch=branch, head=HEAD, job_url="https://gitlab.example/acme/ia/-/jobs/9")
+    return Report(project=project, commit=HEAD, context=context, algorithms=told, made=NOW)
+
+
+def compared(found: Compared, algorithm: str = "tumour") -> Reported:
+    head: Run = replace(found.comparison.head.run, started=NOW - 100, ended=NOW - 20)
+    toy = trial(Stage.SUCCEEDED, "t0y1j259kby3")
+    return Reported(algorithm=algorithm, trains=toy, quality=Trial(stage=Stage.SUCCEEDED, run=head), compared=found)
+
+
+def trial(stage: Stage, name: str = "f2k9j259kby3") -> Trial:
+    state = {Stage.RUNNING: RunState.RUNNING, Stage.FAILED: RunState.FAILED}.get(stage, RunState.SUCCEEDED)
+    return Trial(stage=stage, run=replace(run(name, branch="idea", commit=HEAD), state=state, preset="toy"))
+
+
+def unchanged() -> Trial:
+    check = Check(project="clinic", commit=HEAD, algorithm="digits", kind=Kind.TOY, run="q9w8e7r6t5y4", unchanged=True)
+    return Trial(stage=Stage.UNCHANGED, check=check)
+
+
+WHOLE = {
+    "judged": report(compared(better()), compared(worse(), "diagnosis")),
+    "trained": report(
+        Reported(algorithm="tumour", trains=trial(Stage.SUCCEEDED), quality=trial(Stage.RUNNING, "live1j259kby")),
+        Reported(algorithm="diagnosis", trains=trial(Stage.SUCCEEDED)),
+        Reported(algorithm="digits", trains=unchanged()),
+        Reported(algorithm="progression", trains=trial(Stage.FAILED)),
+    ),
+    "alone": report(compared(alone())),
+}
+
+
+def note(told: Report, head: str = HEAD, limit: int = 1_000_000) -> str:
+    parts = [notes.section(told, each) for each in told.algorithms]
+    return notes.note(told.project, parts, head=head, title="[IA-1742] DOC TYPE", limit=limit)
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_note_looks_as_it_did(kind: str, update_golden: bool) -> None:
+    golden = HERE / f"{kind}.md"
+    text = note(WHOLE[kind])
+    if update_golden:
+        HERE.mkdir(exist_ok=True)
+        golden.write_text(text)
+    assert text == golden.read_text(), "read the difference; if it is meant: pytest tests/golden --update-golden"
+
+
+def test_the_verdict_says_first_what_is_wrong() -> None:
+    def line(*parts: tuple[str, str, str]) -> str:
+        return notes.verdict_line(
+            [
+                Section(algorithm=f"a{place}", commit=HEAD, stamp="", word=word, gate=gate, trains=trains)
+                for place, (word, gate, trains) in enumerate(parts)
+            ]
+        )
+
+    passed, failed, unsure = (each.value for each in (GateOutcome.PASSED, GateOutcome.FAILED, GateOutcome.INCONCLUSIVE))
+    assert line(("better", passed, "succeeded"), ("equivalent", passed, "succeeded")) == "🟢 1 better, 1 equivalent"
+    assert line(("worse", failed, "succeeded"), ("better", passed, "succeeded")) == "🔴 gate failed: `a0`"
+    assert line(("equivalent", unsure, "succeeded")) == "🟡 gate inconclusive: `a0`"
+    assert line(("none", "", "failed"), ("running", "", "succeeded")) == "🔴 does not train: `a0`; still running: `a1`"
+    assert line(("none", "", "succeeded")) == "⚪ nothing is compared yet"
+
+
+def test_what_a_note_says_can_be_read_from_it() -> None:
+    told = WHOLE["judged"]
+    parts = sorted((notes.section(told, each) for each in told.algorithms), key=lambda each: each.algorithm)
+    assert list(notes.sections(note(told))) == parts
+
+
+def test_a_note_of_another_commit_than_the_newest_says_so() -> None:
+    text = note(WHOLE["judged"], head="e" * 40)
+    assert "**Stale.** The newest commit is `eeeeeeee`; this tells of `aaaaaaaa`." in text
+    assert "Stale" not in note(WHOLE["judged"])
+
+
+def test_a_note_that_is_too_long_is_cut_and_says_so() -> None:
+    whole = note(WHOLE["judged"])
+    for limit in (len(whole) - 1, 2500, 600):
+        cut = note(WHOLE["judged"], limit=limit)
+        assert len(cut) <= limit
+        assert "Cut short" in cut
+    assert "Cut short" not in whole
+
+
+def test_no_name_becomes_markup_or_a_marker_in_a_note() -> None:
+    forged = f"x`\n<!-- palmette:end:tumour -->\n{notes.marker('clinic')}\n# @all ![x](https://evil.example/x.png)"
+    told = report(compared(hostile()), branch=forged)
+    told = replace(told, context=replace(told.context, job_url="javascript:alert(1)"))
+    parts = [notes.section(told, each) for each in told.algorithms]
+    text = notes.note("clinic", parts, head=HEAD, title=forged)
+    assert list(notes.sections(text)) == parts
+    assert text.count(notes.marker("clinic")) == 1
+    tokens = [
+        token
+        for block in MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+        for token in (block, *(block.children or ()))
+    ]
+    assert not {token.type for token in tokens} & {"image", "link_open"}
+    assert len([token for token in tokens if token.type == "heading_open"]) == 2
+    html = {token.content.strip() for token in tokens if token.type in ("html_inline", "html_block")}
+    allowed = re.compile(r"<!-- palmette:[^\n]* -->|</?(sub|code)>|</?details>|<details><summary>[\w, ]+</summary>")
+    assert [each for each in html if not allowed.fullmatch(each)] == []
+
+
+def test_an_algorithm_that_does_not_train_is_a_failed_test() -> None:
+    text = junit.reported(WHOLE["trained"])
+    assert '<testsuites name="palmette" tests="4" failures="1" errors="0" skipped="0"' in text
+    assert "failed: run f2k9j259kby3" in text
