@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from palmette.ci.launching import Begun, Ground, Wish, request_of, version_of
+from palmette.ci.launching import Begun, Ground, Wish, request_of
 from palmette.ci.waiting import HEARTBEAT, Bell, spelled
 from palmette.domain.branches import Check
 from palmette.domain.hosting import Leaving
@@ -30,11 +30,7 @@ class Embedded:
     def begin(self, wish: Wish, check: Check) -> Begun:
         """Executed to its end, unless the job ends before."""
         ground, experiment = self.ground, self.ground.experiment
-        version = version_of(ground, wish.algorithm)
-        filed = {"pipeline": version.pipeline, "version": version.id} if version else {}
-        if experiment:
-            filed["experiment"] = experiment.id
-        request = request_of(wish, ground, check, **filed)
+        request = request_of(wish, ground, check, experiment.id if experiment else "")
         with preparing.begin(ground.project, ground.lent, wish.algorithm) as preparation:
             try:
                 accepted = accepting.accept(preparation, request)

@@ -49,6 +49,8 @@ class Ground:
     directory: Path
     #: is told what happens, a line at a time
     say: Callable[[str], None]
+    #: the image that a Kubeflow's versions are compiled with, if they are not there yet
+    image: str = ""
 
     @cached_property
     def experiment(self) -> Experiment | None:
@@ -146,8 +148,9 @@ class Executor(Protocol):
         ...
 
 
-def request_of(wish: Wish, ground: Ground, check: Check, **filed: str) -> Request:
+def request_of(wish: Wish, ground: Ground, check: Check, experiment: str = "") -> Request:
     """What is asked of whoever records it. A run of CI reads the outside world again."""
+    version = version_of(ground, wish.algorithm)
     return Request(
         preset=wish.preset,
         config=wish.config,
@@ -155,7 +158,9 @@ def request_of(wish: Wish, ground: Ground, check: Check, **filed: str) -> Reques
         directory=ground.directory,
         trigger="ci",
         id=check.run,
-        **filed,
+        experiment=experiment,
+        pipeline=version.pipeline if version else "",
+        version=version.id if version else "",
     )
 
 

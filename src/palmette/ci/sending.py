@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from palmette.ci.launching import Begun, Ground, Wish, request_of, version_of
+from palmette.ci.launching import Begun, Ground, Wish, request_of
 from palmette.ci.waiting import Bell
 from palmette.domain.branches import Check
 from palmette.domain.run import RunChanged
@@ -33,9 +33,7 @@ class Served:
     def begin(self, wish: Wish, check: Check) -> Begun:
         """Recorded here, handed in there."""
         ground, experiment = self.ground, self.ground.experiment
-        version = version_of(ground, wish.algorithm)
-        filed = {"pipeline": version.pipeline, "version": version.id} if version else {}
-        request = request_of(wish, ground, check, **filed)
+        request = request_of(wish, ground, check)
         name = experiment.name if experiment else ""
         with (
             preparing.begin(ground.project, ground.lent, wish.algorithm) as preparation,

@@ -65,6 +65,8 @@ class Outcome:
     detached: bool = False
     #: the signal that ended it; 0 for none
     signal: int = 0
+    #: the runs were asked to end with it
+    canceled: bool = False
 
     @property
     def failed(self) -> tuple[Entry, ...]:
@@ -80,6 +82,7 @@ class Outcome:
 def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), everything: bool = False) -> Outcome:
     """Run the toy preset of each algorithm that changed since it last trained on the target branch, and note of each
     other that it did not change. A toy run shows that an algorithm still trains, and nothing of its quality."""
+    _require_somebody(ground, ways)
     planned = plan(
         ground.place,
         ground.host,
@@ -91,6 +94,8 @@ def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), ev
     )
     for remark in planned.remarks:
         ground.say(f"note: {remark}")
+    # Before anything runs: a job that is ended in between has said so much.
+    known = tuple(_unchanged(ground, planned))
     wishes = [
         Wish(
             algorithm=each.algorithm,
@@ -104,14 +109,22 @@ def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), ev
         if each.tried
     ]
     done = _carried_out(ground, bell, ways, wishes)
-    return replace(done, entries=_ordered((*_unchanged(ground, planned), *done.entries)), remarks=planned.remarks)
+    return replace(done, entries=_ordered((*known, *done.entries)), remarks=planned.remarks)
 
 
 def train(ground: Ground, bell: Bell, ways: Ways, wish: Callable[[Wish], Wish], algorithm: str) -> Outcome:
     """Train one algorithm in full, with the branch's own code."""
+    _require_somebody(ground, ways)
     closure = closures(ground.project, [algorithm], environ=ground.environ)[algorithm]
     asked = Wish(algorithm=algorithm, kind=Kind.FULL, closure=closure, reason="asked for", rerun=ways.rerun)
     return _carried_out(ground, bell, ways, [wish(asked)])
+
+
+def _require_somebody(ground: Ground, ways: Ways) -> None:
+    """UsageError where nobody would execute what is left."""
+    here = ground.host.dialect is Dialect.PALMETTE and not isinstance(ground.place, There)
+    if ways.detach and here:
+        raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)
 
 
 def _unchanged(ground: Ground, planned: Plan) -> Iterator[Entry]:
@@ -131,18 +144,17 @@ def _carried_out(ground: Ground, bell: Bell, ways: Ways, wishes: Sequence[Wish])
     limits = [now + span for span in (ways.patience, usual) if span is not None]
     until = deadline(now, ground.context.deadline, *limits)
     executor = executor_of(ground, bell, until)
-    if ways.detach and isinstance(executor, Embedded):
-        raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)
     launched = launch(ground, wishes, executor, bell) if wishes else []
     states: Mapping[str, RunState] = {each.run: each.state for each in launched if each.state}
     if not ways.detach:
         states = awaited(launched, executor, bell, until, ground.say).states
-    if bell.signal and ways.cancel:
+    canceled = bool(bell.signal) and ways.cancel
+    if canceled:
         for each in launched:
             if each.run and not states[each.run].final:
                 executor.cancel(each.run)
     entries = [_entry(each, states) for each in launched]
-    return Outcome(entries=_ordered(entries), detached=ways.detach, signal=bell.signal)
+    return Outcome(entries=_ordered(entries), detached=ways.detach, signal=bell.signal, canceled=canceled)
 
 
 def _entry(launched: Launched, states: Mapping[str, RunState]) -> Entry:
@@ -169,7 +181,14 @@ def _updated(ground: Ground) -> object:
     """Upload what the commit's runs are of, where no job did so before."""
     known = tickets(ground.place, ground.project, ground.context, ground.environ, say=ground.say)
     return updating.update(
-        ground.place, ground.host, ground.project, ground.environ, ground.context, known, say=ground.say
+        ground.place,
+        ground.host,
+        ground.project,
+        ground.environ,
+        context=ground.context,
+        tickets=known,
+        image=ground.image,
+        say=ground.say,
     )
 
 

@@ -145,8 +145,8 @@ def bell() -> Iterator[Bell]:
     try:
         yield made
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for heard, handler in before.items():
+            signal.signal(heard, handler)
         made.close()
 
 

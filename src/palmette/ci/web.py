@@ -136,6 +136,7 @@ class _Exchange:
     def __init__(self, web: Web, url: SplitResult) -> None:
         self._web, self._url = web, url
         self._line: http.client.HTTPConnection | None = None
+        self._socket: socket.socket | None = None
         self._abandoned = False
         self._answer: _Answer | None = None
         self._error: WebError | None = None
@@ -154,10 +155,10 @@ class _Exchange:
     def abandon(self) -> None:
         """Let go of the connection under the thread that waits for it."""
         self._abandoned = True
-        line = self._line
-        if line is not None and line.sock is not None:
+        if self._socket is not None:
             with suppress(OSError):
-                line.sock.shutdown(socket.SHUT_RDWR)
+                # Not that of TLS, which would pull what is encrypted from under whoever reads.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def outcome(self) -> Reply:
         """What was answered, or the error that it means."""
@@ -187,6 +188,8 @@ class _Exchange:
         line, prefix, more = self._connection()
         self._line = line
         line.connect()
+        # Kept beside the connection, which forgets it when an answer's end is that of the connection.
+        self._socket = line.sock
         if self._abandoned:
             # The name was found too late: nobody waits any more, and nothing is said.
             raise TimeoutError

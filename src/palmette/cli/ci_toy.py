@@ -27,7 +27,7 @@ from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import PalmetteError
 from palmette.ir.dialects import Dialect
-from palmette.operations import continuing, happening, points, reading
+from palmette.operations import addressed, continuing, happening, points, reading
 from palmette.present.outcome import outcome as ending
 from palmette.present.tries import Line, counted, lines
 
@@ -72,6 +72,7 @@ def waited(verb: Callable[..., Any]) -> Callable[..., Any]:
 @pass_session
 def toy(
     session: Session,
+    /,
     context: Context,
     algorithms: tuple[str, ...],
     everything: bool,
@@ -112,6 +113,7 @@ def toy(
 @pass_session
 def run(
     session: Session,
+    /,
     context: Context,
     algorithm: str,
     overrides: tuple[str, ...],
@@ -142,6 +144,7 @@ def run(
 
 
 def _ground(session: Session, context: Context) -> Ground:
+    target = addressed.chosen(session.project, session.environ, session.target)
     return Ground(
         place=session.place,
         host=session.host,
@@ -150,6 +153,7 @@ def _ground(session: Session, context: Context) -> Ground:
         context=context,
         directory=session.directory,
         say=lambda line: click.echo(line, err=True),
+        image=target.image if target else "",
     )
 
 
@@ -164,7 +168,8 @@ def _ended(session: Session, done: Outcome, noun: str, *, as_json: bool) -> None
         show(lines([_line(each) for each in done.entries], _summed(done, noun)))
     if done.signal:
         for each in done.running:
-            click.echo(f"{each.check.algorithm} {each.run} goes on: {each.link}", err=True)
+            what = "was asked to end" if done.canceled else "goes on"
+            click.echo(f"{each.check.algorithm} {each.run} {what}: {each.link}", err=True)
         sys.exit(128 + done.signal)
     trying.require(done)
 

@@ -100,8 +100,7 @@ def accept(home: Home, handed: Handed, environ: Mapping[str, str], caller: str =
     if problems := [*_impossible(home, handed.run, document, plan, environ)]:
         raise UsageError("the server cannot execute this run", problems=problems)
     run = replace(
-        _bare(handed.run, caller),
-        **_version(home, handed.run),
+        _versioned(home, _bare(handed.run, caller), handed.run),
         experiment=experiment,
         notices=(*_lent(home, handed.run, plan), *(str(note) for note in plan.notes)),
     )
@@ -110,17 +109,17 @@ def accept(home: Home, handed: Handed, environ: Mapping[str, str], caller: str =
     return taken(home, run, plan.records(), handed.sweep)
 
 
-def _version(home: Home, run: Run) -> dict[str, str]:
-    """The version that it says that it is of, if that is here and the project's; else nothing."""
-    if not run.pipeline or not run.pipeline_version:
-        return {}
+def _versioned(home: Home, run: Run, asked: Run) -> Run:
+    """The run with the version that it is said to be of, if that is here and the project's."""
+    if not asked.pipeline or not asked.pipeline_version:
+        return run
     try:
-        if pipelines.get(home, run.pipeline).project != home.project:
-            return {}
-        found = pipelines.version(home, run.pipeline, run.pipeline_version)
+        if pipelines.get(home, asked.pipeline).project != home.project:
+            return run
+        found = pipelines.version(home, asked.pipeline, asked.pipeline_version)
     except NotFound:
-        return {}
-    return {"pipeline": found.pipeline, "pipeline_version": found.id, "version": found.name}
+        return run
+    return replace(run, pipeline=found.pipeline, pipeline_version=found.id, version=found.name)
 
 
 def taken(home: Home, run: Run, records: tuple[TaskRecord, ...], sweep: SweepRecord | None = None) -> Taken:
