@@ -12,7 +12,9 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
@@ -149,9 +151,9 @@ class World:
     ) -> Ended:
         """Run a pipeline, or some jobs of it, to the end, which is to have this exit code."""
         where = self.checkout(branch, commit)
-        return self.ended(self.start(where, *jobs, number=number, variables=variables, without=without), where, code)
+        return self.finish(self.start(where, *jobs, number=number, variables=variables, without=without), where, code)
 
-    def ended(self, process: subprocess.Popen[str], where: Path, code: int = 0) -> Ended:
+    def finish(self, process: subprocess.Popen[str], where: Path, code: int = 0) -> Ended:
         """Wait for a pipeline."""
         out, _ = process.communicate(timeout=PATIENCE)
         assert process.returncode == code, f"exit code {process.returncode}\n{out}"
@@ -174,6 +176,10 @@ class World:
             "CI_MERGE_REQUEST_EVENT_TYPE": "detached",
             "CI_OPEN_MERGE_REQUESTS": f"acme/ia!{iid}",
         }
+
+    def form(self, algorithm: str) -> dict[str, str]:
+        """The variables of a pipeline that somebody started in GitLab's form."""
+        return {"CI_PIPELINE_SOURCE": "web", "PALMETTE_ALGORITHM": algorithm}
 
     # the server
 
@@ -212,6 +218,8 @@ class World:
 
     def get(self, path: str, **query: str) -> Any:
         """What Kubeflow's API says."""
+        assert self.server is not None
+        assert self.server.poll() is None, (self.top / "log").read_text()[-5000:]
         answer = httpx.get(f"{self.url}/apis/v2beta1/{path}", params={"page_size": "200", **query}, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -243,6 +251,54 @@ class World:
                 "pipeline_versions"
             ]
         ]
+
+    def ended(self, run: str) -> str:
+        """The state of a run."""
+        ((state,),) = self.rows("SELECT state FROM runs WHERE id = ?", run)
+        return str(state)
+
+    def branch(self, name: str) -> tuple[str, str, str]:
+        """What the server knows of a branch: its newest commit, its experiment, its merge request."""
+        ((head, experiment, request),) = self.rows(
+            "SELECT head, experiment, merge_request FROM branches WHERE name = ?", name
+        )
+        return head, experiment, request
+
+    def repeat(self, name: str, algorithm: str, parameters: Mapping[str, Any]) -> None:
+        """Make a recurring run of the newest version, as somebody would in Kubeflow's pages."""
+        (pipeline,) = [each for each in self.get("pipelines")["pipelines"] if each["display_name"] == algorithm]
+        ident = {"pipeline_id": pipeline["pipeline_id"]}
+        newest = self.get(f"pipelines/{pipeline['pipeline_id']}/versions", sort_by="created_at desc")
+        self.post("recurringruns", {
+            "display_name": name,
+            "experiment_id": self.experiments()["main"]["experiment_id"],
+            "pipeline_version_reference": {
+                **ident, "pipeline_version_id": newest["pipeline_versions"][0]["pipeline_version_id"]
+            },
+            "runtime_config": {"parameters": parameters},
+            "trigger": {"cron_schedule": {"cron": "0 0 3 1 1 *"}},
+            "max_concurrency": "1",
+            "mode": "ENABLE",
+        })  # fmt: skip
+
+    def recurring(self, name: str) -> dict[str, Any]:
+        """The recurring run of that name, of which there is one."""
+        found = self.get("recurringruns")["recurringRuns"]
+        (one,) = [each for each in found if each["display_name"] == name]
+        return dict(one)
+
+    def follows(self, name: str) -> str:
+        """The name of the version that a recurring run starts."""
+        reference = self.recurring(name)["pipeline_version_reference"]
+        path = f"pipelines/{reference['pipeline_id']}/versions/{reference['pipeline_version_id']}"
+        return str(self.get(path)["display_name"])
+
+    def eventually(self, condition: Callable[[], object]) -> None:
+        """Wait until it is true; it is an error if it never becomes so."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, "it did not become true"
+            threading.Event().wait(0.1)
 
     def checks(self, commit: str, kind: str = "toy") -> dict[str, tuple[str, bool]]:
         """Algorithm → the run that tells, and whether it is an earlier one's."""
