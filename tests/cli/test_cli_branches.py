@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
 
@@ -52,7 +53,7 @@ def test_branches_are_listed_by_what_they_need_and_shown_one_by_one(known: Proje
     assert known.json("branches")["needs"] == {"failed": 1, "worse": 1}
     shown = known("branches", NAME).out
     for said in (
-        "[IA-1742] DOC [31mTYPE",
+        "[IA-1742] DOC  [31mTYPE",
         "3 ahead of main",
         "worse: auc 0.8000 → 0.7000",
         "palmette diff head00000000",
@@ -64,7 +65,9 @@ def test_branches_are_listed_by_what_they_need_and_shown_one_by_one(known: Proje
         assert json.load(answer)["branch"] == NAME
     code, screen = known.terminal("branches")
     assert code == 0
-    assert max(len(line) for line in screen.replace("\r", "").split("\n")) < 120
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen)
+    assert NAME in plain
+    assert max(map(len, plain.splitlines())) <= 80
 
 
 def test_where_there_are_none_it_is_said_how_there_come_to_be_some(begun: Project) -> None:

@@ -184,7 +184,8 @@ def _settled(scene: Scene, home: Place, each: Departure) -> Departure:
             return replace(each, fate=Fate.DONE)
     elif each.known is None or each.known.archived is not None:
         return each
-    if home(departures.archived, each.branch, each.since, scene.now) or each.fate is Fate.DONE:
+    seen = each.known.seen if each.known is not None else each.since
+    if home(departures.archived, each.branch, seen, scene.now) or each.fate is Fate.DONE:
         return each
     scene.host.experiments.unarchive(each.experiment.id)
     return replace(each, fate=Fate.BACK)

@@ -97,10 +97,10 @@ def come_back(home: Home, names: Sequence[str]) -> None:
     departures.come_back(home.store, home.project, names)
 
 
-def archived(home: Home, name: str, gone: float, at: float) -> bool:
-    """Say that the experiment of a branch was archived that is gone since `gone`; False where it came back
-    meanwhile."""
-    return departures.archived(home.store, home.project, name, gone, at)
+def archived(home: Home, name: str, seen: float, at: float) -> bool:
+    """Say that the experiment of a branch was archived that is gone, and that was updated last when it was seen; False
+    where it came back meanwhile."""
+    return departures.archived(home.store, home.project, name, seen, at)
 
 
 def preview(home: Home, names: Sequence[str]) -> Thinned:
