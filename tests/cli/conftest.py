@@ -40,8 +40,10 @@ PATIENCE = 120.0
 
 
 #: verbs that look at runs, and verbs that change them
-_LOOKING = ("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views", "history", "leaderboard")
-_LOOKING += ("branches",)
+_LOOKING = (
+    *("runs", "show", "logs", "artifacts", "diff", "why", "sweeps", "sweep", "views"),
+    *("history", "leaderboard", "branches"),
+)
 _CHANGING = ("tag", "note")
 
 

@@ -48,8 +48,8 @@ def come_back(store: Store, project: str, names: Collection[str]) -> None:
 
 def archived(store: Store, project: str, name: str, seen: float, time: float) -> bool:
     """Say when the experiment of a branch was archived that is gone; False where it is not, or was updated since."""
-    of_it = (branches.c.project == plain(project), branches.c.name == plain(name))
-    of_it += (branches.c.seen == seen, branches.c.gone.is_not(None))
+    same = (branches.c.seen == seen, branches.c.gone.is_not(None))
+    of_it = (branches.c.project == plain(project), branches.c.name == plain(name), *same)
     with store.write() as connection:
         return connection.execute(update(branches).where(*of_it).values(archived=time)).rowcount > 0
 
