@@ -211,11 +211,20 @@ class Kubeflow:
             if "executor_detail" not in task or not task["display_name"].startswith("palmette-outcome"):
                 continue
             unique = str(_digits(task["task_id"]))
-            place = Path(root[7:], "a-pipeline", run["run_id"], task["display_name"], unique, "outcome")
+            place = Path(root[7:], self._pipeline(run), run["run_id"], task["display_name"], unique, "outcome")
             path = f"{_RUNS}/{run['run_id']}/nodes/{task['task_id']}/artifacts/outcome:read"
             if not place.exists() and (made := self._ask("GET", path))[0] == 200:
                 place.parent.mkdir(parents=True, exist_ok=True)
                 place.write_bytes(base64.b64decode(made[1]["data"]))
+
+    def _pipeline(self, run: dict[str, Any]) -> str:
+        """The name in the pipeline of a run."""
+        spec, version = run.get("pipeline_spec"), run.get("pipeline_version_reference", {})
+        if spec is None:
+            path = f"/apis/v2beta1/pipelines/{version['pipeline_id']}/versions/{version['pipeline_version_id']}"
+            spec = self._ask("GET", path)[1]["pipeline_spec"]
+        name: str = spec.get("pipeline_spec", spec)["pipelineInfo"]["name"]
+        return name
 
     def _ask(self, method: str, target: str, body: bytes = b"", kind: str = "") -> tuple[int, Any]:
         where = urlsplit(self.behind)

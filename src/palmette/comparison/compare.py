@@ -37,6 +37,7 @@ def compare(
             numbers=numbers or Numbers(),
         )
     imported = any(side.run.imported for side in (head, baseline))
+    mirrored = any(side.run.mirrored for side in (head, baseline))
     edited = code(head, baseline, sources)
     found = Files() if sources is None else files(sources.baseline, sources.head, edited)
     return Comparison(
@@ -48,19 +49,23 @@ def compare(
         data=data(head, baseline),
         metrics=_metrics(head, baseline),
         tasks=() if imported else _tasks(head, baseline),
-        unknown=("code", "data", "environment") if imported else _unpaired(head, baseline),
+        unknown=("code", "data", "environment") if imported else _unpaired(head, baseline, mirrored=mirrored),
         remarks=(*_remarks(head, baseline), *(sources.remarks if sources else ()), *found.remarks),
         files=found.changes,
         diff=found.diff,
         dirty=(head.dirty, baseline.dirty),
         moved=moved,
-        reruns=() if imported else reruns(head, baseline),
+        reruns=() if imported or mirrored else reruns(head, baseline),
         numbers=numbers or Numbers(),
     )
 
 
-def _unpaired(head: Side, baseline: Side) -> tuple[str, ...]:
-    """The data, where they came in through steps that only one side has, and are not the same nevertheless."""
+def _unpaired(head: Side, baseline: Side, *, mirrored: bool) -> tuple[str, ...]:
+    """The data, where they came in through steps that only one side has, and are not the same nevertheless. Of a run
+    that another host executes nobody here has them; and of its code only what could be read from what it brought."""
+    if mirrored:
+        silent = any(not reached for side in (head, baseline) for reached in side.definitions.values())
+        return ("code", "data") if silent and head.run.bundle != baseline.run.bundle else ("data",)
     came: list[set[str]] = []
     for side, other in ((head, baseline), (baseline, head)):
         names = {task.name for task in other.tasks}
@@ -108,6 +113,8 @@ def _remarks(head: Side, baseline: Side) -> Iterator[str]:
     for side in (baseline, head):
         if side.run.imported:
             yield f"run {side.run.id} was imported: its code, data and environment are not known"
+        elif side.run.mirrored:
+            yield f"run {side.run.id} was executed on another host: its data are not known here"
     known = {task.name: task.component or task.name for side in (baseline, head) for task in side.tasks}
     silent = [
         known.get(task, task)

@@ -11,6 +11,8 @@ from palmette.domain.values import Json
 
 #: Whose runs a server drives that nobody else drives: `Run.queue`.
 SERVED: Final = "server"
+#: Whose runs nobody drives here, because another host executes them: what is known of them is brought here.
+MIRRORED: Final = "mirror"
 #: The experiment of runs that name none.
 DEFAULT_EXPERIMENT: Final = "Default"
 

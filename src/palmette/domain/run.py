@@ -10,6 +10,7 @@ from typing import TypeAlias
 from palmette.domain.artifact import Outputs
 from palmette.domain.fingerprint import Parts
 from palmette.domain.graph import MetricSpec
+from palmette.domain.hosting import MIRRORED
 from palmette.domain.lines import Fork
 from palmette.domain.metric import MetricPoint
 from palmette.domain.states import AttemptState, RunState, TaskState
@@ -275,6 +276,11 @@ class Run:
     def imported(self) -> bool:
         """Whether it was executed elsewhere: then no more is known of it than a table of results said."""
         return self.trigger == "import"
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether another host executes it: its data, its logs and most of what it made are there."""
+        return self.queue == MIRRORED
 
     @property
     def config(self) -> dict[str, Json]:

@@ -115,8 +115,9 @@ def _problems(home: Home, run: Run, wanted: Wanted) -> Iterator[Problem]:
     if run.preset == TOY:
         hint = f"Train it whole: palmette run {run.algorithm}"
         yield Problem(where="", what="it is a toy run, which shows only that it trains", hint=hint)
-    if run.imported:
-        yield Problem(where="", what="it was imported: what it made is not here")
+    if run.imported or run.mirrored:
+        how = "was imported" if run.imported else "was executed on another host"
+        yield Problem(where="", what=f"it {how}: what it made is not here")
     elif retention.collection(home.store, run.id) is not None:
         hint = f"Make it again: palmette rerun {run.id}"
         yield Problem(where="", what="what it made was collected", hint=hint)

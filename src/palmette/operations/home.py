@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from palmette.blobs import Blobs
-from palmette.domain.hosting import SERVED
+from palmette.domain.hosting import MIRRORED, SERVED
 from palmette.domain.run import Host, Lease, Process, Run
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError
@@ -135,8 +135,9 @@ def _make_private(directory: Path, server: str) -> None:
 
 
 def interrupted(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
-    """Whether the run goes on only if somebody continues it. One that servers drive waits for the next of them."""
-    return run.queue != SERVED and undriven(run, alive)
+    """Whether the run goes on only if somebody continues it. One that servers drive waits for the next of them, and one
+    of another host goes on there."""
+    return run.queue not in (SERVED, MIRRORED) and undriven(run, alive)
 
 
 def undriven(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:

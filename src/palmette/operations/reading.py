@@ -18,7 +18,7 @@ from palmette.domain.run import Attempt, Run, TaskRecord
 from palmette.domain.values import Json, literal
 from palmette.engine.remains import opened, within
 from palmette.errors import NotFound, UsageError
-from palmette.operations import outside
+from palmette.operations import abroad, outside
 from palmette.operations.details import Detail, alike, shown, telling
 from palmette.operations.home import Home, interrupted
 from palmette.store import metrics, promotions, retention, tasks
@@ -127,6 +127,7 @@ def tail(
 ) -> Iterator[Line | None]:
     """As `logs`, with None wherever there is nothing new yet: whoever asks waits as it likes."""
     run = stored_runs.get(home.store, ref, project=home.project)
+    abroad.refuse(home, run, "printed nothing here")
     if step is not None:
         steps_named(tasks.of_run(home.store, run.id), step)
     tails: dict[str, _Tail] = {}

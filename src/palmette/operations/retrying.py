@@ -5,6 +5,7 @@ from __future__ import annotations
 from palmette.domain.run import Run
 from palmette.engine import again
 from palmette.engine.attempt import remove
+from palmette.operations import abroad
 from palmette.operations.home import Home
 from palmette.store import retrying, runs, tasks
 
@@ -19,6 +20,7 @@ def retry(home: Home, id: str) -> Run:
     run = runs.get(home.store, id, project=home.project)
     if run.state not in retrying.RETRIED:
         raise retrying.refused(run.id, run.state)
+    abroad.refuse(home, run, "cannot be continued here")
     reset = again.reset(tasks.of_run(home.store, run.id))
     retrying.again(home.store, run, pending=reset.pending, open=reset.open, gone=reset.gone)
     for name in reset.gone:

@@ -21,7 +21,7 @@ from palmette.engine.world import Signals, World
 from palmette.errors import NotFound, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import environments, machine, outside, reading, secrets, vault
+from palmette.operations import abroad, environments, machine, outside, reading, secrets, vault
 from palmette.operations.accepting import Accepted, slots
 from palmette.operations.details import Detail
 from palmette.operations.expressions import Deferred
@@ -155,6 +155,7 @@ def reopen(project: Project, environ: Mapping[str, str], ref: str) -> Iterator[A
     if run.state.final:
         hint = f"Run it anew: palmette run {run.algorithm}."
         raise UsageError(f"run {run.id} is over: it {became(run.state)}", hint)
+    abroad.refuse(home, run, "cannot be continued here")
     with environments.shelf(environ) as held:
         # Before the lease is taken: what cannot be built here leaves the run to whoever can.
         built = environments.again(held, run.environment, run.environments, project.root)
@@ -211,6 +212,7 @@ def ask_to_cancel(home: Home, ref: str) -> Run:
     run = runs.get(home.store, ref, project=home.project)
     if run.state.final:
         raise NotFound(f"run {run.id} is over: it {became(run.state)}", "There is nothing to cancel.")
+    abroad.refuse(home, run, "cannot be canceled here")
     leases.request_cancel(home.store, run.id)
     return run
 

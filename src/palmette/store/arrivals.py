@@ -83,15 +83,7 @@ def accept(store: Store, whole: Whole, bundle: BundleRecord | None) -> None:
     commits.keep(store, run.project, whole.history)
     try:
         with store.write() as connection:
-            runs.write(connection, run)
-            _write_tasks(connection, run, whole.tasks)
-            for batch in whole.logged:
-                metrics.write(connection, run.id, batch)
-            for digest, found in whole.closures.items():
-                connection.execute(_KEEP_CLOSURE, {"digest": digest, "definitions": encode(found)})
-            if bundle is not None:
-                values = {"digest": bundle.digest, "size": bundle.size, "files": encode(dict(bundle.files))}
-                connection.execute(_KEEP_BUNDLE, values)
+            write(connection, whole, bundle)
             if whole.sweep is not None:
                 connection.execute(_KEEP_SWEEP, sweeps.row(whole.sweep))
             if whole.collected is not None:
@@ -101,6 +93,20 @@ def accept(store: Store, whole: Whole, bundle: BundleRecord | None) -> None:
         if isinstance(error.__cause__, IntegrityError):
             raise StoreError(f"run {run.id} cannot be written: something in it is there twice") from error
         raise
+
+
+def write(connection: Connection, whole: Whole, bundle: BundleRecord | None) -> None:
+    """Write what its steps did and were executed from, within a transaction."""
+    run = whole.run
+    runs.write(connection, run)
+    _write_tasks(connection, run, whole.tasks)
+    for batch in whole.logged:
+        metrics.write(connection, run.id, batch)
+    for digest, found in whole.closures.items():
+        connection.execute(_KEEP_CLOSURE, {"digest": digest, "definitions": encode(found)})
+    if bundle is not None:
+        values = {"digest": bundle.digest, "size": bundle.size, "files": encode(dict(bundle.files))}
+        connection.execute(_KEEP_BUNDLE, values)
 
 
 def _write_tasks(connection: Connection, run: Run, records: Sequence[TaskRecord]) -> None:
