@@ -170,7 +170,7 @@ def _there(
         tips = _tips(ask, remote)
         yield [sha for sha in tips.values() if sha.startswith(text)]
         head = f"refs/heads/{branch}"
-        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance")
+        quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
         # Only what is shallow is made deeper: a whole clone would become shallow by it.
         deeper = [[f"--deepen={number}"] for number in _DEEPER] if shallow else [[]]
         for step in deeper if tips else ():
