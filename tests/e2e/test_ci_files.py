@@ -8,13 +8,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from check_jsonschema.cli.main_command import main
 from click.testing import CliRunner
 
 from palmette.ci.files import Forge, Standing, Wish, files, place, preparation
-from palmette.cli.ci import VERBS
+from palmette.cli.ci import ci
 from palmette.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -112,12 +113,16 @@ def test_github_s_file_is_as_the_schema_wants_it(project: Path, tmp_path: Path, 
     }  # fmt: skip
 
 
-def test_every_verb_that_the_files_call_is_there(project: Path) -> None:
+def test_every_verb_and_option_that_the_files_call_is_there(project: Path) -> None:
     for forge in Forge:
-        text = "".join(each.text for each in files(Wish(forge=forge), project))
-        called = {name for name in re.findall(r"^[^#\n]*\bpalmette ci ([a-z]+)", text, re.MULTILINE)}
-        assert called - {"init"} == {"update", "toy", "report", "run", "settle", "gc"}
-        assert called <= set(VERBS)
+        text = "".join(each.text for each in files(Wish(forge=forge), project)).replace("\\\n", "")
+        called = re.findall(r"^[^#\n]*\bpalmette ci ([a-z]+)\b(.*)", text, re.MULTILINE)
+        assert {name for name, _ in called} - {"init"} == {"update", "toy", "report", "run", "settle", "gc"}
+        for name, rest in called:
+            command = ci.get_command(click.Context(ci), name)
+            assert command is not None
+            known = {option for parameter in command.params for option in parameter.opts}
+            assert set(re.findall(r"(?<![\w-])--[a-z][\w-]*", rest)) <= known
 
 
 FAKE = """#!/bin/sh
@@ -127,22 +132,42 @@ case "$2" in run|toy) exit "$CODE" ;; report) exit "$REPORTED" ;; esac
 """
 
 
-def calls(
-    job: str, shell: str, directory: Path, code: int = 0, reported: int = 0, **environ: str
+def executed(
+    script: str, shell: list[str], *, directory: Path, environ: dict[str, str], code: int, reported: int
 ) -> tuple[int, list[str]]:
-    """Run a job's script as a runner does, with a `palmette` that notes how it is called."""
+    """Run a script with a `palmette` that notes how it is called; its exit code and the calls."""
     (directory / "bin").mkdir(exist_ok=True)
     command = directory / "bin" / "palmette"
     command.write_text(FAKE)
     command.chmod(0o700)
+    given = environ | {"PATH": f"{command.parent}:/usr/bin:/bin", "CODE": str(code), "REPORTED": str(reported)}
+    done = subprocess.run([*shell, "-c", script], cwd=directory, env=given, capture_output=True, check=False)
+    noted = directory / "called"
+    return done.returncode, noted.read_text().replace(str(directory), "").splitlines() if noted.exists() else []
+
+
+def calls(
+    job: str, shell: str, directory: Path, code: int = 0, reported: int = 0, **environ: str
+) -> tuple[int, list[str]]:
+    """Run the script of one of GitLab's jobs, as a runner does."""
     document = jobs(install="true")
     script = [*document[".palmette:job"]["before_script"], *document[f"palmette:{job}"]["script"]]
     variables = document[".palmette:job"]["variables"] | environ
-    given = variables | {"PATH": f"{command.parent}:/usr/bin:/bin", "CODE": str(code), "REPORTED": str(reported)}
-    text = "set -e\n" + "\n".join(script)
-    done = subprocess.run([shell, "-c", text], cwd=directory, env=given, capture_output=True, text=True, check=False)
-    noted = directory / "called"
-    return done.returncode, noted.read_text().replace(str(directory), "").splitlines() if noted.exists() else []
+    return executed(
+        "set -e\n" + "\n".join(script), [shell], directory=directory, environ=variables, code=code, reported=reported
+    )
+
+
+def steps(name: str, directory: Path, project: Path, code: int = 0, reported: int = 0, **environ: str) -> Any:
+    """Run a step of GitHub's, as its runner does."""
+    (file,) = files(Wish(forge=Forge.GITHUB), project)
+    found = [step for job in yaml.safe_load(file.text)["jobs"].values() for step in job["steps"]]
+    (script,) = [step["run"] for step in found if step.get("name") == name]
+    return executed(script, ["bash", "-e"], directory=directory, environ=environ, code=code, reported=reported)
+
+
+HOSTILE = "C=$(touch pwned) `touch pwned` * --on=http://elsewhere \"a b' ; touch pwned"
+HARMLESS = "<C=$(touch><pwned)><`touch><pwned`><*><--on=http://elsewhere><\"a><b'><;><touch><pwned>"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -150,27 +175,48 @@ def test_what_somebody_types_into_a_form_is_never_evaluated_nor_an_option(shell:
     code, called = calls(
         "train", shell, tmp_path,
         PALMETTE_ALGORITHM="tumour; touch pwned", PALMETTE_ON="http://127.0.0.1:1",
-        PALMETTE_OVERRIDES="C=$(touch pwned) `touch pwned` * --on=http://elsewhere \"a b' ; touch pwned",
+        PALMETTE_OVERRIDES=HOSTILE,
     )  # fmt: skip
     assert (code, sorted(each.name for each in tmp_path.iterdir())) == (0, ["bin", "called"])
     assert called == [
-        "<ci><run><--no-wait><--><tumour; touch pwned><C=$(touch><pwned)><`touch><pwned`><*><--on=http://elsewhere>"
-        "<\"a><b'><;><touch><pwned>",
+        f"<ci><run><--no-wait><--><tumour; touch pwned>{HARMLESS}",
         "<ci><report><--output-dir></palmette-report>",
     ]
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
-    ("code", "reported", "ends"), [(0, 0, 0), (3, 0, 3), (0, 4, 4), (0, 5, 5), (6, 4, 6), (75, 0, 75)]
+    ("code", "reported", "ends"),
+    [(0, 0, 0), (3, 0, 3), (0, 4, 4), (0, 5, 5), (6, 0, 6), (6, 4, 4), (3, 4, 3), (75, 0, 75)],
 )
-def test_a_job_reports_whatever_became_of_the_run_and_ends_with_the_first_code_that_is_not_zero(
+def test_a_job_reports_whatever_became_of_the_run_and_ends_with_what_weighs_most(
     shell: str, tmp_path: Path, code: int, reported: int, ends: int
 ) -> None:
     assert calls("toy", shell, tmp_path, code, reported, PALMETTE_JOB_WAIT="20m", PALMETTE_JOB_FAIL_ON="gate") == (
         ends,
         ["<ci><toy><--wait><20m>", "<ci><report><--output-dir></palmette-report><--fail-on><gate>"],
     )
+
+
+def test_what_somebody_types_into_github_s_form_is_not_evaluated_either(project: Path, tmp_path: Path) -> None:
+    typed = {"PALMETTE_ALGORITHM": "tumour; touch pwned", "PALMETTE_OVERRIDES": HOSTILE, "PALMETTE_ON": ""}
+    code, called = steps("palmette ci run", tmp_path / "training", project, **typed)
+    assert (code, sorted(each.name for each in (tmp_path / "training").iterdir())) == (
+        0,
+        ["bin", "called", "pyproject.toml"],
+    )
+    assert called[0] == f"<ci><run><--wait><340m><--><tumour; touch pwned>{HARMLESS}"
+
+
+@pytest.mark.parametrize(
+    ("code", "reported", "ends"), [(0, 0, 0), (3, 0, 3), (0, 4, 4), (0, 5, 0), (6, 0, 0), (6, 4, 4), (75, 0, 75)]
+)
+def test_github_s_jobs_pass_while_a_gate_is_inconclusive_or_the_run_goes_on(
+    project: Path, tmp_path: Path, code: int, reported: int, ends: int
+) -> None:
+    found, called = steps("palmette ci toy", tmp_path, project, code, reported)
+    tries = ["<ci><toy><--wait><50m>", *(["<ci><toy><--wait><20m>"] if code == 75 else [])]
+    assert (found, called) == (ends, [*tries, "<ci><report><--output-dir><palmette-report>"])
 
 
 def test_a_full_training_without_an_algorithm_says_what_to_set(tmp_path: Path) -> None:
@@ -207,7 +253,7 @@ def test_a_component_is_named_by_the_path_of_its_project(project: Path) -> None:
         (
             "pyproject.toml",
             '[project]\ndependencies = [\n  "numpy",\n]\n',
-            "uv venv --quiet && uv pip install --quiet .",
+            "uv venv --quiet && uv pip install --quiet -r pyproject.toml",
         ),
         ("pyproject.toml", "[project]\ndependencies = []\n", ""),
     ],

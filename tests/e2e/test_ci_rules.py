@@ -8,6 +8,7 @@ GitLab's documentation says of each kind of pipeline.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 
 from palmette.ci.files import Forge, Wish, files, place
 
+ROOT: Final = Path(__file__).parents[2]
 #: what a token of `rules:if` may be
 _TOKEN: Final = re.compile(r"""\s*(\$\w+|"[^"]*"|'[^']*'|/(?:[^/\\]|\\.)*/|==|!=|=~|!~|&&|\|\||[()]|null)""")
 DEFAULT: Final = {"CI_DEFAULT_BRANCH": "main"}
@@ -85,24 +87,31 @@ def outcome(rules: list[dict[str, Any]], variables: Mapping[str, str]) -> dict[s
     return None
 
 
-@pytest.fixture(scope="module")
-def expanded(gitlab_ci_local: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The written files as gitlab-ci-local expands them."""
-    root: Path = tmp_path_factory.mktemp("repository")
+def preview(command: tuple[str, ...], root: Path) -> dict[str, Any]:
+    """The files of a directory as gitlab-ci-local expands them, once they are committed."""
     origin = "http://127.0.0.1:1/acme/ia.git"
-    for command in (["init", "--initial-branch=main"], ["remote", "add", "origin", origin]):
-        subprocess.run(["git", *command], cwd=root, check=True, capture_output=True)
-    place(files(Wish(forge=Forge.GITLAB, install="true", prepare="true"), root), root)
-    subprocess.run(["git", "add", "."], cwd=root, check=True)
     who = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-    subprocess.run(["git", *who, "commit", "-qm", "Train"], cwd=root, check=True)
-    for command in (["update-ref", "refs/remotes/origin/main", "HEAD"],
-                    ["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"]):  # fmt: skip
-        subprocess.run(["git", *command], cwd=root, check=True)
-    done = subprocess.run([*gitlab_ci_local, "--preview"], cwd=root, capture_output=True, text=True, check=False)
+    for arguments in (
+        ["init", "--initial-branch=main"],
+        ["remote", "add", "origin", origin],
+        ["add", "."],
+        [*who, "commit", "-m", "Train"],
+        ["update-ref", "refs/remotes/origin/main", "HEAD"],
+        ["symbolic-ref", "refs/remotes/origin/HEAD", "refs/remotes/origin/main"],
+    ):
+        subprocess.run(["git", *arguments], cwd=root, check=True, capture_output=True)
+    done = subprocess.run([*command, "--preview"], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     document: dict[str, Any] = yaml.safe_load(done.stdout)
     return document
+
+
+@pytest.fixture(scope="module")
+def expanded(gitlab_ci_local: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The files that are written, expanded."""
+    root = tmp_path_factory.mktemp("repository")
+    place(files(Wish(forge=Forge.GITLAB, install="true", prepare="true"), root), root)
+    return preview(gitlab_ci_local, root)
 
 
 def pipeline(expanded: dict[str, Any], variables: Mapping[str, str]) -> dict[str, str]:
@@ -205,3 +214,14 @@ def test_reports_are_shown_on_the_merge_request_whatever_became_of_the_job(expan
         # GitLab shows a directory only if it ends so, and none that a variable names.
         assert artifacts["paths"] == ["palmette-report/"]
         assert artifacts["reports"]["junit"] == "palmette-report/palmette-junit.xml"
+
+
+def test_the_component_comes_to_the_same_jobs_as_the_file(
+    expanded: dict[str, Any], gitlab_ci_local: tuple[str, ...], tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "templates", tmp_path / "templates")
+    (main,) = files(Wish(forge=Forge.GITLAB, component="acme/ia", install="true", prepare="true"), tmp_path)
+    # The client finds a component of the repository's own at its own commit.
+    text = re.sub(r"acme/ia/palmette@\S+", "$CI_PROJECT_PATH/palmette@$CI_COMMIT_SHA", main.text)
+    (tmp_path / main.path).write_text(text)
+    assert preview(gitlab_ci_local, tmp_path) == expanded

@@ -113,10 +113,10 @@ def preparation(root: Path) -> str:
     if (root / "uv.lock").is_file():
         return "uv sync --frozen"
     if (root / "poetry.lock").is_file():
-        return "pip install --quiet poetry && poetry install --no-interaction"
+        return "pip install --quiet poetry && poetry install --no-interaction --no-root"
     if (root / "requirements.txt").is_file():
         return "uv venv --quiet && uv pip install --quiet -r requirements.txt"
-    return "uv venv --quiet && uv pip install --quiet ." if _depends(root) else ""
+    return "uv venv --quiet && uv pip install --quiet -r pyproject.toml" if _depends(root) else ""
 
 
 def place(wanted: Sequence[File], top: Path) -> tuple[Placed, ...]:
