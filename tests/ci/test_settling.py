@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -24,7 +24,8 @@ from palmette.domain.context import Context, Provider
 from palmette.domain.graph import MetricSpec
 from palmette.domain.run import Change, Process, Run, RunChanged
 from palmette.domain.states import RunState
-from palmette.operations import checks, reports, secrets
+from palmette.operations import checks, extras, reports, secrets
+from palmette.operations.extras import Extra, Purpose
 from palmette.operations.inside import Inside
 from palmette.server.follower import Follower
 from palmette.store import leases
@@ -232,6 +233,34 @@ def test_a_forge_that_is_down_is_asked_again_later_and_given_up_after_a_day(worl
     world.clock += 86_401
     assert len(world.settle().given_up) == 1
     assert (world.check.settled, bool(world.check.trouble)) == (world.clock, True)
+
+
+class Asking(Inside):
+    """A home whose comparisons ask for something to be executed, until it was."""
+
+    executed: ClassVar[set[str]] = set()
+
+    def __call__(self, operation: Callable[..., Any], *values: Any, **named: Any) -> Any:
+        if operation is extras.needed:
+            run, baseline = values
+            extra = Extra(head=run, baseline=baseline, purpose=Purpose.RESCORED)
+            return () if run in self.executed else (extra,)
+        return super().__call__(operation, *values, **named)
+
+
+def test_what_a_comparison_asks_for_is_handed_in_and_reported_once_it_is_done(world: World) -> None:
+    # Other test data: only the baseline's model, asked about these, would tell.
+    run = world.past.add(told(0.9, keys=np.arange(400) + 40, commit=SHA, branch=BRANCH, code="3", data="tuesday"))
+    checks.record(world.past.home, replace(world.check, run=run, key="other"))
+    asked: list[Extra] = []
+    place = Asking(world.past.home)
+    given: dict[str, Any] = {"forge_of": world.forge, "accept": asked.append, "now": lambda: world.clock}
+    assert [each.run for each in settling.settle(place, {}, **given).running] == [run]
+    assert [each.head for each in asked] == [run]
+    assert (world.check.settled, world.lab.notes) == (None, {})
+    place.executed.add(run)
+    assert [each.run for each in settling.settle(place, {}, **given).done] == [run]
+    assert "#### ⚪ `tumour`: not comparable" in world.note()
 
 
 def test_a_training_begun_by_hand_is_reported_with_those_of_jobs(world: World) -> None:

@@ -10,6 +10,7 @@ import click
 
 from palmette.ci import forges, reporting, tickets
 from palmette.ci.reporting import Told
+from palmette.cli.brought import bring
 from palmette.cli.circumstances import circumstances
 from palmette.cli.console import note, show
 from palmette.cli.session import Session, pass_session, print_json
@@ -78,6 +79,7 @@ def report(
       4  a gate failed
       5  none failed, and one is inconclusive
     """
+    bring(session)
     made, again = _made(session, context, algorithms)
     made = reports.keep(session.place, made) if made.algorithms else made
     title = tickets.text(made.tickets, context.branch)

@@ -10,6 +10,7 @@ import click
 from palmette.ci import forges, settling
 from palmette.ci.forges import Forge
 from palmette.ci.settling import Settled
+from palmette.cli.brought import bring
 from palmette.cli.circumstances import circumstances
 from palmette.cli.console import note
 from palmette.cli.session import Session, pass_session, print_json
@@ -76,6 +77,7 @@ def _settled(session: Session, context: Context, forge_of: Callable[[Context], F
     # A server executes what a comparison asks for with the runs' own code; only here the project's is needed.
     project = session.at_hand if isinstance(session.place, Here) else None
     while True:
+        bring(session)
         found = settling.settle(session.place, session.environ, forge_of=forge_of, project=project)
         if not wait or found.over:
             return found
