@@ -290,15 +290,15 @@ def _check(ground: Ground, wish: Wish, *, key: str, reason: str, run: str = "") 
     )
 
 
-def unchanged(ground: Ground, algorithm: str, closure: Closure, since: str) -> Check:
-    """Remember that an algorithm was not run, since an earlier run stands for it."""
+def unchanged(ground: Ground, algorithm: str, closure: Closure, since: str, commit: str) -> Check:
+    """Remember that an algorithm was not run, since an earlier run stands for it, maybe one of this very commit."""
     kept = Check(
         project=ground.project.name,
         commit=ground.context.head,
         algorithm=algorithm,
         kind=Kind.TOY,
         run=since,
-        unchanged=True,
+        unchanged=commit != ground.context.head,
         branch=ground.context.branch,
         closure=closure.digest,
         parts=closure.parts,
@@ -307,7 +307,6 @@ def unchanged(ground: Ground, algorithm: str, closure: Closure, since: str) -> C
     )
     known = {each.algorithm: each for each in ground.place.begun()(checks.of, kept.commit) if each.kind is Kind.TOY}
     there = known.get(algorithm)
-    # The run may be of this very commit.
     return there if there and there.run == since else ground.place(checks.record, kept)
 
 

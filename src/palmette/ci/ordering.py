@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
 from palmette.ci.launching import Begun, Ground, Wish, version_of
-from palmette.domain.branches import Check
+from palmette.ci.planning import Before
+from palmette.domain.branches import Check, Kind
 from palmette.domain.config import settle
 from palmette.domain.fields import FULL
 from palmette.domain.footer import signed, split
@@ -16,17 +17,62 @@ from palmette.domain.hosting import Version
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import NotFound
-from palmette.ir import codec
-from palmette.operations import configs, submitting
-from palmette.operations.hosts import HostedRun, Order
+from palmette.operations import configs, documents, mirroring, mirrors, submitting
+from palmette.operations.checks import Tried
+from palmette.operations.hosts import HostedRun, Order, PipelineHost
+from palmette.operations.kubeflow import KubeflowHost
+from palmette.operations.looking import Cluster
+from palmette.operations.places import Place
+from palmette.operations.project import Project
+from palmette.operations.scopes import Names
 
 #: so many runs of an experiment are looked through
 _LOOKED: Final = 200
+#: seconds that a cluster's clock may be behind
+_EARLIER: Final = 3600.0
 
 
-def _mirrored(id: str) -> str:
+def bring(place: Place, host: PipelineHost, project: Project, environ: Mapping[str, str], since: float) -> None:
+    """Have the home know of the runs that were created there since then, and how they stand."""
+    assert isinstance(host, KubeflowHost), host
+    wanted = mirroring.Wanted(since=since - _EARLIER)
+    mirroring.mirror(place, host, project, environ, wanted=wanted)
+
+
+def before(host: PipelineHost, project: Project, branch: str) -> Before | None:
+    """The toy runs of a branch, as their footers tell them; None where there is none."""
+    names = Names(prefix=host.prefix(project.name), project=project.name)
+    experiment = host.experiments.named(names.experiment(branch)) if branch else None
+    newest: dict[str, Tried] = {}
+    good: dict[str, Tried] = {}
+    for run, facts in _own(host, project, experiment.id) if experiment else ():
+        if (facts.get("kind"), facts.get("branch")) == (Kind.TOY.value, branch):
+            tried = Tried(check=_told(host, project, run, facts), state=run.state)
+            newest.setdefault(tried.check.algorithm, tried)
+            if run.state is RunState.SUCCEEDED:
+                good.setdefault(tried.check.algorithm, tried)
+    return Before(succeeded=good, newest=newest) if newest else None
+
+
+def identity(host: PipelineHost, id: str) -> str:
     """The identifier that a run there has in the home."""
-    return id
+    return mirrors.identity(Cluster(host).address, id) if isinstance(host, KubeflowHost) else id
+
+
+def _own(host: PipelineHost, project: Project, experiment: str) -> Iterator[tuple[HostedRun, dict[str, Json]]]:
+    """The newest runs of an experiment that are the project's, with what they say of themselves."""
+    for run in islice(host.runs.listed(experiment), _LOOKED):
+        _, facts = split(run.description)
+        if facts.get("project") == project.name:
+            yield run, facts
+
+
+def _told(host: PipelineHost, project: Project, run: HostedRun, facts: Mapping[str, Json]) -> Check:
+    """The check that a run's footer tells of."""
+    said = {name: str(facts.get(name, "")) for name in ("commit", "algorithm", "branch", "closure", "key")}
+    return Check(
+        **said, project=project.name, kind=Kind(facts.get("kind")), run=identity(host, run.id), created=run.created
+    )
 
 
 @dataclass
@@ -64,20 +110,9 @@ class Ordered:
         wanted = {"algorithm": wish.algorithm, "kind": wish.kind.value, "commit": self.ground.context.head}
         for run, facts in self._own():
             if all(facts.get(name) == value for name, value in wanted.items()):
-                return Check(
-                    project=self.ground.project.name,
-                    commit=self.ground.context.head,
-                    algorithm=wish.algorithm,
-                    kind=wish.kind,
-                    run=_mirrored(run.id),
-                    branch=self.ground.context.branch,
-                    closure=str(facts.get("closure", "")),
-                    parts=wish.closure.parts if facts.get("closure") == wish.closure.digest else {},
-                    key=str(facts.get("key", "")),
-                    reason=wish.reason,
-                    context=self.ground.context,
-                    created=run.created,
-                )
+                check = _told(self.ground.host, self.ground.project, run, facts)
+                parts = wish.closure.parts if check.closure == wish.closure.digest else {}
+                return replace(check, parts=parts, reason=wish.reason)
         return None
 
     def states(self, runs: Sequence[str]) -> Mapping[str, RunState]:
@@ -100,15 +135,14 @@ class Ordered:
         return f"{self.ground.host.pages.rstrip('/')}/#/runs/details/{run}"
 
     def _begun(self, run: HostedRun, *, attached: bool) -> Begun:
-        return Begun(id=run.id, state=run.state, home=_mirrored(run.id), attached=attached)
+        return Begun(id=run.id, state=run.state, home=self._mirrored(run.id), attached=attached)
+
+    def _mirrored(self, id: str) -> str:
+        return identity(self.ground.host, id)
 
     def _own(self) -> Iterator[tuple[HostedRun, dict[str, Json]]]:
-        """The newest runs of the branch's experiment that are the project's, with what they say of themselves."""
         experiment = self.ground.experiment
-        for run in islice(self.ground.host.runs.listed(experiment.id if experiment else ""), _LOOKED):
-            _, facts = split(run.description)
-            if facts.get("project") == self.ground.project.name:
-                yield run, facts
+        return _own(self.ground.host, self.ground.project, experiment.id if experiment else "")
 
     def _keyed(self, key: str) -> HostedRun | None:
         """The first run of that key that was not canceled because another one came first."""
@@ -117,7 +151,7 @@ class Ordered:
         return min(live, key=lambda run: (run.created, run.id), default=None)
 
     def _of_home(self, id: str) -> HostedRun | None:
-        return next((run for run, _ in self._own() if _mirrored(run.id) == id), None)
+        return next((run for run, _ in self._own() if self._mirrored(run.id) == id), None)
 
     def _order(self, wish: Wish, check: Check) -> Order:
         ground, experiment, version = self.ground, self.ground.experiment, self._version(wish)
@@ -154,7 +188,7 @@ class Ordered:
 
     def _parameters(self, wish: Wish, version: Version) -> dict[str, Json]:
         """The values that the preset and the overrides give; every problem with them at once."""
-        document = codec.loads(self.ground.host.pipelines.document(version))
+        document = documents.read(self.ground.host.pipelines.document(version))
         algorithm = submitting.algorithm_of(document)
         file: Mapping[str, Any] | None = configs.read(wish.config) if wish.config else None
         settings = settle(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from importlib import import_module
 from typing import Final
 
-from palmette.domain.branches import Check, Kind
+from palmette.domain.branches import Kind
 from palmette.domain.context import Context
-from palmette.domain.footer import split
 from palmette.domain.states import RunState, became
 from palmette.errors import AccessDenied, NotFound, ServerError, StoreError
 from palmette.ir.dialects import Dialect
@@ -20,10 +20,7 @@ from palmette.operations.continuing import Toy
 from palmette.operations.hosts import PipelineHost
 from palmette.operations.places import Place
 from palmette.operations.project import Project
-from palmette.operations.scopes import Names
 
-#: so many runs of a branch are looked at on a host that keeps no checks
-_LOOKED: Final = 200
 _SHARED: Final[Mapping[str, str]] = {
     LOCK: "the lock",
     PYTHON: "the version of Python",
@@ -56,8 +53,9 @@ class Planned:
     closure: Closure
     #: the names of the parts that changed
     changed: tuple[str, ...] = ()
-    #: the run that it is compared with; empty for none
+    #: the run that it is compared with, and its commit; empty for none
     since: str = ""
+    commit: str = ""
 
     @property
     def tried(self) -> bool:
@@ -103,7 +101,7 @@ def plan(
     for, changed or not: "--all"."""
     now = closures(project, names, environ=environ)
     against = context.branch if context.on_default else context.target or context.default_branch or context.branch
-    before = known(place, host, project, against)
+    before = known(place, host, project, against, environ)
     if not forced and project.ci.toy is Toy.ALL and context.on_default:
         forced = 'toy = "all" on the default branch'
     return Plan(
@@ -118,10 +116,12 @@ def plan(
 def judged(name: str, closure: Closure, before: Before, against: str, forced: str = "") -> Planned:
     """How an algorithm stands to what was tried before."""
     good, newest = before.succeeded.get(name), before.newest.get(name)
-    since = good.check.run if good else ""
+    since, commit = (good.check.run, good.check.commit) if good else ("", "")
 
     def found(finding: Finding, reason: str, changed: tuple[str, ...] = ()) -> Planned:
-        return Planned(algorithm=name, finding=finding, reason=reason, closure=closure, changed=changed, since=since)
+        return Planned(
+            algorithm=name, finding=finding, reason=reason, closure=closure, changed=changed, since=since, commit=commit
+        )
 
     failed = newest is not None and newest.state in (RunState.FAILED, RunState.CANCELED)
     if newest and newest.state and failed and (good is None or newest.check.closure == closure.digest):
@@ -151,17 +151,25 @@ def _said(changed: Sequence[str], before: Mapping[str, str], closure: Closure, s
     return f"{first}{more} {verb}{importer}"
 
 
-def known(place: Place, host: PipelineHost, project: Project, branch: str) -> Before:
+def known(
+    place: Place, host: PipelineHost, project: Project, branch: str, environ: Mapping[str, str] | None = None
+) -> Before:
     """The toy runs of a branch: what the home remembers, else what a Kubeflow's runs say of themselves."""
     before = _remembered(place, branch)
-    if before.succeeded or host.dialect is Dialect.PALMETTE:
+    if host.dialect is Dialect.PALMETTE:
         return before
+    ordering = import_module("palmette.ci.ordering")
     try:
-        return _hosted(host, project, branch) or before
+        unsure = [each.check.created for each in before.newest.values() if each.state is None or not each.state.final]
+        if unsure:
+            ordering.bring(place, host, project, environ or {}, min(unsure))
+            before = _remembered(place, branch)
+        found: Before | None = None if before.succeeded else ordering.before(host, project, branch)
     except AccessDenied:
         raise
     except ServerError as error:
         return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}")
+    return found or before
 
 
 def _remembered(place: Place, branch: str) -> Before:
@@ -181,31 +189,3 @@ def _remembered(place: Place, branch: str) -> Before:
 
 def _by_algorithm(tried: Iterable[Tried]) -> dict[str, Tried]:
     return {each.check.algorithm: each for each in tried}
-
-
-def _hosted(host: PipelineHost, project: Project, branch: str) -> Before | None:
-    """What the footers of a host's runs say; None where there is nothing."""
-    names = Names(prefix=host.prefix(project.name), project=project.name)
-    experiment = host.experiments.named(names.experiment(branch)) if branch else None
-    if experiment is None:
-        return None
-    newest: dict[str, Tried] = {}
-    good: dict[str, Tried] = {}
-    for _, run in zip(range(_LOOKED), host.runs.listed(experiment.id), strict=False):
-        _, facts = split(run.description)
-        if (facts.get("project"), facts.get("kind"), facts.get("branch")) != (project.name, Kind.TOY.value, branch):
-            continue
-        check = Check(
-            project=project.name,
-            commit=str(facts.get("commit", "")),
-            algorithm=str(facts.get("algorithm", "")),
-            kind=Kind.TOY,
-            run=run.id,
-            branch=branch,
-            closure=str(facts.get("closure", "")),
-            created=run.created,
-        )
-        newest.setdefault(check.algorithm, Tried(check=check, state=run.state))
-        if run.state is RunState.SUCCEEDED:
-            good.setdefault(check.algorithm, Tried(check=check, state=run.state))
-    return Before(succeeded=good, newest=newest) if newest else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from importlib import import_module
+from typing import Any, Final
 
 from palmette.ci import updating
 from palmette.ci.embedded import Embedded
 from palmette.ci.launching import Executor, Ground, Launched, Wish, awaited, launch, unchanged
-from palmette.ci.ordering import Ordered
 from palmette.ci.planning import Finding, Plan, plan
 from palmette.ci.sending import Served
 from palmette.ci.tickets import tickets
@@ -23,7 +23,7 @@ from palmette.operations import continuing
 from palmette.operations.closures import closures
 from palmette.operations.remote import There
 
-#: what says that nobody waits
+#: what to do where nobody would execute what is left
 _LEFT: Final = "Leave --no-wait out, or name a server that executes the runs: --on NAME, PALMETTE_ON."
 
 
@@ -130,7 +130,7 @@ def _require_somebody(ground: Ground, ways: Ways) -> None:
 def _unchanged(ground: Ground, planned: Plan) -> Iterator[Entry]:
     for each in planned.algorithms:
         if each.finding is Finding.UNCHANGED:
-            check = unchanged(ground, each.algorithm, each.closure, each.since)
+            check = unchanged(ground, each.algorithm, each.closure, each.since, each.commit)
             yield Entry(check=check, state=RunState.SUCCEEDED, attached=not check.unchanged, run=check.run)
 
 
@@ -148,6 +148,8 @@ def _carried_out(ground: Ground, bell: Bell, ways: Ways, wishes: Sequence[Wish])
     states: Mapping[str, RunState] = {each.run: each.state for each in launched if each.state}
     if not ways.detach:
         states = awaited(launched, executor, bell, until, ground.say).states
+    if launched and ground.host.dialect is not Dialect.PALMETTE:
+        _brought(ground, now)
     canceled = bool(bell.signal) and ways.cancel
     if canceled:
         for each in launched:
@@ -171,10 +173,25 @@ def _entry(launched: Launched, states: Mapping[str, RunState]) -> Entry:
 def executor_of(ground: Ground, bell: Bell, until: float | None) -> Executor:
     """Whoever executes the runs: a Kubeflow that is the target, the server that is the home, else this process."""
     if ground.host.dialect is not Dialect.PALMETTE:
-        return Ordered(ground=ground, update=lambda: _updated(ground))
+        ordered: Executor = _ordering().Ordered(ground=ground, update=lambda: _updated(ground))
+        return ordered
     if isinstance(ground.place, There):
         return Served(there=ground.place, ground=ground, bell=bell)
     return Embedded(ground=ground, bell=bell, until=until)
+
+
+def _ordering() -> Any:
+    """What only a Kubeflow needs, with what reads its runs."""
+    return import_module("palmette.ci.ordering")
+
+
+def _brought(ground: Ground, since: float) -> None:
+    """Have the home know of the runs. What cannot be brought is only said: reports and `palmette mirror` try again."""
+    place, host = ground.place, ground.host
+    try:
+        _ordering().bring(place, host, ground.project, ground.environ, since)
+    except PalmetteError as error:
+        ground.say(f"note: runs of {host.called} cannot be brought here just now: {error.message}")
 
 
 def _updated(ground: Ground) -> object:

@@ -159,9 +159,8 @@ def _ground(session: Session, context: Context) -> Ground:
 
 def _ended(session: Session, done: Outcome, noun: str, *, as_json: bool) -> None:
     """Show what became of it, and leave with the exit code that it has."""
-    if session.host.dialect is Dialect.PALMETTE:
-        for each in done.failed:
-            _quote(session, each)
+    for each in done.failed:
+        _quote(session, each)
     if as_json:
         print_json(_plain(done))
     else:
@@ -186,10 +185,12 @@ def _summed(done: Outcome, noun: str) -> str:
 def _quote(session: Session, entry: Entry) -> None:
     """Why a run failed: its failed steps, with the last lines of their logs."""
     try:
-        detail = session.place(reading.show, entry.run)
-        tails = session.place(happening.tails, entry.run, _TAIL)
+        detail = session.place(reading.show, entry.check.run)
+        # What a cluster's steps logged stands there.
+        palmette = session.host.dialect is Dialect.PALMETTE
+        tails = session.place(happening.tails, entry.check.run, _TAIL) if palmette else {}
     except PalmetteError as error:
-        click.echo(f"note: what {entry.run} logged cannot be shown: {error.message}", err=True)
+        click.echo(f"note: why {entry.run} failed cannot be shown here ({error.message}): {entry.link}", err=True)
         return
     show(ending(detail, tails, session.on), err=True)
 

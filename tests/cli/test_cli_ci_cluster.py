@@ -1,0 +1,82 @@
+"""`palmette ci toy` where a Kubeflow executes the runs, and the home of each job is empty."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.standins.kubeflow import Kubeflow
+
+from palmette.domain.footer import split
+
+if TYPE_CHECKING:
+    from conftest import Hub, Project
+
+TINY = """
+    from dataclasses import dataclass
+    from palmette import algorithm, step
+
+    @dataclass(frozen=True)
+    class Config:
+        seed: int = 0
+        size: int = 100
+
+    @step
+    def draw(seed: int, size: int) -> int:
+        return seed * size
+
+    @algorithm(config=Config, presets={"toy": Config(size=5)})
+    def tiny(config):
+        draw(config.seed, config.size)
+"""
+
+
+@pytest.fixture
+def cluster(bare: Project, hub: Hub) -> Iterator[Kubeflow]:
+    made = Kubeflow(behind=hub.of(bare.directory.parent / "cluster"))
+    text = (bare.directory / "pyproject.toml").read_text()
+    targets = f'[tool.palmette.targets.cluster]\nhost = "{made.url}"\nimage = "python:3.12"\n'
+    bare.write("pyproject.toml", f'{text}\n[tool.palmette.ci]\ntarget = "cluster"\n{targets}')
+    bare.write("algorithms/tiny.py", TINY)
+    bare.write(".gitignore", ".palmette/\n__pycache__/\n")
+    bare.git("init", "--initial-branch=main")
+    bare.git("add", ".")
+    bare.git("commit", "--message=one")
+    yield made
+    made.stop()
+
+
+def test_a_run_begins_once_on_a_cluster_though_the_home_is_lost_in_between(bare: Project, cluster: Kubeflow) -> None:
+    job: dict[str, str] = {"CI": "true", "CI_PIPELINE_ID": "7", "CI_DEFAULT_BRANCH": "main"}
+    first = bare.json("ci", "toy", "--no-wait", environ={**job, "CI_JOB_ID": "1"})["runs"]
+    shutil.rmtree(bare.directory / ".palmette")
+    again = bare.json("ci", "toy", "--no-wait", environ={**job, "CI_JOB_ID": "2"})["runs"]
+
+    assert [(each["attached"], each["link"]) for each in (*first, *again)] == [
+        (False, first[0]["link"]),
+        (True, first[0]["link"]),
+    ]
+    assert first[0]["link"].startswith(f"{cluster.url}/#/runs/details/")
+    with closing(sqlite3.connect(bare.directory.parent / "cluster" / "store.db")) as store:
+        runs = store.execute("SELECT description, preset, pipeline_version FROM runs").fetchall()
+        assert store.execute("SELECT name FROM experiments WHERE name = 'main'").fetchall() == [("main",)]
+    assert len(runs) == 1
+    description, preset, version = runs[0]
+    facts: dict[str, Any] = split(description)[1]
+    assert (preset, bool(version)) == ("toy", True)
+    assert {name: facts[name] for name in ("project", "algorithm", "branch", "kind", "preset")} == {
+        "project": "tiny",
+        "algorithm": "tiny",
+        "branch": "main",
+        "kind": "toy",
+        "preset": "toy",
+    }
+    assert facts["key"]
+    # The home of the second job knows the run by what was mirrored.
+    with closing(sqlite3.connect(bare.directory / ".palmette" / "store.db")) as store:
+        found = store.execute("SELECT checks.algorithm, runs.state FROM checks JOIN runs ON id = run").fetchall()
+    assert found == [("tiny", "PENDING")]
