@@ -38,6 +38,7 @@ class Need(StrEnum):
 
 
 _ORDER: Final = tuple(Need)
+_OUTCOMES: Final = frozenset(each.value for each in Outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +81,7 @@ class Finding:
 def verdict(said: Mapping[str, Json]) -> Verdict | None:
     """The verdict that a check keeps; None where there is none that is understood."""
     outcome, primary = said.get("outcome"), said.get("primary")
-    if outcome not in [each.value for each in Outcome]:
+    if outcome not in _OUTCOMES:
         return None
     known = primary if isinstance(primary, Mapping) else {}
     metric, against = known.get("metric"), said.get("baseline")

@@ -105,7 +105,7 @@ def branches(home: Home, *, gone: bool = False, limit: int = USUAL) -> Overviews
     counted = overviews.counted(home.store, home.project)
     newest = overviews.newest(home.store, {key: each.newest for key, each in counted.items()})
     at_heads = overviews.at_heads(home.store, home.project)
-    tried = overviews.tried(home.store, [key for key, each in known.items() if each.head and key not in at_heads])
+    tried = overviews.tried(home.store, home.project)
     trunks = _trunks([*known.values()], [*newest.values()])
     found = [
         _overview(

@@ -143,16 +143,16 @@ def on_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Chec
         return tuple(map(_checked, connection.execute(query.order_by(checks.c.created.desc()).limit(limit))))
 
 
-def tried(store: Store, wanted: Collection[Key]) -> dict[Key, str]:
-    """The commit at which something was tried last, of branches where there is one."""
-    found: dict[Key, str] = {}
+def tried(store: Store, project: str) -> dict[Key, str]:
+    """The commit at which something was tried last, of branches at whose heads nothing was."""
+    at_head = select(checks.c.commit).where(checks.c.project == branches.c.project, checks.c.commit == branches.c.head)
+    on_it = select(checks.c.commit).where(checks.c.project == branches.c.project, checks.c.branch == branches.c.name)
+    last = on_it.order_by(checks.c.created.desc()).limit(1).correlate(branches).scalar_subquery()
+    query = select(branches.c.project, branches.c.name, last).where(branches.c.head != "")
+    query = query.where(~at_head.correlate(branches).exists())
+    query = query.where(branches.c.project == plain(project)) if project else query
     with store.read() as connection:
-        for project, branch in wanted:
-            of_it = (checks.c.project == project, checks.c.branch == branch)
-            query = select(checks.c.commit).where(*of_it).order_by(checks.c.created.desc()).limit(1)
-            if commit := connection.execute(query).scalar():
-                found[project, branch] = commit
-    return found
+        return {(of, name): commit for of, name, commit in connection.execute(query) if commit}
 
 
 def of_versions(store: Store, names: Collection[str]) -> tuple[tuple[str, Version], ...]:
