@@ -125,6 +125,13 @@ def test_a_commit_is_tried_with_what_changed_and_the_rest_is_noted(team: Project
     assert told(second) == {"quick": "unchanged", "slow": "unchanged"}
     assert told(second, "run_id") == told(first, "run_id")
 
+    settings = team.directory / "pyproject.toml"
+    usual = settings.read_text()
+    settings.write_text(f'{usual}\n[tool.palmette.ci]\ntoy = "all"\n')
+    everything = team.json("ci", "plan")
+    assert [each["finding"] for each in everything["algorithms"]] == ["asked for", "asked for"]
+    settings.write_text(usual)
+
     team.replace("algorithms/slow.py", 'gate="', 'bad=True, gate="')
     commit(team)
     third = team("ci", "toy", environ=job(3, 3), code=3)

@@ -59,6 +59,11 @@ class Ground:
         return _experiment(self)
 
     @property
+    def job(self) -> Context:
+        """What a check keeps of the job: not what a person wrote at length."""
+        return replace(self.context, description="", remarks=())
+
+    @property
     def lent(self) -> Mapping[str, str]:
         """The environment, which says of which branch and commit a run is, whatever is checked out."""
         said = {"PALMETTE_BRANCH": self.context.branch, "PALMETTE_COMMIT": self.context.head}
@@ -255,7 +260,7 @@ def _launched(ground: Ground, wish: Wish, executor: Executor, known: Check | Non
     state = executor.states([known.run]).get(known.run) if known and known.run else None
     choice = choose(known, state, wish, ground.context)
     if choice.attach and known is not None:
-        check = replace(known, key=choice.key, context=ground.context, branch=ground.context.branch, created=0.0)
+        check = replace(known, key=choice.key, context=ground.job, branch=ground.context.branch, created=0.0)
         check = replace(check, settled=None, tries=0, trouble="")
         begun = executor.attach(check)
     else:
@@ -286,7 +291,7 @@ def _check(ground: Ground, wish: Wish, *, key: str, reason: str, run: str = "") 
         parts=wish.closure.parts,
         reason=reason,
         key=key,
-        context=ground.context,
+        context=ground.job,
     )
 
 
@@ -303,7 +308,7 @@ def unchanged(ground: Ground, algorithm: str, closure: Closure, since: str, comm
         closure=closure.digest,
         parts=closure.parts,
         reason=f"unchanged since {since}",
-        context=ground.context,
+        context=ground.job,
     )
     known = {each.algorithm: each for each in ground.place.begun()(checks.of, kept.commit) if each.kind is Kind.TOY}
     there = known.get(algorithm)
