@@ -95,6 +95,15 @@ def test_what_a_note_says_can_be_read_from_it() -> None:
     assert list(notes.sections(note(told))) == parts
 
 
+def test_many_algorithms_that_nothing_was_tried_of_are_folded_and_still_sections() -> None:
+    quiet = [Reported(algorithm=f"a{number}") for number in range(20)]
+    told = report(*quiet, compared(better()))
+    text = note(told)
+    assert "<details><summary>20 algorithms are unchanged or were not tried</summary>" in text
+    assert len(notes.sections(text)) == 21
+    assert len(re.sub(r"<details>.*?</details>", "…", text, flags=re.DOTALL).splitlines()) <= 40
+
+
 def test_a_note_of_another_commit_than_the_newest_says_so() -> None:
     text = note(WHOLE["judged"], head="e" * 40)
     assert "**Stale.** The newest commit is `eeeeeeee`; this tells of `aaaaaaaa`." in text

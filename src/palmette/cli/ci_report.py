@@ -65,8 +65,8 @@ def report(
     GitHub its summary. PALMETTE_FORGE_TOKEN opens the forge (GITLAB_TOKEN and GITHUB_TOKEN do, too); without it all
     else is done.
 
-    A training that has not ended is said to be running. `palmette ci settle`, or a server that has the forge's token as
-    a secret, writes its verdict when it ends.
+    A forge that does not answer fails no job. A training that has not ended is said to be running: `palmette ci settle`,
+    or a server that has the forge's token as a secret, writes its verdict when it ends.
 
     \b
       palmette ci report
@@ -75,7 +75,7 @@ def report(
 
     \b
     Exit codes:
-      0  every declared gate was passed, or there is none; a forge that is down changes nothing
+      0  every declared gate was passed, or there is none
       4  a gate failed
       5  none failed, and one is inconclusive
     """

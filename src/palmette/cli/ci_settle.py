@@ -36,8 +36,13 @@ def settle(session: Session, context: Context, wait: bool, as_json: bool) -> Non
     """Say on merge requests how trainings ended that outlived their jobs.
 
     A full training may end hours after the job that began it. This writes its verdict into the note and sets the
-    commit's status, for all that ended since it was called last. Call it in a scheduled job. It is not needed where the
-    Palmette server has the forge's token: palmette secret set forge token --for PROJECT.
+    commit's status, for all that ended since it was called last. Call it in a scheduled job.
+
+    A Palmette server does the same by itself once it has a secret that opens the forge: its token, the address of its
+    API, and its kind, gitlab or github. A key without a value is asked for.
+
+    \b
+      palmette secret set forge token url kind --for PROJECT
 
     \b
       palmette ci settle

@@ -283,7 +283,9 @@ def _whole(run: Run) -> bool:
 
 def _trial(place: Place, check: Check | None, runs: Sequence[Run]) -> Trial:
     """How the training stands: the check's own, unless somebody began a better one by hand since."""
-    own = _run(place, check.run) if check is not None and check.run else None
+    own = next((run for run in runs if check is not None and run.id == check.run), None)
+    if own is None and check is not None and check.run:
+        own = _run(place, check.run)
     reason = check.reason if check is not None else ""
     if check is not None and check.unchanged:
         return Trial(stage=Stage.UNCHANGED, run=own, check=check, reason=reason)

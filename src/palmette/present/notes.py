@@ -41,6 +41,8 @@ _SECTION: Final = re.compile(
 #: what may stand as a link
 _URL: Final = re.compile(r"https?://[\w.~:/?#@!$&*+,;=%\[\]-]+", re.ASCII)
 _FOLDED: Final = re.compile(r"^<details>.*?^</details>\n?", re.MULTILINE | re.DOTALL)
+#: so many algorithms that nothing was tried of are told of in a line each
+_UNFOLDED: Final = 3
 _CUT: Final = "<sub>Cut short, since a note has no room for more: report.html of the job has all of it.</sub>"
 
 
@@ -198,6 +200,19 @@ def _banner(parts: Sequence[Section], head: str) -> list[str]:
 
 
 def _marked(parts: Sequence[Section], head: str) -> Iterator[str]:
+    """The sections; of many that say nothing, one line, with the rest folded below it."""
+    quiet = sum(_quiet(each.word, each.trains) for each in parts)
+    told = list(_each(parts, head))
+    if quiet <= _UNFOLDED:
+        yield from told
+        return
+    yield from told[:-quiet]
+    yield f"<details><summary>{quiet} algorithms are unchanged or were not tried</summary>"
+    yield from told[-quiet:]
+    yield "</details>"
+
+
+def _each(parts: Sequence[Section], head: str) -> Iterator[str]:
     some = any(each.commit == head for each in parts)
     for each in parts:
         said = [("commit", each.commit), ("stamp", each.stamp), ("word", each.word.replace(" ", "%20"))]

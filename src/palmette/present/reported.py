@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -29,7 +29,9 @@ def shown(report: Report, title: str) -> RenderableType:
     head = Text(f"{report.commit[:8]}  {title}" if title else report.commit[:8], style="bold")
     if not report.algorithms:
         return Group(head, Text("No algorithm was tried at this commit. Try them: palmette ci toy"))
-    return Group(head, *(part for each in report.algorithms for part in _algorithm(each)))
+    quiet = {each.algorithm: each.trains.stage for each in report.algorithms if _quiet(each)}
+    told = [part for each in report.algorithms if each.algorithm not in quiet for part in _algorithm(each)]
+    return Group(head, *told, *_rest(quiet))
 
 
 def plain(report: Report) -> dict[str, Json]:
@@ -69,6 +71,20 @@ def _algorithm(each: Reported) -> Iterator[RenderableType]:
     yield Padding(table, (0, 0, 0, 2))
 
 
+def _quiet(each: Reported) -> bool:
+    return each.quality.stage is Stage.NONE and each.trains.stage in (Stage.NONE, Stage.UNCHANGED)
+
+
+def _rest(quiet: Mapping[str, Stage]) -> Iterator[RenderableType]:
+    """Those of which there is nothing to say, together."""
+    same = [name for name, stage in quiet.items() if stage is Stage.UNCHANGED]
+    if same:
+        yield Text(f"Unchanged: {', '.join(same)}")
+    if len(same) < len(quiet):
+        names = ", ".join(name for name in quiet if name not in same)
+        yield Text(f"Not tried at this commit: {names}. Try: palmette ci toy, or palmette ci run ALGORITHM")
+
+
 def _quality(each: Reported) -> str:
     run = _run(each.quality)
     if each.compared is not None:
@@ -80,8 +96,6 @@ def _quality(each: Reported) -> str:
     if each.hurdle:
         return f"run {run} is not compared: {each.hurdle}"
     match each.quality.stage:
-        case Stage.NONE if each.trains.stage is Stage.UNCHANGED:
-            return "nothing changed that goes into it"
         case Stage.NONE:
             return f"no full training yet: palmette ci run {each.algorithm}"
         case Stage.FAILED | Stage.CANCELED:
