@@ -282,3 +282,12 @@ def _times(trigger: Trigger) -> Times:
     found = parse(trigger.expression) if isinstance(trigger, Cron) else None
     assert isinstance(found, Times)
     return found
+
+
+def coming(trigger: Trigger, tick: float | None, created: float, count: int, zone: tzinfo = UTC) -> tuple[float, ...]:
+    """So many ticks from one that is to come."""
+    found: list[float] = []
+    while tick is not None and len(found) < count:
+        found.append(tick)
+        tick = following(trigger, tick, created, zone)
+    return tuple(found)

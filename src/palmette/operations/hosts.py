@@ -141,6 +141,10 @@ class Schedules(Protocol):
         """How it was edited, the newest first."""
         ...
 
+    def ticks(self, schedule: Schedule, count: int) -> tuple[float, ...]:
+        """When it is due next, seconds since the epoch; while it is paused, when it would be."""
+        ...
+
     def switch(self, id: str, *, enabled: bool) -> None: ...
 
     def fire(self, schedule: Schedule) -> HostedRun:

@@ -208,6 +208,10 @@ class PlacedSchedules:
         """The newest first."""
         return self.place(recurring.history, schedule.id)
 
+    def ticks(self, schedule: Schedule, count: int) -> tuple[float, ...]:
+        """In the home's time zone."""
+        return self.place(recurring.ticks, schedule.id, count)
+
     def switch(self, id: str, *, enabled: bool) -> None:
         """Enabled or disabled."""
         self.place(recurring.switch, id, enabled)

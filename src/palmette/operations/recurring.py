@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from palmette.domain.hosting import Catchup, Cron, Edit, Periodic, Schedule
 from palmette.domain.listing import Page, Slice
 from palmette.domain.values import Json
 from palmette.errors import NotFound, UsageError
-from palmette.operations import hosting, schedules
+from palmette.operations import cron, hosting, schedules
 from palmette.operations.home import Home
 from palmette.operations.hosts import HostedRun
+
+#: as many ticks are told at the most
+_TICKS: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +132,12 @@ def edit(
 def history(home: Home, schedule: str) -> tuple[Edit, ...]:
     """How a recurring run was edited, the newest first."""
     return schedules.history(home, schedule)
+
+
+def ticks(home: Home, schedule: str, count: int = 5) -> tuple[float, ...]:
+    """When a recurring run is due next, in seconds since the epoch; while it is paused, when it would be."""
+    found = schedules.get(home, schedule)
+    return cron.coming(found.trigger, found.next, found.created, min(count, _TICKS), schedules.zone(home))
 
 
 def switch(home: Home, schedule: str, enabled: bool) -> None:

@@ -19,8 +19,8 @@ from palmette.domain import wire
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Catchup, Cron, Edit, Periodic, Schedule, Trigger
 from palmette.domain.values import Json, canonical
-from palmette.errors import AccessDenied, Conflict, NotFound, ServerError
-from palmette.operations import edits, macros
+from palmette.errors import AccessDenied, Conflict, NotFound, ServerError, UsageError
+from palmette.operations import cron, edits, macros
 from palmette.operations.hosts import HostedRun, Order
 from palmette.operations.official import Line
 
@@ -135,6 +135,17 @@ class KubeflowSchedules:
         kept = _facts(schedule).get("edits")
         found = kept if isinstance(kept, list) else []
         return tuple(wire.load(Edit, each) for each in found if isinstance(each, Mapping))
+
+    def ticks(self, schedule: Schedule, count: int) -> tuple[float, ...]:
+        """As its trigger has it, in UTC: a cluster does not tell, and may be set to another time zone."""
+        now = time.time()
+        with suppress(UsageError):
+            first = cron.first(schedule.trigger, schedule.created)
+            if first is not None and first <= now:
+                latest = cron.latest(schedule.trigger, first, now)
+                first = cron.following(schedule.trigger, latest, schedule.created)
+            return cron.coming(schedule.trigger, first, schedule.created, count)
+        return ()
 
     def switch(self, id: str, *, enabled: bool) -> None:
         """Enabled or disabled."""

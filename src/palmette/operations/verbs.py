@@ -163,6 +163,7 @@ VERBS: Final = (
     Verb(operation="recurring.edit", method="PUT", path="/schedules/{schedule}", role=Role.RUN, wakes=True),
     Verb(operation="recurring.delete", method="DELETE", path="/schedules/{schedule}", role=Role.RUN),
     Verb(operation="recurring.history", method="GET", path="/schedules/{schedule}/edits"),
+    Verb(operation="recurring.ticks", method="GET", path="/schedules/{schedule}/ticks"),
     Verb(operation="recurring.switch", method="PUT", path="/schedules/{schedule}/enabled", role=Role.RUN, wakes=True),
     Verb(operation="recurring.fire", method="POST", path="/schedules/{schedule}/runs", role=Role.RUN, wakes=True),
 )
