@@ -28,6 +28,7 @@ from palmette.operations.hosts import Order
 from palmette.operations.placed import PlacedHost
 from palmette.operations.places import Here, Place
 from palmette.operations.project import find
+from palmette.operations.scopes import Names
 from palmette.operations.verbs import verb_of
 from palmette.store import commits
 
@@ -392,12 +393,16 @@ def test_killed_between_any_two_changes_it_is_completed_by_the_next_one(reposito
     (repository.directory / "algorithms/doc_type.py").unlink()
     old = commit(repository, "One algorithm")
 
-    def updated(store: Path, changes: int, sha: str) -> None:
-        environ = {**repository.environ, "PALMETTE_STORE": str(store)}
-        place: Any = Mortal(Here(find(repository.directory, environ)).begun(), changes)
+    def prepared(sha: str) -> Any:
+        project = find(repository.directory, repository.environ)
         context = Context(branch="main", default_branch="main", commit=sha, head=sha)
-        kept = {"context": context, "tickets": (), "say": str}
-        updating.update(place, PlacedHost(place), find(repository.directory, environ), environ, **kept)
+        host, names = PlacedHost(Here(project)), Names(prefix="", project="ia")
+        return updating.prepared(host, project, repository.environ, context, (), names=names, image="")
+
+    def updated(store: Path, changes: int, subject: updating.Subject, built: Any) -> None:
+        place: Any = Mortal(Here(replace(subject.project, home=store)).begun(), changes)
+        place(hosting.claim, "ia")
+        updating.carry_out(place, replace(subject, host=PlacedHost(place)), built, str)
 
     def at(store: Path) -> Any:
         """What is there, by names."""
@@ -407,7 +412,7 @@ def test_killed_between_any_two_changes_it_is_completed_by_the_next_one(reposito
         return set(names.values()), state.experiments, followed, [each.head for each in branches.known(state.home)]
 
     whole = tmp_path / "whole"
-    updated(whole, 99, old)
+    updated(whole, 99, *prepared(old))
     nightly(State(whole), "nightly", f"main@{old[:8]}", parameters={"rounds": 10})
     nightly(State(whole), "newest", "")
     # As before there was an experiment, so that it is made once more.
@@ -415,18 +420,19 @@ def test_killed_between_any_two_changes_it_is_completed_by_the_next_one(reposito
     begun_with = shutil.copytree(whole, tmp_path / "begun")
     repository.replace("algorithms/tumour.py", "rounds: int = 10", "rounds: int = 20")
     new = commit(repository, "More rounds")
-    updated(whole, 99, new)
+    ready = prepared(new)
+    updated(whole, 99, *ready)
 
     deaths = 0
     for changes in range(99):
         store = shutil.copytree(begun_with, tmp_path / str(changes))
         try:
-            updated(store, changes, new)
+            updated(store, changes, *ready)
         except Died:
             deaths += 1
             assert all(split(text)[1] for name, text in at(store)[1].items() if name != "Default")
             assert set(at(store)[2]) == {"nightly", "newest"}
-            updated(store, 99, new)
+            updated(store, 99, *ready)
             assert at(store) == at(whole)
         else:
             break

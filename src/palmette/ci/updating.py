@@ -125,13 +125,13 @@ def update(
     _require(context)
     try:
         names = Names(prefix=host.prefix(project.name), project=project.name)
-        subject, built = _subject(host, project, environ, context, tickets, names=names, image=image)
+        subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
         settled = host.claim(project.name)
         if settled != names.prefix:
             # Another project was quicker to be the first one.
             names = replace(names, prefix=settled)
-            subject, built = _subject(host, project, environ, context, tickets, names=names, image=image)
-        return _updated(place, subject, built, say)
+            subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
+        return carry_out(place, subject, built, say)
     except AccessDenied as error:
         if _FORK not in context.branch:
             raise
@@ -151,7 +151,7 @@ def foreseen(
     """What `update` would do, as far as can be told; nothing is changed."""
     _require(context)
     names = Names(prefix=host.prefix(project.name), project=project.name)
-    subject, built = _subject(host, project, environ, context, tickets, names=names, image=image)
+    subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
     versions = []
     for each in built.values():
         pipeline = host.pipelines.named(names.pipeline(each.algorithm.name))
@@ -180,7 +180,7 @@ def _require(context: Context) -> None:
         raise UsageError("there is nothing to update to", problems=problems)
 
 
-def _subject(
+def prepared(
     host: PipelineHost,
     project: Project,
     environ: Mapping[str, str],
@@ -211,7 +211,7 @@ def _subject(
     return subject, built
 
 
-def _updated(place: Place, subject: Subject, built: Mapping[str, Built], say: Say) -> Updated:
+def carry_out(place: Place, subject: Subject, built: Mapping[str, Built], say: Say) -> Updated:
     """The versions first, then the experiment, then the branch, then what follows it: nothing points at what is not
     there yet."""
     uploaded: list[Uploaded] = []
