@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from palmette.ci import merging
 from palmette.ci.forges import Forge, MergeRequest, Standing, Status
-from palmette.ci.merging import Memory, Target
+from palmette.ci.merging import Memory, Target, Written
 from palmette.ci.web import WebError
 from palmette.comparison.verdict import GateOutcome
 from palmette.domain.context import Context
@@ -20,6 +22,8 @@ from palmette.operations.reports import Report, Stage
 from palmette.operations.writing import write_bytes
 from palmette.present import junit, notes, webpage
 from palmette.present.notes import Section
+
+T = TypeVar("T")
 
 TRAINS: Final = "palmette/trains"
 QUALITY: Final = "palmette/quality"
@@ -37,8 +41,6 @@ class Told:
     standings: tuple[Standing, ...] = ()
     #: why something was not said, as sentences without a full stop
     remarks: tuple[str, ...] = ()
-    #: it may be said later
-    temporary: bool = False
     #: everything that was to be said was
     done: bool = False
 
@@ -50,40 +52,63 @@ def tell(
     title: str = "",
     memory: Memory | None = None,
     calm: float = 0.0,
+    pauses: Sequence[float] = (),
 ) -> Told:
     """Write the note, if there is a merge request, and the status of the commit. A forge that does not take them is a
-    remark: it fails nobody's job."""
+    remark: it fails nobody's job. What may work later is tried again after each of the `pauses`, in seconds."""
     own = [notes.section(report, each) for each in report.algorithms]
-    remarks: list[str] = []
-    found, temporary, written = None, False, merging.Written(sections=tuple(own))
-    try:
-        found = _merge_request(forge, report.context)
-        if found is None:
-            remarks.append(_without(report.context))
-        else:
-            target = Target(forge=forge, project=report.project, number=found.number, head=found.head, title=title)
-            written = merging.write(target, own, memory or Memory(), calm=calm)
-    except ServerError as error:
-        temporary = _temporary(error)
-        remarks.append(f"the note was not written: {_why(forge, error)}")
-    standings = tuple(standing(report.context, _of(written.sections, report.commit)))
+    telling = _Telling(forge=forge, pauses=pauses)
+    found = telling.tried("the note", lambda: _merge_request(forge, report.context))
+    written: Written | None = None
+    if found is not None:
+        target = Target(forge=forge, project=report.project, number=found.number, head=found.head, title=title)
+        written = telling.tried("the note", lambda: merging.write(target, own, memory or Memory(), calm=calm))
+    elif not telling.remarks:
+        telling.remarks.append(_without(report.context))
+    said = written.sections if written is not None else own
+    standings = standing(report.context, _of(said, report.commit))
     posted = []
     for each in standings:
-        try:
-            forge.status(report.commit, each)
-            posted.append(each)
-        except ServerError as error:
-            temporary = temporary or _temporary(error)
-            remarks.append(f"the status {each.name} was not written: {_why(forge, error)}")
+        if telling.tried(f"the status {each.name}", partial(_posted, forge, report.commit, each)) is None:
             break
+        posted.append(each)
     return Told(
         where=(found.url or found.number) if found else "",
-        note=written.id,
+        note=written.id if written is not None else "",
         standings=tuple(posted),
-        remarks=(*written.remarks, *dict.fromkeys(remarks)),
-        temporary=temporary,
-        done=len(posted) == len(standings) and (found is None or bool(written.id)),
+        remarks=(*(written.remarks if written is not None else ()), *telling.remarks),
+        done=not telling.failed,
     )
+
+
+@dataclass(kw_only=True)
+class _Telling:
+    """Asks a forge, and keeps what it did not take."""
+
+    forge: Forge
+    pauses: Sequence[float]
+    remarks: list[str] = field(default_factory=list)
+    failed: bool = False
+
+    def tried(self, what: str, ask: Callable[[], T]) -> T | None:
+        """What the forge answers; None where it does not take it, which is a remark then."""
+        for pause in (*self.pauses, None):
+            try:
+                return ask()
+            except ServerError as error:
+                if pause is not None and isinstance(error, WebError) and error.temporary:
+                    time.sleep(pause)
+                    continue
+                # Whoever does not answer once is not waited for again and again.
+                self.failed, self.pauses = True, ()
+                self.remarks.append(f"{what} was not written: {_why(self.forge, error)}")
+                return None
+        return None
+
+
+def _posted(forge: Forge, commit: str, each: Standing) -> Standing:
+    forge.status(commit, each)
+    return each
 
 
 def remembered(place: Place, report: Report, again: Callable[[Sequence[str]], Report]) -> Memory:
@@ -167,10 +192,6 @@ def _without(context: Context) -> str:
     if context.branch:
         return f"no merge request of {context.branch} is open, so there is no note"
     return "no branch is known, so there is no note"
-
-
-def _temporary(error: ServerError) -> bool:
-    return error.temporary if isinstance(error, WebError) else True
 
 
 def _why(forge: Forge, error: ServerError) -> str:

@@ -29,6 +29,8 @@ from palmette.present import reported
 
 #: seconds after which a job that has no home in common with the others looks at the note once more
 _CALM = 1.0
+#: and after which what a forge did not take is tried again, if that may help
+_PAUSES = (0.5, 2.0)
 
 
 @click.command()
@@ -65,8 +67,8 @@ def report(
     GitHub its summary. PALMETTE_FORGE_TOKEN opens the forge (GITLAB_TOKEN and GITHUB_TOKEN do, too); without it all
     else is done.
 
-    A forge that does not answer fails no job. A training that has not ended is said to be running: `palmette ci settle`,
-    or a server that has the forge's token as a secret, writes its verdict when it ends.
+    A forge that does not answer fails no job. A training that has not ended is said to be running: `palmette ci
+    settle`, or a server that has the forge's token as a secret, writes its verdict when it ends.
 
     \b
       palmette ci report
@@ -138,7 +140,7 @@ def _told(
         return Told(remarks=(forges.lacking(made.context, session.environ),))
     memory = reporting.remembered(session.place, made, again)
     calm = _CALM if isinstance(session.place, Here) and not alone else 0.0
-    told = reporting.tell(forge, made, title=title, memory=memory, calm=calm)
+    told = reporting.tell(forge, made, title=title, memory=memory, calm=calm, pauses=_PAUSES)
     if told.done:
         reports.settle(session.place, made, made.made)
     return told

@@ -13,7 +13,7 @@ from anyio import to_thread
 
 from palmette.domain.context import Context
 from palmette.errors import PalmetteError
-from palmette.operations import checks, vault
+from palmette.operations import checks, secrets, vault
 from palmette.operations.home import Home
 from palmette.operations.inside import Inside
 
@@ -50,6 +50,8 @@ class Follower:
 
     def look(self) -> None:
         """Report what has ended of each project that has a forge."""
+        if not any(each.name == SECRET for each in secrets.listed(self._home)):
+            return
         waiting = sorted({each.project for each in checks.unsettled(self._home)})
         for project in waiting:
             kept = vault.of(self._home, self._environ, project=project).secret(SECRET)
