@@ -38,7 +38,7 @@ class Need(StrEnum):
 
 
 _ORDER: Final = tuple(Need)
-_OUTCOMES: Final = frozenset(each.value for each in Outcome)
+_OUTCOMES: Final = {each.value: each for each in Outcome}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,12 +81,12 @@ class Finding:
 def verdict(said: Mapping[str, Json]) -> Verdict | None:
     """The verdict that a check keeps; None where there is none that is understood."""
     outcome, primary = said.get("outcome"), said.get("primary")
-    if outcome not in _OUTCOMES:
+    if not isinstance(outcome, str) or outcome not in _OUTCOMES:
         return None
     known = primary if isinstance(primary, Mapping) else {}
     metric, against = known.get("metric"), said.get("baseline")
     return Verdict(
-        outcome=Outcome(str(outcome)),
+        outcome=_OUTCOMES[outcome],
         metric=metric if isinstance(metric, str) else "",
         head=_number(known.get("head")),
         baseline=_number(known.get("baseline")),
