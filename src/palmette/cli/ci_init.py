@@ -18,9 +18,10 @@ _WHERE = {
 _ADVICE = {
     Forge.GITLAB: (
         "Mask and hide what is secret; GitLab masks only values of 8 characters or more, on one line. A protected "
-        "variable is given to protected branches alone: protect PALMETTE_TOKEN, and other branches are not trained on "
-        "the server. The job's own token can read merge requests, but writes no notes.",
-        "For settle and gc, make one schedule, hourly, on the default branch: Build > Pipeline schedules.",
+        "variable is given to protected branches alone: leave PALMETTE_TOKEN unprotected, as other branches need it. "
+        "The job's own token can read merge requests, but writes no notes.",
+        "For settle and gc, make one schedule, hourly, on the default branch: Build > Pipeline schedules. A server "
+        "that has the forge's token settles by itself: see `palmette ci settle --help`.",
     ),
     Forge.GITHUB: (
         "Notes and commit statuses are written with the job's own token: nothing is to be set for them. Pull requests "
