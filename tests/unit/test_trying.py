@@ -47,6 +47,8 @@ FILES = {
         from palmette import InputFile, algorithm, step
         from team.text import clean
         LABELS = InputFile("data/labels.csv")
+        scans: InputFile = "data/scans"
+        SMALL = dict(labels="data/small.csv", of="text", url="https://example.org/x.csv")
         @step
         def fit() -> int:
             return clean(1)
@@ -69,6 +71,8 @@ FILES = {
             return value
     """,
     "data/labels.csv": "1\n",
+    "data/small.csv": "2\n",
+    "data/scans.dvc": "md5: 1\n",
 }
 
 
@@ -145,6 +149,16 @@ def edit(name: str, old: str, new: str) -> Callable[[Repository], None]:
             edit("data/labels.csv", "1", "2"),
             "data/labels.csv changed, which algorithms/tumour.py needs",
             id="a data file",
+        ),
+        pytest.param(
+            edit("data/small.csv", "2", "3"),
+            "data/small.csv changed, which algorithms/tumour.py needs",
+            id="a data file that a preset names",
+        ),
+        pytest.param(
+            edit("data/scans.dvc", "md5: 1", "md5: 2"),
+            "data/scans changed, which algorithms/tumour.py needs",
+            id="data that Git has a pointer to",
         ),
         pytest.param(edit("uv.lock", "2.0.0", "2.0.1"), "the lock changed", id="the lock"),
         pytest.param(edit("pyproject.toml", ">=3.11", ">=3.12"), "the version of Python changed", id="Python"),

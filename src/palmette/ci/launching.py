@@ -19,7 +19,7 @@ from palmette.domain.context import Context
 from palmette.domain.footer import split
 from palmette.domain.hosting import Experiment, Version
 from palmette.domain.states import RunState
-from palmette.errors import AccessDenied, PalmetteError, ServerError, UsageError
+from palmette.errors import AccessDenied, PalmetteError, ServerError
 from palmette.operations import checks
 from palmette.operations.accepting import Request
 from palmette.operations.closures import Closure
@@ -238,8 +238,6 @@ def _experiment(ground: Ground) -> Experiment | None:
 def launch(ground: Ground, wishes: Iterable[Wish], executor: Executor, bell: Bell) -> list[Launched]:
     """Begin each run, or find the one that was begun. What is wrong with one of them leaves the others alone; a server
     that does not answer ends it."""
-    if not ground.context.head:
-        raise UsageError("the commit is not known", "Say it: --commit SHA --branch NAME.")
     known = {(each.algorithm, each.kind): each for each in ground.place.begun()(checks.of, ground.context.head)}
     done: list[Launched] = []
     for wish in wishes:

@@ -82,7 +82,7 @@ class Outcome:
 def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), everything: bool = False) -> Outcome:
     """Run the toy preset of each algorithm that changed since it last trained on the target branch, and note of each
     other that it did not change. A toy run shows that an algorithm still trains, and nothing of its quality."""
-    _require_somebody(ground, ways)
+    _require(ground, ways)
     planned = plan(
         ground.place,
         ground.host,
@@ -114,14 +114,16 @@ def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), ev
 
 def train(ground: Ground, bell: Bell, ways: Ways, wish: Callable[[Wish], Wish], algorithm: str) -> Outcome:
     """Train one algorithm in full, with the branch's own code."""
-    _require_somebody(ground, ways)
+    _require(ground, ways)
     closure = closures(ground.project, [algorithm], environ=ground.environ)[algorithm]
     asked = Wish(algorithm=algorithm, kind=Kind.FULL, closure=closure, reason="asked for", rerun=ways.rerun)
     return _carried_out(ground, bell, ways, [wish(asked)])
 
 
-def _require_somebody(ground: Ground, ways: Ways) -> None:
-    """UsageError where nobody would execute what is left."""
+def _require(ground: Ground, ways: Ways) -> None:
+    """UsageError where nobody would execute what is left, or where the commit is not known."""
+    if not ground.context.head:
+        raise UsageError("the commit is not known", "Say it: --commit SHA --branch NAME.")
     here = ground.host.dialect is Dialect.PALMETTE and not isinstance(ground.place, There)
     if ways.detach and here:
         raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)

@@ -41,6 +41,9 @@ _SCHEMA: Final = 1
 _SETTINGS: Final = ("image", "install", "closure", "requires", "environments", "images")
 #: how a data file is known that Git does not keep itself
 _POINTER: Final = ".dvc"
+_INPUT: Final = "InputFile"
+#: what may be a path of a file in a project
+_PATH: Final = re.compile(r"(?!/)[^\n\0]{1,250}\.\w{1,12}|(?!/)[^\n\0]{1,120}/[^\n\0]{1,120}")
 _WORD: Final = re.compile(r"[A-Za-z_]\w*")
 #: names of parts that are no files
 LOCK: Final = "lock"
@@ -100,6 +103,7 @@ class _Tree:
         self.sources = sources
         self._digests: dict[tuple[str, Detail], str] = {}
         self._details: dict[str, Detail] = {}
+        self._known: dict[str, frozenset[str]] = {}
         self._inputs: dict[str, tuple[str, ...]] = {}
 
     def digest(self, taken: Taken, detail: Detail) -> str:
@@ -117,30 +121,53 @@ class _Tree:
     def inputs(self, taken: Taken) -> tuple[str, ...]:
         """The files that it names as `InputFile("…")`."""
         if taken.path not in self._inputs:
-            self._inputs[taken.path] = tuple(sorted(set(_inputs(self._source(taken)))))
+            named = _INPUT in self._words(taken)
+            self._inputs[taken.path] = (
+                tuple(sorted(set(_inputs(self._source(taken), self.sources.root)))) if named else ()
+            )
         return self._inputs[taken.path]
 
     def _detail(self, taken: Taken) -> Detail:
         if taken.path not in self._details:
-            source = taken.module and taken.path.endswith(".py")
-            module = self.sources.find(taken.module) if source else None
-            words = set(_WORD.findall(self.sources.read(module).text)) if module is not None else set()
-            telling = words & TELLING
+            telling = self._words(taken) & TELLING
             level = Detail.SOURCE if telling & SOURCE else Detail.DOCSTRINGS if telling else Detail.CODE
             self._details[taken.path] = level
         return self._details[taken.path]
+
+    def _words(self, taken: Taken) -> frozenset[str]:
+        if taken.path not in self._known:
+            source = taken.module and taken.path.endswith(".py")
+            module = self.sources.find(taken.module) if source else None
+            text = self.sources.read(module).text if module is not None else ""
+            self._known[taken.path] = frozenset(_WORD.findall(text))
+        return self._known[taken.path]
 
     def _source(self, taken: Taken) -> ast.Module:
         module = self.sources.find(taken.module) if taken.module else None
         return self.sources.read(module).tree if module is not None else ast.Module(body=[], type_ignores=[])
 
 
-def _inputs(tree: ast.Module) -> Iterator[str]:
+def _inputs(tree: ast.Module, root: Path) -> Iterator[str]:
+    """The paths that a module which has to do with input files names: every text that is one of a file."""
+    declared = frozenset(id(each) for node in everything(tree) for each in _declared(node))
     for node in everything(tree):
-        if isinstance(node, ast.Call) and dotted(node.func)[-1:] == ("InputFile",) and node.args:
-            path = node.args[0]
-            if isinstance(path, ast.Constant) and isinstance(path.value, str) and "://" not in path.value:
-                yield path.value
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str):
+            continue
+        text = node.value
+        if (
+            "://" not in text
+            and text.strip("./")
+            and (id(node) in declared or (_PATH.fullmatch(text) and _kept(root / text)))
+        ):
+            yield text
+
+
+def _declared(node: ast.AST) -> Iterator[ast.expr]:
+    """The values of `InputFile("…")` and of `labels: InputFile = "…"`."""
+    if isinstance(node, ast.Call) and dotted(node.func)[-1:] == (_INPUT,):
+        yield from node.args[:1]
+    elif isinstance(node, ast.AnnAssign) and node.value and dotted(node.annotation)[-1:] == (_INPUT,):
+        yield node.value
 
 
 def _closure(found: Found, source: Source, tree: _Tree, shared: Mapping[str, str]) -> Closure:
@@ -157,12 +184,17 @@ def _closure(found: Found, source: Source, tree: _Tree, shared: Mapping[str, str
     return Closure(digest=_sha(said), parts=dict(sorted(parts.items())), why=why)
 
 
+def _kept(path: Path) -> Path | None:
+    """What stands in Git for a file, or the file itself."""
+    candidates = (path.with_name(path.name + _POINTER), path) if path.name else ()
+    return next((each for each in candidates if each.is_file()), None)
+
+
 def _file(path: Path) -> str:
-    """The digest of a file, or of what stands in Git for it; empty where there is neither."""
-    for candidate in (path, path.with_name(path.name + _POINTER)):
-        if candidate.is_file():
-            with candidate.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
+    """The digest of a file or a directory, or of what stands in Git for it; empty where there is neither."""
+    if kept := _kept(path):
+        with kept.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     if not path.is_dir():
         return ""
     inside = sorted(each for each in path.rglob("*") if each.is_file())
