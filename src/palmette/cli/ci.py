@@ -9,14 +9,22 @@ import click
 
 #: verb → the module and name of its command, and the line that `palmette ci --help` shows for it
 VERBS: Final[dict[str, tuple[str, str, str]]] = {
-    "context": ("palmette.cli.ci_context", "context", "Show what a job knows of itself: branch, commit, merge request."),
-    "update": ("palmette.cli.ci_update", "update", "Upload this commit's pipelines, and file its branch."),
     "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
+    "context": (
+        "palmette.cli.ci_context",
+        "context",
+        "Show what a job knows of itself: branch, commit, merge request.",
+    ),
+    "update": ("palmette.cli.ci_update", "update", "Upload this commit's pipelines, and file its branch."),
     "plan": ("palmette.cli.ci_plan", "plan", "Show which algorithms would be run with their toy presets, and why."),
     "toy": ("palmette.cli.ci_toy", "toy", "Run the toy presets of the algorithms that changed, and wait."),
     "run": ("palmette.cli.ci_toy", "run", "Train an algorithm in full with this branch's code."),
     "report": ("palmette.cli.ci_report", "report", "Say on the merge request whether a commit trains and is better."),
-    "settle": ("palmette.cli.ci_settle", "settle", "Say on merge requests how trainings ended that outlived their jobs."),
+    "settle": (
+        "palmette.cli.ci_settle",
+        "settle",
+        "Say on merge requests how trainings ended that outlived their jobs.",
+    ),
     "gc": ("palmette.cli.ci_gc", "gc", "Archive the experiments of branches that are gone."),
 }
 
