@@ -28,6 +28,7 @@ from benchmarks import (
     stock,
     tasks,
     training,
+    updating,
 )
 from benchmarks.measure import Row, table
 from benchmarks.peers import page
@@ -91,6 +92,7 @@ def _subjects(given: argparse.Namespace, directory: Path) -> dict[str, Callable[
         "limits": lambda: on_clinic("limits", limits.measure),
         "starting": lambda: on_clinic("starting", starting.measure),
         "training": lambda: on_clinic("training", training.measure),
+        "updating": lambda: on_clinic("updating", updating.measure),
         "tasks": on_trivial,
         "directories": lambda: directories.measure(directory / "directories", quick=quick),
         "history": lambda: history.measure(directory / "history", quick=quick, long=given.long),

@@ -37,7 +37,8 @@ def follows(schedule: Schedule, version: Version | None, branch: str, project: s
         return f"it belongs to the project {own['project']}"
     if "follows" in own:
         followed = str(own["follows"] or "")
-        return "" if followed == branch else f"it follows {followed}" if followed else "somebody pinned it there"
+        kept = "somebody pinned it there" if schedule.version else "it is to take the newest version, whosever that is"
+        return "" if followed == branch else f"it follows {followed}" if followed else kept
     if not schedule.version:
         return ""
     if version is None:
