@@ -88,8 +88,9 @@ class Kubeflow:
     keys: dict[str, str] = field(default_factory=dict)
     #: with one, it is a host of many users, each with a namespace
     namespace: str = ""
-    #: the artifacts of nodes can be read
+    #: the artifacts of nodes can be read; busy: not just now
     artifacts: bool = True
+    busy: bool = False
     #: what a terminated run ends as: FAILED, or CANCELED on other versions
     ended: str = "FAILED"
     #: so many requests are answered with 503 before the next one is answered
@@ -197,6 +198,8 @@ class Kubeflow:
         rest, _, name = request.path.rpartition("/artifacts/")
         run, _, node = rest.removeprefix(f"{_RUNS}/").partition("/nodes/")
         behind = self._nodes.get(node)
+        if self.busy:
+            return Reply(503, {"error_message": "the object store does not answer", "error_details": "Unavailable"})
         if not self.artifacts or not name.endswith(":read") or behind is None or behind[0] != run:
             return Reply(404, {"error_message": "the artifact is not there", "error_details": "NotFound"})
         status, said = self._ask("GET", f"{_RUNS}/{run}/nodes/{quote(behind[1])}/artifacts/{name}")
