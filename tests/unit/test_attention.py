@@ -45,6 +45,11 @@ def test_what_was_tried_at_its_head_says_what_a_branch_needs(tried: list[Finding
     assert need(Known(head=HEAD, tried=tried, newest=RunState.FAILED, commit="b" * 40)) == (what, why)
 
 
+def test_a_full_training_that_was_begun_by_hand_is_known_not_to_be_compared() -> None:
+    said = need(Known(head=HEAD, tried=[TRAINS], newest=RunState.SUCCEEDED, commit=HEAD, trained=True))
+    assert said == (Need.QUIET, "its full training is not compared yet")
+
+
 def test_the_order_is_that_of_urgency() -> None:
     wanted = ["failed", "worse", "unclear", "stale", "running", "ready", "quiet", "gone"]
     assert [each.value for each in sorted(Need, key=lambda each: each.urgency)] == wanted

@@ -116,6 +116,8 @@ class Known:
     newest: RunState | None = None
     algorithm: str = ""
     commit: str = ""
+    #: it is a full training of the head that succeeded
+    trained: bool = False
 
 
 def need(known: Known) -> tuple[Need, str]:
@@ -185,7 +187,7 @@ def _calm(known: Known) -> tuple[Need, str]:
         if better:
             return Need.READY, _several([f"{each} is better" for each in better])
         return Need.READY, _several([f"{each.algorithm} is equivalent" for each in judged])
-    if any(each.kind is Kind.FULL and each.state is RunState.SUCCEEDED for each in known.tried):
+    if known.trained or any(each.kind is Kind.FULL and each.state is RunState.SUCCEEDED for each in known.tried):
         return Need.QUIET, "its full training is not compared yet"
     return Need.QUIET, "trains; no full training of its head yet" if toys and trains else "no run of its head is here"
 

@@ -50,6 +50,11 @@ class Overview:
     trunk: bool = False
 
     @property
+    def trained(self) -> bool:
+        """Whether its newest run is a full training of its head that succeeded, of nothing but what is committed."""
+        return _trained(self.branch, self.newest)
+
+    @property
     def at(self) -> float:
         """When something happened on it last."""
         return max(self.branch.seen, self.newest.created if self.newest else 0.0)
@@ -151,7 +156,7 @@ def branch(home: Home, branch: str) -> Page:
     return Page(
         overview=overview,
         experiment=experiments.get(home.store, row.experiment) if row and row.experiment else None,
-        tried=tuple(map(_finding, checked)),
+        tried=tuple(map(_finding, (*at_head, *(each for each in checked if each not in at_head)))),
         histories=_histories(home, project, branch),
         runs=made,
         versions=_versions(home, project, branch),
@@ -214,6 +219,7 @@ def _overview(
             newest=newest.state if newest else None,
             algorithm=newest.algorithm if newest else "",
             commit=newest.commit if newest else "",
+            trained=_trained(branch, newest),
         )
     )
     counts = {state.value: counted.states[state] for state in RunState if counted.states.get(state)}
@@ -227,6 +233,12 @@ def _overview(
         updated=updated,
         trunk=trunk,
     )
+
+
+def _trained(branch: Branch, newest: Made | None) -> bool:
+    if newest is None or newest.dirty or newest.preset != "full" or newest.state is not RunState.SUCCEEDED:
+        return False
+    return not branch.head or newest.commit == branch.head
 
 
 def _finding(each: Checked) -> Finding:

@@ -197,6 +197,8 @@ def _history(found: History, width: int) -> Iterator[RenderableType]:
     entries = found.entries
     yield giving(histories.title(found), "bold")
     yield giving(histories.summary(found), "dim")
+    if len(entries) == 1:
+        return
     plot = Plot(
         ys=[each.value for each in entries],
         marks={found.fork: "▲"} if found.fork else {},
@@ -284,12 +286,20 @@ def next_step(found: Page) -> str:
             return f"It can be merged{f': {printable(where)}' if where else ''}."
         case Need.GONE:
             return "Nothing. `palmette ci gc` archives its experiment once it has been gone for long enough."
+        case Need.QUIET if (run := _uncompared(each)) and not each.trunk:
+            return f"See whether it is better: palmette diff {run}"
         case Need.QUIET if each.trunk:
             return "Nothing. To train it again: palmette ci run ALGORITHM"
         case Need.QUIET:
             return "Train it in full, from a checkout of it: palmette ci run ALGORITHM"
         case _:
             assert_never(each.need)
+
+
+def _uncompared(each: Overview) -> str:
+    """A full training of its head that nobody has compared yet; empty for none."""
+    of_ci = (one.run for one in each.findings if one.kind is Kind.FULL and one.state is RunState.SUCCEEDED)
+    return next(of_ci, "") or (each.newest.run if each.newest and each.trained else "")
 
 
 def _first(found: Page, need: Need) -> str:

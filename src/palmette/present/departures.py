@@ -42,17 +42,18 @@ def _screen(found: Survey, now: float) -> Iterator[RenderableType]:
 
 
 def _said(each: Departure, found: Survey, now: float) -> str:
-    ago = words.age(max(0.0, now - each.since))
+    gone = now - each.since
+    ago = "just now" if gone < 60 else f"for {words.age(gone)}"
     match each.fate:
         case Fate.LEFT:
             return f"gone now; archived in {words.age(each.due - now)}"
         case Fate.WAITING:
-            return f"gone for {ago}; archived in {words.age(max(0.0, each.due - now))}"
+            return f"gone {ago}; archived in {words.age(max(0.0, each.due - now))}"
         case Fate.BUSY:
-            return f"gone for {ago}; stays until its runs are over: {_several(each.runs)}"
+            return f"gone {ago}; stays until its runs are over: {_several(each.runs)}"
         case Fate.ARCHIVE:
             disabled = f"; disables the recurring runs {_several(each.schedules)}" if each.schedules else ""
-            return f"{'archived' if found.done else 'archive its experiment'}, gone for {ago}{disabled}"
+            return f"{'archived' if found.done else 'archive its experiment'}, gone {ago}{disabled}"
         case Fate.DONE:
             return "archived before"
         case Fate.BACK:
