@@ -59,8 +59,7 @@ def list_pipelines(session: Session, every: bool = False, as_json: bool = False)
     at = looked(session)
     found = [(each, next(at.host.pipelines.versions(each.id), None)) for each in at.pipelines(every=every)]
     if as_json:
-        told = [(hosting.plain_pipeline(each, at.names), new) for each, new in found]
-        print_json([one | {"newest": new and hosting.plain_version(new)} for one, new in told])
+        print_json([hosting.plain_newest(each, new, at.names) for each, new in found])
     elif found:
         console.show(hosting.pipelines(found, time.time()))
     else:

@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Experiment, Pipeline, Version
 from palmette.domain.states import RunState
-from palmette.errors import AccessDenied, AlreadyThere, Conflict, NotFound, ServerError, UsageError
+from palmette.errors import AlreadyThere, Conflict, NotFound, UsageError
 from palmette.ir.dialects import Dialect
 from palmette.operations import scopes
 from palmette.operations.hosts import HostedRun, Order
@@ -211,14 +211,12 @@ class KubeflowPipelines:
             file = Path(directory) / "pipeline.yaml"
             file.write_bytes(document)
             said: dict[str, Any] = {"name": name, "pipelineid": pipeline, "description": description}
-            # Names are unique: said twice, the second is AlreadyThere, which may be the first.
-            try:
-                return _version(self.line.ask(*_UPLOAD, str(file), **said))
-            except AlreadyThere:
-                there = self.version(pipeline, name)
-                if there is None or there.description != description:
-                    raise
-                return there
+
+            def there() -> Any:
+                found = next(self._versions(pipeline, filter=_is(name)), None)
+                return found if found is not None and found.description == description else None
+
+            return _version(self.line.make(there, *_UPLOAD, str(file), **said))
 
     def document(self, version: Version) -> bytes:
         """As JSON."""
@@ -232,7 +230,7 @@ class KubeflowPipelines:
         doomed = [version] if version else [each.id for each in self.versions(pipeline)]
         for each in doomed:
             with suppress(*(() if version else (NotFound,))):
-                self.line.ask("pipelines", name, pipeline, each)  # type: ignore[misc]
+                self.line.ask("pipelines", name, pipeline, each)
         if not version:
             self.line.ask("pipelines", "pipeline_service_delete_pipeline", pipeline)
 
@@ -356,21 +354,16 @@ class KubeflowRuns:
             runtime_config=config,
             service_account=order.service_account or target.service_account or None,
         )
-        try:
-            return self._begun(wanted)
-        except AccessDenied:
-            raise
-        except ServerError:
-            # It may have begun though no answer came. Without a key nobody could tell it from another one.
-            key = split(order.description)[1].get("key")
-            if not key:
-                raise
-            newest = islice(self.listed(order.experiment), _MANY)
-            there = next((each for each in newest if split(each.description)[1].get("key") == key), None)
-            return there or self._begun(wanted)
+        key = split(order.description)[1].get("key")
 
-    def _begun(self, wanted: Any) -> HostedRun:
-        return read_run(self.line.ask("runs", "run_service_create_run", wanted, again=False))
+        def there() -> Any:
+            newest = islice(self._raw(order.experiment), _MANY)
+            return next((each for each in newest if split(each.description or "")[1].get("key") == key), None)
+
+        if not key:
+            # Nobody could tell it from another one.
+            return read_run(self.line.ask("runs", "run_service_create_run", wanted, again=False))
+        return read_run(self.line.make(there, "runs", "run_service_create_run", wanted))
 
     def get(self, id: str) -> HostedRun:
         """NotFound if there is none."""
@@ -378,12 +371,15 @@ class KubeflowRuns:
 
     def listed(self, experiment: str = "") -> Iterator[HostedRun]:
         """The newest first."""
+        return map(read_run, self._raw(experiment))
+
+    def _raw(self, experiment: str) -> Iterator[Any]:
         said: dict[str, Any] = {"page_size": _MANY, "sort_by": _NEWEST}
         if experiment:
             said["experiment_id"] = experiment
         elif self.line.namespace:
             said["namespace"] = self.line.namespace
-        return map(read_run, _listed(self.line, "runs", "run_service_list_runs", "runs", **said))
+        return _listed(self.line, "runs", "run_service_list_runs", "runs", **said)
 
     def cancel(self, id: str) -> None:
         """Terminated; one that is over stays as it is."""

@@ -212,6 +212,17 @@ class Line:
             path, "GET", parts, **said, response_type="object", _return_http_data_only=True, _request_timeout=_TIMES
         )
 
+    def make(self, find: Callable[[], Any], group: str, call: str, /, *values: Any, **named: Any) -> Any:
+        """As `ask`, of a function that makes something, which must not be made twice: where no answer came, it is
+        looked for before it is asked for again."""
+        try:
+            return self.ask(group, call, *values, again=False, **named)
+        except AccessDenied:
+            raise
+        except ServerError:
+            there = find()
+            return there if there is not None else self.ask(group, call, *values, again=False, **named)
+
     def _asked(self, group: str, call: str, /, *values: Any, **named: Any) -> Any:
         function = getattr(getattr(self._client, group), call)
         found = function(*values, _request_timeout=_TIMES, **named)

@@ -19,7 +19,7 @@ from palmette.domain import wire
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Catchup, Cron, Edit, Periodic, Schedule, Trigger
 from palmette.domain.values import Json, canonical
-from palmette.errors import AccessDenied, Conflict, NotFound, ServerError, UsageError
+from palmette.errors import AccessDenied, Conflict, NotFound, UsageError
 from palmette.operations import cron, edits, macros
 from palmette.operations.hosts import HostedRun, Order
 from palmette.operations.official import Line
@@ -49,12 +49,15 @@ class KubeflowSchedules:
         return [self._settled(members) for members in lines.values()]
 
     def _all(self) -> Iterator[Schedule]:
+        return map(_schedule, self._raw())
+
+    def _raw(self) -> Iterator[Any]:
         token, scope = "", {"namespace": self.line.namespace} if self.line.namespace else {}
         while True:
             said: dict[str, Any] = {**scope, "page_size": _MANY, "page_token": token}
             name = "recurring_run_service_list_recurring_runs"
             answer = self.line.ask("recurring_runs", name, **said)
-            yield from map(_schedule, answer.recurring_runs or ())
+            yield from answer.recurring_runs or ()
             token = answer.next_page_token or ""
             if not token:
                 return
@@ -98,17 +101,12 @@ class KubeflowSchedules:
     def _made(self, wanted: Schedule, spec: Any = None) -> Schedule:
         message = self._message(wanted, spec)
         name = "recurring_run_service_create_recurring_run"
-        try:
-            made = self.line.ask("recurring_runs", name, message, again=False)
-        except AccessDenied:
-            raise
-        except ServerError:
-            # It may have been made though no answer came: its description is its own.
-            there = next((each for each in self._all() if each.description == wanted.description), None)
-            if there is not None:
-                return there
-            made = self.line.ask("recurring_runs", name, message, again=False)
-        return _schedule(made)
+
+        def there() -> Any:
+            # Its description is its own.
+            return next((each for each in self._raw() if each.description == wanted.description), None)
+
+        return _schedule(self.line.make(there, "recurring_runs", name, message))
 
     def replace(self, before: Schedule, after: Schedule, *, author: str = "", why: str = "") -> Schedule:
         """Made anew, and the one before goes; what it was stands in the footer of the new one."""

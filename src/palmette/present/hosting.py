@@ -149,6 +149,11 @@ def plain_pipeline(pipeline: Pipeline, names: Names) -> dict[str, Json]:
     }
 
 
+def plain_newest(pipeline: Pipeline, newest: Version | None, names: Names) -> dict[str, Json]:
+    """A pipeline for machines, with its newest version."""
+    return plain_pipeline(pipeline, names) | {"newest": plain_version(newest) if newest else None}
+
+
 def plain_version(version: Version) -> dict[str, Json]:
     """A version for machines."""
     return {
