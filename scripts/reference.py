@@ -75,8 +75,8 @@ VARIABLES: Final = {
     "a directory of the user's in `/tmp`.",
     "XDG_CACHE_HOME": "Below it, in `palmette/`: what can be worked out again. Without it: `~/.cache`.",
     "XDG_CONFIG_HOME": "Below it, in `palmette/key`: the key that makes versions of secrets. Without it: `~/.config`.",
-    "PALMETTE_FORGE_TOKEN": "What opens GitLab or GitHub for `palmette ci report` and `palmette ci settle`: on GitLab a "
-    "project access token with the scope `api`. It goes to the address that the job names, and nowhere else.",
+    "PALMETTE_FORGE_TOKEN": "What opens GitLab or GitHub for `palmette ci report` and `palmette ci settle`: on GitLab "
+    "a project access token with the scope `api`. It goes to the address that the job names, and nowhere else.",
     "GITLAB_TOKEN": "The same on GitLab, where PALMETTE_FORGE_TOKEN is not set.",
     "GITHUB_TOKEN": "The same on GitHub; GH_TOKEN after it.",
     "CI_JOB_TOKEN": "GitLab's: reads branches where there is no other token. It may not write notes.",
