@@ -12,7 +12,7 @@ from palmette.domain.branches import Check
 from palmette.domain.hosting import Leaving
 from palmette.domain.run import TaskChanged
 from palmette.domain.states import RunState, TaskState, became
-from palmette.errors import LeaseLost, StoreError
+from palmette.errors import LeaseLost, StoreError, Temporary
 from palmette.operations import accepting, checks, preparing, reading, running
 from palmette.operations.accepting import Accepted
 from palmette.operations.watching import Seen
@@ -26,6 +26,8 @@ class Embedded:
     bell: Bell
     until: float | None = None
     chosen: bool = True
+    #: runs that another process executes
+    _joined: set[str] = field(default_factory=set)
 
     def begin(self, wish: Wish, check: Check) -> Begun:
         """Executed to its end, unless the job ends before."""
@@ -48,6 +50,7 @@ class Embedded:
         detail = self.ground.place(reading.show, check.run)
         run = detail.run
         if not detail.interrupted:
+            self._joined.add(run.id)
             return Begun(id=run.id, state=run.state, attached=True)
         try:
             with running.reopen(self.ground.project, self.ground.lent, run.id) as accepted:
@@ -61,7 +64,10 @@ class Embedded:
         """The home knows all."""
 
     def states(self, runs: Sequence[str]) -> Mapping[str, RunState]:
-        """All of them by one question."""
+        """All of them by one question. Temporary for one that whoever executed it does not go on with."""
+        for run in self._joined.intersection(runs):
+            if self.ground.place(reading.show, run).interrupted:
+                raise Temporary(f"whoever executed run {run} has ended", "Start this job again: it goes on with it.")
         return self.ground.place(checks.states, list(runs)) if runs else {}
 
     def cancel(self, run: str) -> None:

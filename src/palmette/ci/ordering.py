@@ -69,9 +69,16 @@ def _own(host: PipelineHost, project: Project, experiment: str) -> Iterator[tupl
 
 def _told(host: PipelineHost, project: Project, run: HostedRun, facts: Mapping[str, Json]) -> Check:
     """The check that a run's footer tells of."""
-    said = {name: str(facts.get(name, "")) for name in ("commit", "algorithm", "branch", "closure", "key")}
     return Check(
-        **said, project=project.name, kind=Kind(facts.get("kind")), run=identity(host, run.id), created=run.created
+        project=project.name,
+        commit=str(facts.get("commit", "")),
+        algorithm=str(facts.get("algorithm", "")),
+        kind=Kind(str(facts["kind"])),
+        run=identity(host, run.id),
+        branch=str(facts.get("branch", "")),
+        closure=str(facts.get("closure", "")),
+        key=str(facts.get("key", "")),
+        created=run.created,
     )
 
 
