@@ -113,6 +113,12 @@ PRINTED: Final = {
     "`gates`, `head`, `baseline` and how that was found (`choice`), what differs in `commits`, `files`, `diff`, "
     "`config`, `code`, `environment`, `data`, `moved`, `reruns`, `tasks`, all `metrics`, each with what is concluded "
     "of it (`judged`), and `numbers`",
+    "ci report": "an object: `project`, `commit`, `branch`, `merge_request`, `algorithms` (each with whether it "
+    "`trains` and its `quality`, both a `stage` and a `run`, and the `comparison` as `palmette diff` prints it, null "
+    "before there is one), what became of it on the `forge` (`note`, `statuses`, `remarks`), the `files` that were "
+    "written",
+    "ci settle": "an object of lists of trainings (`algorithm`, `commit`, `kind`, `run`, `outcome`, `trouble`): "
+    "those `settled` now, those that are `running`, `troubled`, `given_up`, and those `left` to a later call",
     "why": "a list of steps: `state`, `cached_from` or `compared_with`, and what `changed`",
     "baseline": "a list: `project`, `algorithm`, `preset`, `branch` (null: of every branch), `run`, `author`, "
     "`reason`, `pinned_at`",
