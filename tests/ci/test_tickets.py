@@ -13,13 +13,19 @@ from tests.standins import jira
 from tests.standins.gitlab import TOKEN, GitLab
 from tests.standins.jira import Jira
 
+from palmette.ci import filing
+from palmette.ci.filling import fill
 from palmette.ci.tickets import SECONDS, text, tickets
 from palmette.ci.web import WebError
-from palmette.domain.branches import Ticket
+from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context, Provider
+from palmette.domain.footer import split
+from palmette.operations import branches
 from palmette.operations.continuing import Continuous, Tracker
+from palmette.operations.placed import PlacedHost
 from palmette.operations.places import Here
 from palmette.operations.project import Project
+from palmette.operations.scopes import Names
 from palmette.store import tickets as kept
 
 BRANCH = "feature/IA-1742-doc-type"
@@ -220,3 +226,30 @@ def test_issues_of_the_forge_are_tickets_too(project: Project) -> None:
 def test_nothing_is_asked_of_a_forge_that_is_not_known(project: Project) -> None:
     named = with_ci(project, tracker=Tracker.GITHUB)
     assert about(named, {}, "12-x")[0].why == "no GitHub is known here"
+
+
+def test_a_text_that_was_missing_is_filled_in_by_a_job_that_may_ask(tracker: Jira, project: Project) -> None:
+    place, branch = Here(project).begun(), "feature/IA-1742-doc-type"
+    host = PlacedHost(place)
+    names = Names(prefix=host.claim("ia"), project="ia")
+    without = tickets(place, project, Context(branch=branch), {"JIRA_URL": tracker.url})
+    filed = filing.file(host, names, branch, without)
+    assert filed.text == "IA-1742 (ticket not looked up: JIRA_TOKEN is not set)"
+    known = Branch(project="ia", name=branch, experiment=filed.id, head="a" * 40, order=7, tickets=without)
+    place(branches.advance, known)
+    main = Context(branch="main", default_branch="main")
+
+    tracker.mode = "502"
+    assert fill(place, host, project, main, opened(tracker)) == ()
+    tracker.mode = ""
+    assert fill(place, host, project, main, opened(tracker)) == (branch,)
+    experiment = host.experiments.named(branch)
+    assert experiment is not None
+    assert split(experiment.description)[0] == "[IA-1742] DOC TYPE"
+    row = place(branches.named, branch)
+    assert row is not None
+    assert (row.tickets[0].title, row.head, row.order) == ("DOC TYPE", "a" * 40, 7)
+    # Now nothing is missing, and nobody is asked.
+    asked = len(tracker.asked)
+    assert fill(place, host, project, main, opened(tracker)) == ()
+    assert len(tracker.asked) == asked

@@ -83,10 +83,11 @@ def tickets(
     *,
     say: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
+    seconds: float = SECONDS,
     among: Sequence[Tracker] | None = None,
 ) -> tuple[Ticket, ...]:
     """The tickets of the context's branch, as it names them; else those that its merge request names. Never raises for
-    a tracker, and takes five seconds at most for all of them.
+    a tracker, and takes five seconds at most for all of them, or as many as there are.
 
     A title is kept in the home for an hour, and counts for longer while the tracker does not answer. `say` is told once
     of what somebody has to mend.
@@ -96,7 +97,7 @@ def tickets(
         if keys := tracker.keys(context.branch, texts)[:_SEVERAL]:
             known = _known(place, keys)
             asked = {key: each.ticket for key, each in known.items() if each.fresh}
-            found = dict(_fetched(tracker, [key for key in keys if key not in asked], clock, say))
+            found = dict(_fetched(tracker, [key for key in keys if key not in asked], clock, clock() + seconds, say))
             _keep(place, found)
             return tuple(_best(key, asked.get(key) or found[key], known.get(key)) for key in keys)
     return ()
@@ -115,11 +116,15 @@ def text(tickets: Sequence[Ticket], branch: str) -> str:
 
 
 def _fetched(
-    tracker: Tracker, keys: Sequence[str], clock: Callable[[], float], say: Callable[[str], None] | None
+    tracker: Tracker,
+    keys: Sequence[str],
+    clock: Callable[[], float],
+    end: float,
+    say: Callable[[str], None] | None,
 ) -> Iterator[tuple[str, Ticket]]:
     """Each of the tickets, in the time that there is for all. Once the tracker is found to be of no use, the others are
     not asked for."""
-    end, why = clock() + SECONDS, ""
+    why = ""
     for key in keys:
         remaining = end - clock()
         if not why and remaining <= 0:

@@ -10,10 +10,10 @@ from typing import Final
 
 import click
 
+from palmette.ci import filling, updating
 from palmette.ci import tickets as tracking
-from palmette.ci import updating
 from palmette.cli.circumstances import circumstances
-from palmette.cli.console import show
+from palmette.cli.console import note, show
 from palmette.cli.patience import patience
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.cli.targeted import targeted
@@ -54,7 +54,7 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
         click.echo(f"note: {remark}", err=True)
     with _ended_by_signals(), patience() as waiting:
         place, host = session.place, session.host
-        found = tracking.tickets(place, project, context, environ)
+        found = tracking.tickets(place, project, context, environ, say=note)
         if dry_run:
             done = updating.foreseen(host, project, environ, context=context, tickets=found, image=image)
         else:
@@ -65,6 +65,10 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
                     click.echo(text, err=True)
 
             done = updating.update(place, host, project, environ, context=context, tickets=found, image=image, say=say)
+            if context.on_default:
+                # Its jobs have what opens the tracker, which those of other branches often lack.
+                for name in filling.fill(place, host, project, context, environ):
+                    say(f"{name}: its ticket has a text now")
     if as_json:
         print_json(updates.plain(done))
     else:
