@@ -40,7 +40,7 @@ def plan(session: Session, context: Context, algorithms: tuple[str, ...], everyt
         session.environ,
         context,
         names=algorithms,
-        everything=everything,
+        forced="--all" if everything else "",
     )
     if as_json:
         print_json(_plain_plan(found))
