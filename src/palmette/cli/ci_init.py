@@ -8,6 +8,7 @@ import click
 
 from palmette.ci.files import File, Forge, Placed, Standing, Variable, Wish, files, place, repository, variables
 from palmette.cli.session import Session, pass_session, print_json
+from palmette.domain.values import Json
 from palmette.errors import AlreadyThere, UsageError
 
 #: where variables are set
@@ -91,13 +92,12 @@ def _print(wanted: Sequence[File], as_json: bool) -> None:
         click.echo(each.text, nl=False)
 
 
-def _document(forge: Forge, placed: Sequence[Placed]) -> dict[str, object]:
-    return {
-        "files": [
-            {"path": each.path, "standing": each.standing.value, "difference": each.difference} for each in placed
-        ],
-        "variables": [{"name": each.name, "why": each.why, "secret": each.secret} for each in variables(forge)],
-    }
+def _document(forge: Forge, placed: Sequence[Placed]) -> dict[str, Json]:
+    standing: list[Json] = [
+        {"path": each.path, "standing": each.standing.value, "difference": each.difference} for each in placed
+    ]
+    wanted: list[Json] = [{"name": each.name, "why": each.why, "secret": each.secret} for each in variables(forge)]
+    return {"files": standing, "variables": wanted}
 
 
 def _show(forge: Forge, placed: Sequence[Placed]) -> None:
