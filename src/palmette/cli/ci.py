@@ -16,9 +16,9 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
         "Show what a job knows of itself: branch, commit, merge request.",
     ),
     "update": ("palmette.cli.ci_update", "update", "Upload this commit's pipelines, and file its branch."),
-    "plan": ("palmette.cli.ci_plan", "plan", "Show which algorithms would be run with their toy presets, and why."),
-    "toy": ("palmette.cli.ci_toy", "toy", "Run the toy presets of the algorithms that changed, and wait."),
-    "run": ("palmette.cli.ci_toy", "run", "Train an algorithm in full with this branch's code."),
+    "plan": ("palmette.cli.ci_plan", "plan", "Show which algorithms `palmette ci toy` would run, and why."),
+    "toy": ("palmette.cli.ci_toy", "toy", "Run the toy preset of each algorithm that changed, and wait."),
+    "run": ("palmette.cli.ci_toy", "run", "Train an algorithm in full with this branch's code, and wait."),
     "report": ("palmette.cli.ci_report", "report", "Say on the merge request whether a commit trains and is better."),
     "settle": (
         "palmette.cli.ci_settle",
