@@ -77,7 +77,7 @@ def survey(scene: Scene) -> Survey:
         departures=found,
         thinned=thinned,
         orphans=None if lost.why else len(lost.commits),
-        remarks=(*scene.remarks, *_remarks(scene, lost.why)),
+        remarks=(*scene.remarks, *_remarks(scene, found, lost.why)),
         **said,  # type: ignore[arg-type]  # a number and a text
     )
 
@@ -213,7 +213,10 @@ def _lost(scene: Scene) -> upstream.Lost:
     return upstream.lost(scene.project.root, scene.environ, sorted(set(tips.values())), commits)
 
 
-def _remarks(scene: Scene, why: str) -> Iterator[str]:
+def _remarks(scene: Scene, found: Sequence[Departure], why: str) -> Iterator[str]:
+    if unseen := sum(each.known is None for each in found):
+        whose = "a branch" if unseen == 1 else f"{unseen} branches"
+        yield f"this home never heard of {whose} that the host has: gone counts from the last run there"
     if why:
         yield f"whether runs are of commits that no branch has is not known: {why}"
     if not scene.default:
