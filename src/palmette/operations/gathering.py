@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from palmette.operations import bounds
 from palmette.operations.discovery import Found, Surveyed
 from palmette.operations.preparing import Preparation, chosen, directories, refuse_newer, settled
 from palmette.operations.project import Project, look
-from palmette.operations.recording import Recorded, complete, describe
+from palmette.operations.recording import Recorded, complete, describe, describe_together
 
 T = TypeVar("T")
 
@@ -46,7 +46,7 @@ def record_all(project: Project, environ: Mapping[str, str], names: Sequence[str
             refuse_newer(template.hello().python, str(python.executable))
             raise
         described = _described(preparations, Path(temporary))
-        return each_of({name: partial(complete, preparations[name], *described[name]) for name in wanted})
+        return each_of({name: partial(complete, preparations[name], described[name], {}) for name in wanted})
 
 
 def each_of(works: Mapping[str, Callable[[], T]]) -> dict[str, T]:
@@ -78,13 +78,28 @@ def _wanted(surveyed: Surveyed, names: Sequence[str]) -> dict[str, Found]:
     return {name: chosen(surveyed, name) for name in names or surveyed.found}
 
 
-def _described(
-    preparations: Mapping[str, Preparation], bundles: Path
-) -> dict[str, tuple[Algorithm, Mapping[str, str]]]:
-    """Each algorithm as a fork of the template records it, as many at once as there are processors."""
-    with ThreadPoolExecutor(min(len(preparations), os.cpu_count() or 1) or 1) as pool:
-        coming = {
-            name: pool.submit(describe, preparation, bundles, tokens=False)
-            for name, preparation in preparations.items()
-        }
-    return each_of({name: future.result for name, future in coming.items()})
+def _described(preparations: Mapping[str, Preparation], bundles: Path) -> dict[str, Algorithm]:
+    """Each algorithm as its code has it. As many forks of the template as there are processors record some each; only
+    where one finds something wrong each algorithm has a fork of its own, so that it is known whose fault it is."""
+    names, at_once = list(preparations), min(len(preparations), os.cpu_count() or 1)
+    if not names:
+        return {}
+    with ThreadPoolExecutor(at_once) as pool:
+        parts = [names[begin::at_once] for begin in range(at_once)]
+        coming = [pool.submit(describe_together, [preparations[name] for name in part], bundles) for part in parts]
+        # Whoever goes on must not be in another's line to the template.
+        wait(coming)
+        try:
+            found = {
+                name: one
+                for part, each in zip(parts, coming, strict=True)
+                for name, one in zip(part, each.result(), strict=True)
+            }
+        except DefinitionError:
+            alone = {name: pool.submit(describe, each, bundles, tokens=False) for name, each in preparations.items()}
+            return {name: algorithm for name, (algorithm, _) in each_of(_results(alone)).items()}
+    return {name: found[name] for name in names}
+
+
+def _results(coming: Mapping[str, Future[T]]) -> dict[str, Callable[[], T]]:
+    return {name: future.result for name, future in coming.items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from palmette.capture import locks
-from palmette.capture.bundle import Bundle, unpack
+from palmette.capture.bundle import Bundle, assemble, unpack
 from palmette.capture.closure import Closure
 from palmette.capture.environment import Pinned, environment
 from palmette.capture.installed import InterpreterFacts
@@ -23,7 +23,7 @@ from palmette.domain.run import Environment
 from palmette.engine.executors.template import Call
 from palmette.errors import CaptureError, DefinitionError, Problem
 from palmette.operations import bounds, environments
-from palmette.operations.preparing import Preparation, refuse_newer
+from palmette.operations.preparing import LEAST_PYTHON, Preparation, refuse_newer
 from palmette.operations.project import Project, workspace
 from palmette.operations.surroundings import base, places
 
@@ -129,16 +129,34 @@ def describe(preparation: Preparation, bundles: Path, *, tokens: bool = True) ->
     directory = unpack(preparation.bundle, bundles)
     facts(preparation)
     preparation.template.finish_preload()
-    algorithms, said = _describe(preparation, directory, tokens=tokens)
-    algorithm = next((each for each in algorithms if each.name == preparation.found.name), None)
-    if algorithm is None:
-        raise DefinitionError(
-            f"{preparation.found.file}:{preparation.found.line} defines no algorithm {preparation.found.name!r}"
-        )
-    metrics = bounds.merged(algorithm.name, algorithm.metrics, preparation.project.gates)
-    prefix = f"{algorithm.name}/"
+    found = preparation.found
+    algorithms, said = _describe(preparation, directory, [found.module], found.name, tokens=tokens)
+    prefix = f"{found.name}/"
     own = {name.removeprefix(prefix): token for name, token in said.items() if name.startswith(prefix)}
-    return replace(algorithm, metrics=metrics), own
+    return _own(preparation, algorithms), own
+
+
+def describe_together(preparations: Sequence[Preparation], bundles: Path) -> list[Algorithm]:
+    """The algorithms as their code has them, recorded by one fork from one bundle of all their files; `fresh` functions
+    are not asked. DefinitionError where anything is wrong with any of them, or with what stands beside it."""
+    first = preparations[0]
+    files = {path: content for each in preparations for path, content in each.bundle.files.items()}
+    directory = unpack(assemble(files, python=LEAST_PYTHON), bundles)
+    for each in preparations:
+        facts(each)
+        each.template.finish_preload()
+    modules = list(dict.fromkeys(each.found.module for each in preparations))
+    algorithms, _ = _describe(first, directory, modules, None, tokens=False)
+    return [_own(each, algorithms) for each in preparations]
+
+
+def _own(preparation: Preparation, algorithms: Sequence[Algorithm]) -> Algorithm:
+    """The one that was prepared, with the bounds of its metrics."""
+    found = preparation.found
+    algorithm = next((each for each in algorithms if each.name == found.name), None)
+    if algorithm is None:
+        raise DefinitionError(f"{found.file}:{found.line} defines no algorithm {found.name!r}")
+    return replace(algorithm, metrics=bounds.merged(algorithm.name, algorithm.metrics, preparation.project.gates))
 
 
 def complete(preparation: Preparation, algorithm: Algorithm, tokens: Mapping[str, str]) -> Recorded:
@@ -163,10 +181,12 @@ def complete(preparation: Preparation, algorithm: Algorithm, tokens: Mapping[str
     )
 
 
-def _describe(preparation: Preparation, directory: Path, *, tokens: bool) -> tuple[list[Algorithm], Mapping[str, str]]:
-    """Import the algorithm's module in a fork of the template, from the bundle, and record what it defines."""
-    asked = {"modules": [preparation.found.module], "algorithm": preparation.found.name, "tokens": tokens}
-    request = json.dumps(asked)
+def _describe(
+    preparation: Preparation, directory: Path, modules: Sequence[str], name: str | None, *, tokens: bool
+) -> tuple[list[Algorithm], Mapping[str, str]]:
+    """Import modules in a fork of the template, from a bundle, and record the algorithm of that name, else every one
+    that they define."""
+    request = json.dumps({"modules": modules, "algorithm": name, "tokens": tokens})
     surroundings = {**base(preparation.environ), **places(preparation.project, directory.parent)}
     with tempfile.TemporaryDirectory(prefix="palmette-") as temporary:
         result, log = Path(temporary) / "result.json", Path(temporary) / "log"
@@ -181,13 +201,13 @@ def _describe(preparation: Preparation, directory: Path, *, tokens: bool) -> tup
         )
         if outcome.code != 0 or not result.exists():
             raise DefinitionError(
-                f"importing {preparation.found.module} ended the interpreter with exit code {outcome.code}", outcome.log
+                f"importing {', '.join(modules)} ended the interpreter with exit code {outcome.code}", outcome.log
             )
         answer = json.loads(result.read_bytes())
     problems = [_placed(wire.load(Problem, each), preparation) for each in answer["problems"]]
     if problems:
         count = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
-        raise DefinitionError(f"{preparation.found.name} has {count} in its definition", problems=problems)
+        raise DefinitionError(f"{name or 'the project'} has {count} in its definition", problems=problems)
     return [wire.load(Algorithm, each) for each in answer["algorithms"]], answer["tokens"]
 
 
