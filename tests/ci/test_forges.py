@@ -131,6 +131,27 @@ def test_a_job_cannot_have_a_secrets_token_sent_elsewhere(altered: dict[str, str
         forges.trusted(kept, replace(job, **altered), {})
 
 
+def test_what_a_job_says_of_itself_leads_to_no_other_place_of_a_forge(lab: Lab) -> None:
+    forge = lab.forge()
+    standing = Standing(name="palmette/trains", status=Status.SUCCESS)
+    with pytest.raises(WebError, match="no number"):
+        forge.put_note("7/../8", "x")
+    with pytest.raises(WebError, match="no full SHA"):
+        forge.status("../../users", standing)
+    assert lab.server.requests == []
+
+
+def test_a_repository_that_leads_elsewhere_is_not_asked_for(lab: Lab) -> None:
+    lab.context = replace(lab.context, repository="..", repository_id="..")
+
+    def ask() -> None:
+        lab.forge().branches()
+
+    with pytest.raises(WebError, match="names nothing"):
+        ask()
+    assert lab.server.requests == []
+
+
 def test_a_secret_that_is_not_whole_says_what_it_lacks() -> None:
     with pytest.raises(UsageError, match="has no token"):
         forges.trusted({"url": "https://gitlab.example/api/v4"}, Context(), {})

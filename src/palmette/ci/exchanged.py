@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+from urllib.parse import quote
+
+from palmette.ci.web import WebError
+
+_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 class Status(StrEnum):
@@ -52,3 +59,24 @@ class MergeRequest:
     title: str = ""
     url: str = ""
     opened: bool = True
+
+
+def part(text: str) -> str:
+    """A text as one part of a path, which leads nowhere else. What a job says of itself is not to be trusted."""
+    if text in ("", ".", ".."):
+        raise WebError(f"{text!r} names nothing on a forge", reason="it names nothing")
+    return quote(text, safe="")
+
+
+def commit(sha: str) -> str:
+    """The same of a commit, which is named in full."""
+    if not _SHA.fullmatch(sha):
+        raise WebError(f"{sha[:80]!r} is no full SHA of a commit", reason="it is no commit")
+    return sha
+
+
+def number(text: str) -> str:
+    """The same of a merge request's number, or of a note's."""
+    if not (text.isascii() and text.isdecimal()):
+        raise WebError(f"{text[:80]!r} is no number of a merge request", reason="it is no number")
+    return text

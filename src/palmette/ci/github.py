@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
-from palmette.ci.exchanged import MergeRequest, Note, Standing, Status
+from palmette.ci.exchanged import MergeRequest, Note, Standing, Status, part
+from palmette.ci.exchanged import commit as sha
+from palmette.ci.exchanged import number as numbered
 from palmette.ci.web import Web, WebError
 from palmette.domain.context import Context
 from palmette.domain.values import Json
@@ -44,7 +45,7 @@ class GitHub:
     def numbered(self, number: str) -> MergeRequest | None:
         """That one."""
         try:
-            return _pull(self.web.ask("GET", f"{self._own}/pulls/{quote(number, safe='')}").json)
+            return _pull(self.web.ask("GET", f"{self._own}/pulls/{numbered(number)}").json)
         except WebError as error:
             if error.status == 404:
                 return None
@@ -77,7 +78,7 @@ class GitHub:
             "description": standing.description[:_LONGEST],
         }
         body |= {"target_url": standing.url} if standing.url else {}
-        self.web.ask("POST", f"{self._own}/statuses/{quote(commit, safe='')}", body=body)
+        self.web.ask("POST", f"{self._own}/statuses/{sha(commit)}", body=body)
 
     def branches(self) -> tuple[str, ...]:
         """All pages."""
@@ -86,13 +87,14 @@ class GitHub:
 
     @property
     def _own(self) -> str:
-        return f"/repos/{quote(self.repository)}"
+        owner, _, name = self.repository.partition("/")
+        return f"/repos/{part(owner)}/{part(name)}"
 
     def _comments(self, number: str) -> str:
-        return f"{self._own}/issues/{quote(number, safe='')}/comments"
+        return f"{self._own}/issues/{numbered(number)}/comments"
 
     def _comment(self, note: Note) -> str:
-        return f"{self._own}/issues/comments/{quote(note.id, safe='')}"
+        return f"{self._own}/issues/comments/{numbered(note.id)}"
 
 
 def reach(context: Context, token: str, *, environ: Mapping[str, str], base: str = "") -> GitHub:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
-from palmette.ci.exchanged import MergeRequest, Note, Standing
+from palmette.ci.exchanged import MergeRequest, Note, Standing, part
+from palmette.ci.exchanged import commit as sha
+from palmette.ci.exchanged import number as numbered
 from palmette.ci.web import Web, WebError
 from palmette.domain.context import Context
 from palmette.domain.values import Json
@@ -37,7 +38,7 @@ class GitLab:
     def numbered(self, number: str) -> MergeRequest | None:
         """That one."""
         try:
-            return _merge_request(self.web.ask("GET", f"{self._own}/merge_requests/{quote(number, safe='')}").json)
+            return _merge_request(self.web.ask("GET", f"{self._own}/merge_requests/{numbered(number)}").json)
         except WebError as error:
             if error.status == 404:
                 return None
@@ -54,13 +55,13 @@ class GitLab:
         """In place of the one that is named."""
         if note is None:
             return _note(self.web.ask("POST", self._notes(number), body={"body": body}).json)
-        place = f"{self._notes(number)}/{quote(note.id, safe='')}"
+        place = f"{self._notes(number)}/{numbered(note.id)}"
         return _note(self.web.ask("PUT", place, body={"body": body}).json)
 
     def remove_note(self, number: str, note: Note) -> None:
         """Gone already is as good."""
         try:
-            self.web.ask("DELETE", f"{self._notes(number)}/{quote(note.id, safe='')}")
+            self.web.ask("DELETE", f"{self._notes(number)}/{numbered(note.id)}")
         except WebError as error:
             if error.status != 404:
                 raise
@@ -75,7 +76,7 @@ class GitLab:
         body |= {"target_url": standing.url} if standing.url else {}
         body |= {"ref": standing.branch} if standing.branch else {}
         try:
-            self.web.ask("POST", f"{self._own}/statuses/{quote(commit, safe='')}", body=body)
+            self.web.ask("POST", f"{self._own}/statuses/{sha(commit)}", body=body)
         except WebError as error:
             if error.status != 400 or _SAME not in str(error.json):
                 raise
@@ -90,7 +91,7 @@ class GitLab:
         return f"/projects/{self.project}"
 
     def _notes(self, number: str) -> str:
-        return f"{self._own}/merge_requests/{quote(number, safe='')}/notes"
+        return f"{self._own}/merge_requests/{numbered(number)}/notes"
 
 
 def reach(context: Context, token: str, *, job: str = "", environ: Mapping[str, str], base: str = "") -> GitLab:
@@ -99,7 +100,7 @@ def reach(context: Context, token: str, *, job: str = "", environ: Mapping[str, 
     headers = {"PRIVATE-TOKEN": token} if token else {"JOB-TOKEN": job}
     web = Web(base or context.api, headers, called="GitLab", environ=environ)
     project = context.repository_id or context.repository
-    return GitLab(web=web, project=quote(project, safe=""), writes=bool(token))
+    return GitLab(web=web, project=part(project), writes=bool(token))
 
 
 def _note(said: Json) -> Note:

@@ -39,7 +39,8 @@ def settle(session: Session, context: Context, wait: bool, as_json: bool) -> Non
     commit's status, for all that ended since it was called last. Call it in a scheduled job.
 
     A Palmette server does the same by itself once it has a secret that opens the forge: its token, the address of its
-    API, and its kind, gitlab or github. A key without a value is asked for.
+    API, and its kind, gitlab or github; and the repository, where the token opens several. A key without a value is
+    asked for.
 
     \b
       palmette secret set forge token url kind --for PROJECT
