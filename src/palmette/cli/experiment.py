@@ -29,7 +29,7 @@ _RUNS: Final = 200
 @json_option
 @click.pass_context
 def experiment(ctx: click.Context, as_json: bool) -> None:
-    """Show experiments of a host: list, show, create, describe, rename, archive.
+    """Show experiments: list, show, create, rename, archive.
 
     Each branch has one, named after it; a branch's name finds it. The host is the home, a Palmette server (--on), or a
     Kubeflow (--target). Without a command the project's experiments are listed.

@@ -30,7 +30,7 @@ def looked(session: Session) -> Looked:
 @json_option
 @click.pass_context
 def pipeline(ctx: click.Context, as_json: bool) -> None:
-    """Show pipelines of a host: list, show, versions, upload, delete.
+    """Show pipelines: list, show, versions, upload, delete.
 
     The host is the home, a Palmette server (--on), or a Kubeflow (--target). Without a command the project's pipelines
     are listed.

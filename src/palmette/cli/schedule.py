@@ -33,7 +33,7 @@ _TICKS: Final = 5
 @json_option
 @click.pass_context
 def schedule(ctx: click.Context, as_json: bool) -> None:
-    """Train again and again: list, show, create, edit, pause, resume, run, delete.
+    """Train again and again: create, edit, pause, run, history.
 
     The host starts the runs: the home or a Palmette server while `palmette serve` runs there (--on), or a Kubeflow
     (--target). Without a command the project's recurring runs are listed.
