@@ -22,9 +22,9 @@ _CALLED: Final = {
     "api": "API",
     "base": "base commit",
     "target": "target branch",
-    "merge_request_url": "",
-    "job_url": "",
-    "pipeline_url": "",
+    "merge_request_url": "request page",
+    "job_url": "job page",
+    "pipeline_url": "pipeline page",
 }
 _PROVIDERS: Final = {
     Provider.GITLAB: "GitLab",
@@ -44,15 +44,16 @@ def shown(context: Context, sources: Mapping[str, str]) -> RenderableType:
 def _shown(context: Context, sources: Mapping[str, str]) -> Iterator[RenderableType]:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(style="dim", overflow="fold", max_width=26)
+    # A commit stays whole in a terminal of 80 columns.
+    table.add_column(overflow="fold", min_width=40)
+    table.add_column(style="dim", overflow="fold", max_width=22)
     lacking = []
     for each in fields(Context):
         value = _text(context, each.name)
         name = _CALLED.get(each.name, each.name.replace("_", " "))
         if value and each.name not in _APART:
             table.add_row(name, value, sources.get(each.name, ""))
-        elif name and each.name not in _APART:
+        elif not each.name.endswith("_url") and each.name not in _APART:
             lacking.append(name)
     yield table
     if lacking:
