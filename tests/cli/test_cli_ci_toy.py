@@ -138,7 +138,7 @@ def test_a_commit_is_tried_with_what_changed_and_the_rest_is_noted(team: Project
     assert third.out.splitlines()[0].startswith("quick  unchanged")
     assert third.out.splitlines()[1].endswith("algorithms/slow.py changed")
     assert "ValueError: it diverged" in third.err
-    assert "slow does not train" in third.err
+    assert "error: slow failed" in third.err
     assert "\x1b" not in third.out + third.err
     kept = rows(store, "SELECT algorithm, unchanged, reason FROM checks ORDER BY created, algorithm")
     assert len(kept) == 6

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from palmette.ci import filing
 from palmette.ci.tickets import tickets
@@ -20,14 +20,18 @@ from palmette.domain.footer import split
 from palmette.domain.hosting import Experiment, Version
 from palmette.domain.states import RunState
 from palmette.errors import AccessDenied, PalmetteError, ServerError
-from palmette.operations import checks
+from palmette.operations import checks, handing
 from palmette.operations.accepting import Request
 from palmette.operations.closures import Closure
-from palmette.operations.handing import new_run_id
+from palmette.operations.home import Home
 from palmette.operations.hosts import PipelineHost
 from palmette.operations.places import Place
 from palmette.operations.project import Project
+from palmette.operations.remote import There
 from palmette.operations.scopes import Names
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 #: what stands of a digest in a key
 _DIGITS: Final = 20
@@ -57,6 +61,13 @@ class Ground:
         """The branch's experiment: the one that is there, taken out of the archive, or a new one with the text of the
         branch's tickets; None where there is no branch."""
         return _experiment(self)
+
+    def ask(self, operation: Callable[Concatenate[Home, P], T], *values: P.args, **named: P.kwargs) -> T:
+        """What the operation gives in the home; of a server asked again where no answer came. It may be said twice."""
+        place = self.place.begun()
+        if isinstance(place, There):
+            return handing.surely(place, operation, *values, **named)
+        return place(operation, *values, **named)
 
     @property
     def job(self) -> Context:
@@ -238,7 +249,7 @@ def _experiment(ground: Ground) -> Experiment | None:
 def launch(ground: Ground, wishes: Iterable[Wish], executor: Executor, bell: Bell) -> list[Launched]:
     """Begin each run, or find the one that was begun. What is wrong with one of them leaves the others alone; a server
     that does not answer ends it."""
-    known = {(each.algorithm, each.kind): each for each in ground.place.begun()(checks.of, ground.context.head)}
+    known = {(each.algorithm, each.kind): each for each in ground.ask(checks.of, ground.context.head)}
     done: list[Launched] = []
     for wish in wishes:
         if bell.signal:
@@ -250,7 +261,7 @@ def launch(ground: Ground, wishes: Iterable[Wish], executor: Executor, bell: Bel
             raise
         except PalmetteError as error:
             check = _check(ground, wish, key="", reason=f"it could not be begun: {error.message}")
-            done.append(Launched(check=ground.place(checks.record, check), error=error))
+            done.append(Launched(check=ground.ask(checks.record, check), error=error))
     return done
 
 
@@ -265,9 +276,9 @@ def _launched(ground: Ground, wish: Wish, executor: Executor, known: Check | Non
         check = _check(ground, wish, key=choice.key, reason=wish.reason, run=choice.run)
         if executor.chosen:
             # Known before it is begun: whoever asks for the same meanwhile, or again, gets the same run.
-            check = ground.place(checks.record, replace(check, run=check.run or new_run_id()))
+            check = ground.ask(checks.record, replace(check, run=check.run or handing.new_run_id()))
         begun = executor.begin(wish, check)
-    check = ground.place(checks.record, replace(check, run=begun.home or begun.id))
+    check = ground.ask(checks.record, replace(check, run=begun.home or begun.id))
     return Launched(
         check=check,
         run=begun.id,
@@ -308,9 +319,9 @@ def unchanged(ground: Ground, algorithm: str, closure: Closure, since: str, comm
         reason=f"unchanged since {since}",
         context=ground.job,
     )
-    known = {each.algorithm: each for each in ground.place.begun()(checks.of, kept.commit) if each.kind is Kind.TOY}
+    known = {each.algorithm: each for each in ground.ask(checks.of, kept.commit) if each.kind is Kind.TOY}
     there = known.get(algorithm)
-    return there if there and there.run == since else ground.place(checks.record, kept)
+    return there if there and there.run == since else ground.ask(checks.record, kept)
 
 
 def awaited(

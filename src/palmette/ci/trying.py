@@ -16,7 +16,7 @@ from palmette.ci.tickets import tickets
 from palmette.ci.waiting import Bell, deadline
 from palmette.domain.branches import Check, Kind
 from palmette.domain.fields import TOY
-from palmette.domain.states import RunState
+from palmette.domain.states import RunState, became
 from palmette.errors import PalmetteError, Problem, RunFailed, StillRunning, UsageError
 from palmette.ir.dialects import Dialect
 from palmette.operations import continuing
@@ -219,8 +219,8 @@ def require(outcome: Outcome) -> None:
     if errors:
         raise _together(errors)
     if outcome.failed:
-        names = ", ".join(each.check.algorithm for each in outcome.failed)
-        raise RunFailed(f"{names} {'does' if len(outcome.failed) == 1 else 'do'} not train")
+        words = [f"{each.check.algorithm} {became(each.state)}" for each in outcome.failed if each.state]
+        raise RunFailed(", ".join(words), f"See: {'; '.join(each.link for each in outcome.failed)}.")
     if outcome.running and not outcome.detached:
         links = "; ".join(each.link for each in outcome.running)
         raise StillRunning(f"{_counted(len(outcome.running))} still running", f"Look later: {links}.")
