@@ -113,10 +113,10 @@ PRINTED: Final = {
     "`gates`, `head`, `baseline` and how that was found (`choice`), what differs in `commits`, `files`, `diff`, "
     "`config`, `code`, `environment`, `data`, `moved`, `reruns`, `tasks`, all `metrics`, each with what is concluded "
     "of it (`judged`), and `numbers`",
-    "ci update": "an object: `project`, `branch`, `tag`, `commit`, `host`, `dry_run`, `versions` (each an `algorithm`, its "
-    "`name` and ids, whether it was `already_there`), the `experiment` and what was `done` about it, the branch's `head`, "
-    "why it `stays` elsewhere, `recurring_runs` (whether each was `moved`, from and to which version, and `why`), "
-    "`warnings`",
+    "ci update": "an object: `project`, `branch`, `tag`, `commit`, `host`, `dry_run`, `versions` (each an `algorithm`, "
+    "its `name` and ids, whether it was `already_there`), the `experiment` and what was `done` about it, the branch's "
+    "`head`, why it `stays` elsewhere, `recurring_runs` (whether each was `moved`, from and to which version, and "
+    "`why`), `warnings`",
     "ci report": "an object: `project`, `commit`, `branch`, `merge_request`, `algorithms` (each with whether it "
     "`trains` and its `quality`, both a `stage` and a `run`, and the `comparison` as `palmette diff` prints it, null "
     "before there is one), what became of it on the `forge` (`note`, `statuses`, `remarks`), the `files` that were "
