@@ -141,12 +141,14 @@ PRINTED: Final = {
     "its `name` and ids, whether it was `already_there`), the `experiment` and what was `done` about it, the branch's "
     "`head`, why it `stays` elsewhere, `recurring_runs` (whether each was `moved`, from and to which version, and "
     "`why`), `warnings`",
-    "ci plan": "an object: `branch`, `commit`, `against` (the branch compared with), `algorithms` (each whether it would "
-    "`run`, the `finding`, the `reason`, what `changed`, `since` which run, and the digest of its `closure`), `remarks`",
+    "ci plan": "an object: `branch`, `commit`, `against` (the branch compared with), `algorithms` (each whether it "
+    "would `run`, the `finding`, the `reason`, what `changed`, `since` which run, and the digest of its `closure`), "
+    "`remarks`",
     **dict.fromkeys(
         ("ci toy", "ci run"),
         "an object: `runs` (each an `algorithm`, its `kind`, `run_id` and `state`, whether it is `unchanged` and was "
-        "`attached` to, the `reason`, the `commit`, a `link`, and the `error` of one that could not be begun), `remarks`",
+        "`attached` to, the `reason`, the `commit`, a `link`, and the `error` of one that could not be begun), "
+        "`remarks`",
     ),
     "ci report": "an object: `project`, `commit`, `branch`, `merge_request`, `algorithms` (each with whether it "
     "`trains` and its `quality`, both a `stage` and a `run`, and the `comparison` as `palmette diff` prints it, null "
