@@ -75,27 +75,6 @@ VARIABLES: Final = {
     "a directory of the user's in `/tmp`.",
     "XDG_CACHE_HOME": "Below it, in `palmette/`: what can be worked out again. Without it: `~/.cache`.",
     "XDG_CONFIG_HOME": "Below it, in `palmette/key`: the key that makes versions of secrets. Without it: `~/.config`.",
-    "PALMETTE_BRANCH": "The branch that a job is about, where the CI does not say or says another one. `-b` precedes it.",
-    "PALMETTE_COMMIT": "The commit that a job is about; six characters are enough. Runs are filed under it whatever is "
-    "checked out, and say so. `-c` precedes it.",
-    "PALMETTE_BASE": "The commit that a merge request's changes are counted from.",
-    "PALMETTE_TARGET_BRANCH": "The branch that a merge request is to be merged into.",
-    "PALMETTE_DEFAULT_BRANCH": "The repository's default branch, where neither the setting nor the clone says.",
-    "PALMETTE_TAG": "The tag that a job is about.",
-    "PALMETTE_MERGE_REQUEST": "The number of the merge request that a job is for.",
-    "PALMETTE_JOB": "What identifies the job, in a CI that is not known.",
-    "PALMETTE_JOB_URL": "The address of the job's page.",
-    "PALMETTE_PIPELINE": "What identifies the pipeline that the job is of: a job that is started again in it finds its "
-    "runs.",
-    "PALMETTE_PIPELINE_URL": "The address of the pipeline's page.",
-    "JIRA_URL": "The address of JIRA, for the texts of tickets: `https://acme.atlassian.net`.",
-    "JIRA_USER": "Who asks JIRA. With JIRA's own token of Data Center it is not set.",
-    "JIRA_TOKEN": "What opens JIRA. Like every token of a CI it may be the path of a file that holds it, or stand in the "
-    "file that JIRA_TOKEN_FILE names.",
-    "SSL_CERT_FILE": "The authorities that a forge's or a tracker's certificate is verified by; REQUESTS_CA_BUNDLE and "
-    "CURL_CA_BUNDLE after it.",
-    "CI_SERVER_TLS_CA_FILE": "GitLab's: the authority of its own certificate, for the host that CI_SERVER_HOST names.",
-    "HTTPS_PROXY": "The proxy through which forges and trackers are asked, with HTTP_PROXY, ALL_PROXY and NO_PROXY.",
     "PALMETTE_BRANCH": "The branch that a job is about, whatever the CI says. `-b` precedes it.",
     "PALMETTE_COMMIT": "The commit that a job is about; six characters are enough. Runs are filed under it whatever is "
     "checked out, and say so. `-c` precedes it.",
@@ -155,9 +134,6 @@ PRINTED: Final = {
     "`gates`, `head`, `baseline` and how that was found (`choice`), what differs in `commits`, `files`, `diff`, "
     "`config`, `code`, `environment`, `data`, `moved`, `reruns`, `tasks`, all `metrics`, each with what is concluded "
     "of it (`judged`), and `numbers`",
-    "ci context": "an object: `provider`, `cause`, `branch`, `commit`, `head`, `base`, `target`, `default_branch`, "
-    "`merge_request`, `job`, `pipeline`, `deadline` …, `on_default`, `remarks`, and under `sources` where each of it "
-    "comes from",
     "ci context": "an object: `provider`, `cause`, `branch`, `commit`, `head`, `base`, `target`, `default_branch`, "
     "`merge_request`, `job`, `pipeline`, `deadline` …, `on_default`, `remarks`, and under `sources` where each of it "
     "comes from",
