@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.standins.kubeflow import Kubeflow
 
 from palmette.ci import updating
 from palmette.domain.branches import Branch
@@ -517,3 +518,41 @@ def test_it_says_what_it_lacks(bare: Project) -> None:
 
     assert "no commit is known" in error
     assert "no branch is known" in error
+
+
+def test_on_a_kubeflow_it_is_the_same_and_recurring_runs_are_made_anew(
+    empty: Project, hub: Hub, tmp_path: Path
+) -> None:
+    """Through the official client; the home is a job's own and remembers nothing, so the host does."""
+    begun(empty)
+    cluster = Kubeflow(behind=hub.of(tmp_path / "cluster"))
+    try:
+        target = f'\n[tool.palmette.targets.cluster]\nhost = "{cluster.url}"\nimage = "ia:1"\ndialect = "2.5"\n'
+        empty.write("pyproject.toml", SETTINGS.format(name="ia") + target)
+        old = commit(empty, "A cluster")
+        on = ("ci", "update", "--target", "cluster")
+        empty(*on)
+        state = State(tmp_path / "cluster")
+        nightly(state, "nightly", f"main@{old[:8]}", parameters={"rounds": 10, "depth": 7})
+        empty.replace("algorithms/tumour.py", "rounds: int = 10", "rounds: int = 20")
+        new = commit(empty, "More rounds")
+        shutil.rmtree(empty.directory / ".palmette")
+
+        told = empty.json(*on)
+
+        at = {version: name for name, version in state.versions.items()}
+        (followed,) = state.schedules.values()
+        assert at[followed.version] == f"tumour: main@{new[:8]}"
+        assert (followed.parameters, followed.enabled) == ({"rounds": 20, "depth": 7}, True)
+        assert told["recurring_runs"][0]["moved"]
+        document = pipelines.document(state.home, pipelines.newest(state.home, followed.pipeline).spec)
+        images = {each.container.image for each in document.pipeline.executors.values() if each.container}
+        assert images == {"ia:1"}
+
+        shutil.rmtree(empty.directory / ".palmette")
+        empty.git("checkout", "--detach", old)
+        late = empty.json(*on, "-b", "main")
+        assert late["stays"] == f"main is at {new[:8]} already, which comes after {old[:8]}"
+        assert list(state.schedules.values()) == [followed]
+    finally:
+        cluster.stop()
