@@ -140,12 +140,16 @@ def exit_code(report: Report) -> int:
     return GateInconclusive.exit_code if GateOutcome.INCONCLUSIVE in gates else 0
 
 
-def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ...]:
-    """Write report.md, report.html and palmette-junit.xml into the directory, which is made; each whole or not."""
+def prepare(directory: Path) -> None:
+    """Make the directory that files are written to; UsageError where that cannot be, before anything else is done."""
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"{directory} cannot be made: {error.strerror}", "Name another directory.") from error
+
+
+def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ...]:
+    """Write report.md, report.html and palmette-junit.xml into the directory; each whole or not."""
     parts = [notes.section(report, each) for each in report.algorithms]
     lines = [_line(each) for each in parts]
     texts = {

@@ -18,7 +18,7 @@ from palmette.cli.targeted import targeted
 from palmette.domain.context import Context
 from palmette.domain.run import TaskChanged
 from palmette.domain.states import TaskState
-from palmette.errors import NotFound
+from palmette.errors import NotFound, UsageError
 from palmette.operations import reports
 from palmette.operations.continuing import Continuous, Fail
 from palmette.operations.places import Here
@@ -81,12 +81,17 @@ def report(
       4  a gate failed
       5  none failed, and one is inconclusive
     """
+    if directory is not None:
+        reporting.prepare(directory)
     bring(session)
     made, again = _made(session, context, algorithms)
     made = reports.keep(session.place, made) if made.algorithms else made
     title = tickets.text(made.tickets, context.branch)
     files = reporting.write(made, directory, title=title) if directory is not None else ()
-    reporting.summarise(made, session.environ, title=title)
+    try:
+        reporting.summarise(made, session.environ, title=title)
+    except UsageError as error:
+        note(error.message)
     told = _told(session, made, again, title, alone=not algorithms, silent=no_note)
     if as_json:
         forge = {"merge_request": told.where or None, "note": told.note or None, "remarks": list(told.remarks)}
