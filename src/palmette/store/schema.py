@@ -670,12 +670,8 @@ checks = Table(
     Column("unchanged", Boolean, nullable=False),
     _text("branch"),
     _text("closure"),
-    #: JSON: what the closure's digest is made of
-    _text("parts"),
     _text("reason"),
     _text("key"),
-    #: JSON: the job that asked
-    _text("context"),
     Column("created", Double, nullable=False),
     #: JSON: what the comparison came to; empty before there is one
     _text("verdict"),
@@ -683,7 +679,11 @@ checks = Table(
     Column("settled", Double),
     Column("tries", Integer, nullable=False),
     _text("trouble"),
-    sqlite_with_rowid=False,
+    # Long ones last: where only what is before them is read, as in lists of branches, they are not.
+    #: JSON: what the closure's digest is made of
+    _text("parts"),
+    #: JSON: the job that asked
+    _text("context"),
 )
 Index(None, checks.c.project, checks.c.branch, checks.c.created)
 Index(None, checks.c.settled, checks.c.created)

@@ -41,14 +41,13 @@ def upgrade() -> None:
         "checks",
         *_texts("project", "commit", "algorithm", "kind", "run"),
         sa.Column("unchanged", sa.Boolean, nullable=False),
-        *_texts("branch", "closure", "parts", "reason", "key", "context"),
+        *_texts("branch", "closure", "reason", "key"),
         _moment("created"),
         *_texts("verdict"),
         _moment("settled", always=False),
         sa.Column("tries", sa.Integer, nullable=False),
-        *_texts("trouble"),
+        *_texts("trouble", "parts", "context"),
         sa.PrimaryKeyConstraint("project", "commit", "algorithm", "kind", name="pk_checks"),
-        sqlite_with_rowid=False,
     )
     op.create_index("ix_checks_project_branch_created", "checks", ["project", "branch", "created"])
     op.create_index("ix_checks_settled_created", "checks", ["settled", "created"])
