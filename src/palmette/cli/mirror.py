@@ -36,7 +36,7 @@ _PAUSE = 15.0
     show_default=True,
     help="With --keep-on: how long to wait between two looks.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a look.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object; with --keep-on, whenever something came.")
 @pass_session
 def mirror(session: Session, /, since: str, everything: bool, keep_on: bool, every: float, as_json: bool) -> None:
     """Bring a Kubeflow's runs here, once or as they come.
@@ -108,7 +108,8 @@ def _tell(brief: Brief) -> None:
 
 def _say(look: Mirrored, host: KubeflowHost, *, as_json: bool, going_on: bool) -> None:
     if as_json:
-        print_json(_plain(look))
+        if look.brought or look.gone or not going_on:
+            print_json(_plain(look))
         return
     for id in look.gone:
         click.echo(f"note: {host.called} has no run {id} any more, which was not over", err=True)

@@ -260,7 +260,8 @@ class Run:
     scheduled: float | None = None
     #: when it was archived; None unless it is
     archived: float | None = None
-    #: who drives it: empty for whoever accepted it, `hosting.SERVED` for any server of the store
+    #: who drives it: empty for whoever accepted it, `hosting.SERVED` for any server of the store, `hosting.MIRRORED`
+    #: for another host
     queue: str = ""
     #: who asked for it: the name of a token; empty where nobody had to say
     owner: str = ""

@@ -18,6 +18,7 @@ from palmette.blobs.references import NoDigests, References
 from palmette.client.connection import segment
 from palmette.compile.outcomes import ARTIFACT, NAME
 from palmette.domain.footer import split
+from palmette.domain.graph import ArtifactType
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import NotFound, PalmetteError, ServerError, UsageError
@@ -61,7 +62,7 @@ class Mirrored:
 
     #: how the host is called
     host: str
-    #: runs that are new here or changed, the newest first
+    #: runs that are new here or changed, in the order in which they were created there
     brought: tuple[Brief, ...] = ()
     #: how many were looked at and are of nobody here
     foreign: int = 0
@@ -131,25 +132,25 @@ class _Look:
     _documents: dict[bytes, tuple[PipelineDocument | None, bytes, str]] = field(default_factory=dict)
 
     def found(self) -> Iterator[HostedRun]:
-        """The runs that are new here or were not over, the newest first."""
+        """The runs that are new here or were not over. The oldest first: of a look that is cut short the next one then
+        finds what is missing, as it stops where nothing is."""
         address = self.cluster.address
         live = {*self.place(mirrors.live, address)}
+        wanted: list[HostedRun] = []
         for page in self.cluster.pages():
             known = self.place(mirrors.known, address, [each.id for each in page])
             recent = [each for each in page if self.wanted.since is None or each.created >= self.wanted.since]
-            yield from (each for each in recent if not known.get(each.id))
+            mine = [each for each in recent if each.id in known or self._mine(each)]
+            wanted += [each for each in mine if not known.get(each.id)]
             live -= {each.id for each in page}
-            if len(recent) < len(page) or (self.wanted.since is None and page and all(map(known.get, _ids(page)))):
+            nothing = self.wanted.since is None and known and all(each.id in known for each in mine)
+            if len(recent) < len(page) or nothing:
                 break
-        for id in sorted(live):
-            yield HostedRun(id=id)
+        yield from (HostedRun(id=id) for id in sorted(live))
+        yield from reversed(wanted)
 
     def bring(self, found: HostedRun) -> Brief | None:
-        """Bring one run; None where nothing is to be brought, or nothing changed."""
-        facts = self._facts(found) if found.created else {"project": self.project}
-        if facts.get("project") != self.project and not (self.wanted.everything and not facts.get("project")):
-            self.foreign += 1
-            return None
+        """Bring one run; None where it is gone, or nothing changed."""
         try:
             looked = self.cluster.look(found.id)
         except NotFound:
@@ -164,6 +165,13 @@ class _Look:
             return None
         lost = like.run.notices[1:]
         return Brief(run=like.run.id, id=found.id, algorithm=like.run.algorithm, state=like.run.state, lost=lost)
+
+    def _mine(self, found: HostedRun) -> bool:
+        """Whether it is the project's, or nobody's and wanted all the same."""
+        owner = self._facts(found).get("project")
+        mine = owner == self.project or (self.wanted.everything and not owner)
+        self.foreign += not mine
+        return mine
 
     def _brought(self, like: Likeness, sight: Sight) -> Brought:
         id, address = sight.looked.run.id, self.cluster.address
@@ -201,11 +209,11 @@ class _Look:
 
     def _facts(self, run: HostedRun) -> dict[str, Json]:
         """What the footers say: the run's own before its version's, and that before its experiment's."""
-        own = split(run.description)[1]
-        made = self.cluster.version(run.pipeline, run.version).facts if run.version and not own else {}
-        if run.version and own and not {"branch", "commit"} <= own.keys():
-            made = self.cluster.version(run.pipeline, run.version).facts
-        return {**self._of_experiment(run.experiment), **made, **own}
+        own, filed = split(run.description)[1], self._of_experiment(run.experiment)
+        owner = own.get("project") or filed.get("project")
+        if not run.version or (owner and owner != self.project) or {"branch", "commit"} <= own.keys():
+            return {**filed, **own}
+        return {**filed, **self.cluster.version(run.pipeline, run.version).facts, **own}
 
     def _of_experiment(self, experiment: str) -> Mapping[str, Json]:
         if self._experiments is None:
@@ -240,7 +248,8 @@ class _Look:
         wanted = [each for each in looked.nodes if each.name.startswith(NAME) and not each.name.endswith("-driver")]
         written = [each for each in sorted(wanted, key=lambda each: each.created) if each.state.good]
         if not _gathers(document):
-            return (), ("what it measured is not known: its pipeline was not compiled for being mirrored",)
+            said = "what it measured is not known: its pipeline was not compiled for being mirrored"
+            return (), (said,) if document is None or _measures(document) else ()
         if not written:
             failed = looked.run.state is not RunState.SUCCEEDED
             return (), ("what it measured is not known: it ended before that was written",) if failed else ()
@@ -293,13 +302,14 @@ class _Look:
                 self.place.home.blobs.put_bytes(data)
 
 
-def _ids(page: tuple[HostedRun, ...]) -> Iterator[str]:
-    return (each.id for each in page)
-
-
 def _gathers(document: PipelineDocument | None) -> bool:
     components = document.pipeline.components if document else {}
     return any(name.startswith(f"comp-{NAME}") for name in components)
+
+
+def _measures(document: PipelineDocument) -> bool:
+    outputs = (each.output_definitions.artifacts.values() for each in document.pipeline.components.values())
+    return any(spec.artifact_type.schema_title == ArtifactType.METRICS for several in outputs for spec in several)
 
 
 def below(root: str, run: str) -> list[bytes]:
