@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from tests.standins.loopback import Answer, Asked, Loopback
 
+from palmette.domain.footer import signed, split
 from palmette.errors import AccessDenied, NotFound, ProjectError, ServerError, UsageError
-from palmette.operations import addressed, continuing, kubeflow
+from palmette.operations import addressed, continuing, kubeflow, official
+from palmette.operations.hosts import Order
 from palmette.operations.kubeflow import KubeflowHost
 from palmette.operations.official import Line
 from palmette.operations.placed import PlacedHost
@@ -135,6 +137,23 @@ def test_an_answer_that_is_none_of_the_api_s_is_said_to_be(cluster: Cluster) -> 
     other.stop()
     with pytest.raises(ServerError, match="cannot be reached"):
         Line(Target(name="c", host=other.url), {}, pauses=())
+
+
+def test_a_description_that_a_column_does_not_take_is_shortened_to_what_matters(cluster: Cluster) -> None:
+    host = kubeflow.reach(Target(name="c", host=cluster.url), {})
+    said = "Error 1406 (22001): Data too long for column 'Description' at row 1"
+    cluster.faults = [Answer(status=500, body={"code": 13, "message": f"InternalServerError: {said}"})]
+    facts = {"project": "ia", "key": "k" * 64, "closure": "c" * 64, "commit": "a" * 40, "preset": "toy"}
+    host.runs.begin(Order(name="n", description=signed("A text that is long " * 4, facts), pipeline="p"))
+    whole, short = (each.body["description"] for each in cluster.asked("POST", "/runs"))
+    assert len(whole) > 255 >= len(short)
+    assert split(short)[1] == {"project": "ia", "key": "k" * 64, "commit": "a" * 40, "preset": "toy"}
+    for text in ("", "word " * 100):
+        for facts in ({}, {"project": "ia", "branch": "b" * 120, "wrote": "w" * 64, "edits": [{"why": "x" * 500}]}):
+            found = official.shortened(signed(text, facts))
+            assert len(found) <= 255
+            assert split(found)[1].get("branch") == facts.get("branch")
+            assert split(found)[0][:5] == text[:5]
 
 
 def test_what_a_target_says_is_looked_at_at_once() -> None:

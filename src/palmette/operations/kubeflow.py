@@ -9,7 +9,7 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from itertools import islice
@@ -281,11 +281,15 @@ class KubeflowExperiments:
 
     def make(self, name: str, description: str) -> Experiment:
         """AlreadyThere where there is one of that name."""
-        wanted = self.line.models.V2beta1Experiment(
-            display_name=name, description=description, namespace=self.line.namespace or None
-        )
-        call = "experiment_service_create_experiment"
-        return _experiment(self.line.ask("experiments", call, wanted))
+
+        def made(description: str) -> Experiment:
+            wanted = self.line.models.V2beta1Experiment(
+                display_name=name, description=description, namespace=self.line.namespace or None
+            )
+            return _experiment(self.line.ask("experiments", "experiment_service_create_experiment", wanted))
+
+        found: Experiment = self.line.describe(description, made)
+        return found
 
     def create(self, name: str, *, description: str) -> Experiment:
         """Made, or found."""
@@ -339,6 +343,12 @@ class KubeflowRuns:
 
     def begin(self, order: Order) -> HostedRun:
         """Begun once: where no answer comes, it is looked for by the key in its footer before it is said again."""
+        found: HostedRun = self.line.describe(
+            order.description, lambda description: self._begun(replace(order, description=description))
+        )
+        return found
+
+    def _begun(self, order: Order) -> HostedRun:
         models, target = self.line.models, self.line.target
         reference = models.V2beta1PipelineVersionReference(
             pipeline_id=order.pipeline, pipeline_version_id=order.version or None

@@ -4,6 +4,7 @@ cluster leaks in. What it raises becomes Palmette's errors here."""
 from __future__ import annotations
 
 import json
+import re
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from palmette.domain.footer import signed, split
 from palmette.errors import (
     AccessDenied,
     AlreadyThere,
@@ -37,6 +39,11 @@ _PAUSES: Final = (0.3, 1.0, 3.0)
 #: gRPC's code for what the state of things forbids
 _PRECONDITION: Final = 9
 _BUSY: Final = (500, 502, 503, 504)
+#: what MySQL says where a text does not fit; characters of descriptions that fit everywhere; facts that go first
+_TOO_LONG: Final = re.compile(r"[Dd]ata too long|Error 1406|value too long")
+_COLUMN: Final = 255
+_LEAST: Final = ("edits", "wrote", "made", "tickets", "closure", "document", "schedule")
+_LESS: Final = ("commit", "algorithm", "preset")
 _EXTRA: Final = "Install it: pip install 'palmette[kubeflow]' (or uv tool install 'palmette[kubeflow]')."
 #: arguments of the client that a target may give; those that open a door only through a variable
 _ARGUMENTS: Final = ("client_id", "other_client_id", "other_client_secret", "ssl_ca_cert", "proxy", "verify_ssl")
@@ -223,6 +230,13 @@ class Line:
             there = find()
             return there if there is not None else self.ask(group, call, *values, again=False, **named)
 
+    def describe(self, description: str, make: Callable[[str], Any]) -> Any:
+        """What `make` gives that is told a description; told a shorter one where a column takes no more."""
+        try:
+            return make(description)
+        except _TooLong:
+            return make(shortened(description))
+
     def _asked(self, group: str, call: str, /, *values: Any, **named: Any) -> Any:
         function = getattr(getattr(self._client, group), call)
         found = function(*values, _request_timeout=_TIMES, **named)
@@ -250,6 +264,8 @@ class Line:
         try:
             return question()
         except self.models.ApiException as error:
+            if _TOO_LONG.search(str(error.body)):
+                raise _TooLong from None
             raise self._meant(int(error.status or 0), *_said(error.body)) from None
         except self._lost as error:
             reason = getattr(error, "reason", None) or error
@@ -293,6 +309,10 @@ class Line:
         return text
 
 
+class _TooLong(Exception):
+    """A column of its database does not take the description."""
+
+
 class _Busy(Exception):
     """It may be ready a moment later."""
 
@@ -307,6 +327,21 @@ class _Unknown(Exception):
     def __init__(self, meant: PalmetteError) -> None:
         super().__init__(str(meant))
         self.meant = meant
+
+
+def shortened(description: str) -> str:
+    """A description within the 255 characters that columns of older clusters have: the facts that matter least go
+    first, then the end of the text."""
+    text, facts = split(description)
+    for name in _LEAST:
+        if len(signed(text, facts)) <= _COLUMN:
+            break
+        facts.pop(name, None)
+    for name in _LESS:
+        if len(signed("", facts)) > _COLUMN:
+            facts.pop(name, None)
+    room = _COLUMN - len(signed("", facts)) - 3
+    return signed(text if len(text) <= room else f"{text[: max(0, room)]}…", facts)
 
 
 def _said(body: Any) -> tuple[str, int]:

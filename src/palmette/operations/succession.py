@@ -99,6 +99,12 @@ class KubeflowSchedules:
         return self._made(replace(wanted, description=signed(text, facts)))
 
     def _made(self, wanted: Schedule, spec: Any = None) -> Schedule:
+        found: Schedule = self.line.describe(
+            wanted.description, lambda description: self._once(replace(wanted, description=description), spec)
+        )
+        return found
+
+    def _once(self, wanted: Schedule, spec: Any) -> Schedule:
         message = self._message(wanted, spec)
         name = "recurring_run_service_create_recurring_run"
 
