@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.server.conftest import Serving, open_home
 from tests.standins import jira
 from tests.standins.gitlab import TOKEN, GitLab
 from tests.standins.jira import Jira
@@ -17,16 +18,20 @@ from palmette.ci import filing
 from palmette.ci.filling import fill
 from palmette.ci.tickets import SECONDS, text, tickets
 from palmette.ci.web import WebError
+from palmette.client.connection import Connection, Server
 from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context, Provider
 from palmette.domain.footer import split
 from palmette.operations import branches
 from palmette.operations.continuing import Continuous, Tracker
 from palmette.operations.placed import PlacedHost
-from palmette.operations.places import Here
+from palmette.operations.places import Here, Place
 from palmette.operations.project import Project
+from palmette.operations.remote import There
 from palmette.operations.scopes import Names
+from palmette.server.palmette import table
 from palmette.store import tickets as kept
+from palmette.store.database import Store
 
 BRANCH = "feature/IA-1742-doc-type"
 
@@ -177,9 +182,24 @@ def test_all_tickets_of_a_job_share_five_seconds(
     assert {each.why for each in found if not each.title} <= {"JIRA timed out", "JIRA: timed out"}
 
 
-def test_a_title_is_kept_for_an_hour_and_for_longer_while_the_tracker_is_down(tracker: Jira, project: Project) -> None:
-    place, context = Here(project).begun(), Context(branch=BRANCH)
-    store = place.home.store
+@pytest.fixture(params=["here", "server"])
+def home(request: pytest.FixtureRequest, project: Project) -> Iterator[tuple[Place, Store]]:
+    """The home and its store: the project's own, or a server's."""
+    if request.param == "here":
+        place = Here(project).begun()
+        yield place, place.home.store
+        return
+    serving = Serving([])
+    served = serving.start(open_home(project.home), others=table.ROWS)
+    yield There(Connection(Server(url=served.url)), project.name), served.home.store
+    serving.stop()
+    served.home.store.close()
+
+
+def test_a_title_is_kept_for_an_hour_and_for_longer_while_the_tracker_is_down(
+    tracker: Jira, project: Project, home: tuple[Place, Store]
+) -> None:
+    (place, store), context = home, Context(branch=BRANCH)
     for _ in range(2):
         assert tickets(place, project, context, opened(tracker))[0].title == "DOC TYPE"
     assert tracker.asked == ["IA-1742"]
@@ -190,10 +210,13 @@ def test_a_title_is_kept_for_an_hour_and_for_longer_while_the_tracker_is_down(tr
     assert (stale.title, stale.pending) == ("OLD TYPE", True)
     tracker.mode = ""
     assert tickets(place, project, context, opened(tracker))[0].title == "DOC TYPE"
-    # What is asked for without a home makes none.
-    other = replace(project, home=project.root / "other")
-    assert tickets(Here(other), other, context, opened(tracker))[0].title == "DOC TYPE"
-    assert not other.home.exists()
+
+
+def test_where_there_is_no_home_none_is_made_and_nothing_is_kept(tracker: Jira, project: Project) -> None:
+    nowhere = There(Connection(Server(url="http://127.0.0.1:1")), "ia")
+    for place in (Here(project), nowhere):
+        assert tickets(place, project, Context(branch=BRANCH), opened(tracker))[0].title == "DOC TYPE"
+    assert not project.home.exists()
 
 
 def test_the_texts_of_a_table_need_no_tracker(project: Project) -> None:
