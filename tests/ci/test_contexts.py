@@ -422,3 +422,19 @@ def test_without_git_a_job_knows_what_it_checked_out(tmp_path: Path) -> None:
     assert (read.git.branch, read.git.commit, read.git.author) == ("feature/x", HEAD, "ada")
     assert read.note == "git is not installed: uncommitted changes are not recorded"
     assert repositories.read(tmp_path.parent, job).git.commit == ""
+
+
+def test_a_clone_of_the_merge_alone_is_filed_under_the_commit_that_the_event_names(
+    remote: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    root, made = remote
+    git(root, "checkout", "-q", "-b", "merged")
+    git(root, "merge", "-q", "--no-ff", "-m", "Merge for a test", "feature/x")
+    here = clone(root, "--depth=1", "--branch=merged")
+    git(here, "checkout", "-q", "--detach")
+    merge = git(here, "rev-parse", "HEAD")
+    job = GITHUB | {"GITHUB_SHA": merge, "GITHUB_HEAD_REF": "feature/x", "GITHUB_BASE_REF": "main"}
+    request = pull_request(sha=made["f3"]) | {"base": {"sha": made["m1"]}}
+    read = repositories.read(here, ENVIRON | job | event(tmp_path, pull_request=request))
+    assert (read.git.commit, read.git.branch, read.git.author) == (made["f3"], "feature/x", "ada")
+    assert (read.git.message, read.tested) == ("Types", merge)
