@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass, field, replace
 
 import click
 
@@ -13,7 +14,7 @@ from palmette.domain.values import Json
 from palmette.errors import ServerError, UsageError
 from palmette.operations import mirroring
 from palmette.operations.addressed import chosen
-from palmette.operations.kubeflow import KubeflowHost, reach
+from palmette.operations.kubeflow import reach
 from palmette.operations.mirroring import Brief, Mirrored, Wanted
 from palmette.operations.project import Project
 from palmette.operations.targets import Target
@@ -57,16 +58,16 @@ def mirror(session: Session, /, since: str, everything: bool, keep_on: bool, eve
     wanted = Wanted(since=_since(since), everything=everything)
     project = session.project
     host = reach(_target(project, session), session.environ)
+    told = _Told(lines=not as_json)
     while True:
         try:
-            say = _quiet if as_json else _tell
-            look = mirroring.mirror(session.place, host, project, session.environ, wanted=wanted, say=say)
+            look = mirroring.mirror(session.place, host, project, session.environ, wanted=wanted, say=told.tell)
         except ServerError as error:
             if not keep_on or error.exit_code != ServerError.exit_code:
                 raise
             click.echo(f"note: {error.message}; it is asked again in {every:g} s", err=True)
         else:
-            _say(look, host, as_json=as_json, going_on=keep_on)
+            _say(replace(look, brought=told.news()), as_json=as_json, going_on=keep_on)
         if not keep_on:
             return
         time.sleep(every)
@@ -97,22 +98,37 @@ def _since(text: str) -> float | None:
     return found.begin
 
 
-def _quiet(_: Brief) -> None:
-    """Nothing: it is printed in the end."""
+@dataclass
+class _Told:
+    """What is said of runs: each again only when something about it changed."""
+
+    lines: bool
+    _last: dict[str, Brief] = field(default_factory=dict)
+    _news: list[Brief] = field(default_factory=list)
+
+    def tell(self, brief: Brief) -> None:
+        """Say it at once, if it is new."""
+        if self._last.get(brief.run) == brief:
+            return
+        self._last[brief.run] = brief
+        self._news.append(brief)
+        if self.lines:
+            lost = f" ({words.count(len(brief.lost), 'notice')})" if brief.lost else ""
+            click.echo(f"{brief.run}  {brief.algorithm}  {brief.state.value.lower()}{lost}")
+
+    def news(self) -> tuple[Brief, ...]:
+        """What was new since this was asked."""
+        found, self._news = tuple(self._news), []
+        return found
 
 
-def _tell(brief: Brief) -> None:
-    lost = f" ({len(brief.lost)} notice{'s' * (len(brief.lost) != 1)})" if brief.lost else ""
-    click.echo(f"{brief.run}  {brief.algorithm}  {brief.state.value.lower()}{lost}")
-
-
-def _say(look: Mirrored, host: KubeflowHost, *, as_json: bool, going_on: bool) -> None:
+def _say(look: Mirrored, *, as_json: bool, going_on: bool) -> None:
     if as_json:
         if look.brought or look.gone or not going_on:
             print_json(_plain(look))
         return
     for id in look.gone:
-        click.echo(f"note: {host.called} has no run {id} any more, which was not over", err=True)
+        click.echo(f"note: {look.host} has no run {id} any more, which was not over", err=True)
     if look.brought:
         more = f", {look.live} of them not over" if look.live else ""
         click.echo(f"brought {words.count(len(look.brought), 'run')} from {look.host}{more}", err=True)
