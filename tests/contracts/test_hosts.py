@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 from tests.server.conftest import PIPELINE, Serving, open_home
+from tests.standins import published
 from tests.standins.kubeflow import Kubeflow, Reply, Request
 
 from palmette.client.connection import Connection, Server
@@ -62,8 +63,21 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
         target = Target(name="cluster", host=cluster.url)
         yield World(of=lambda _: kubeflow.reach(target, {}), edits=False, cluster=cluster)
         cluster.stop()
+        require_published(cluster.requests)
     serving.stop()
     served.home.store.close()
+
+
+def require_published(requests: Sequence[Request]) -> None:
+    """Each request is one of the published API: its path and method, its parameters, the fields of its body."""
+    assert requests
+    for each in requests:
+        known = published.call(each.method, each.path)
+        assert known is not None, f"{each.method} {each.path}"
+        assert each.query.keys() <= known.queries, f"{known.name}: {each.query}"
+        assert not [*published.unknown(known.body, each.body)], known.name
+        # Neither experiments nor recurring runs can be changed there.
+        assert each.method in ("GET", "POST", "DELETE"), known.name
 
 
 @pytest.fixture

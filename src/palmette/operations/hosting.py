@@ -210,7 +210,7 @@ def begin_run(home: Home, order: Order) -> HostedRun:
         experiment=order.experiment,
         root=order.root,
         service_account=order.service_account,
-        trigger=str(facts.get("trigger", "")) or "api",
+        trigger="ci" if facts.get("trigger") == "ci" else "api",
         project=home.project,
     )
     return told(submitting.submit(home, wanted))

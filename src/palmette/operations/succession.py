@@ -68,8 +68,9 @@ class KubeflowSchedules:
         before = [each for each in members if each.id != last.id]
         if not before:
             return last
-        # Whoever may only look is shown what stands.
-        with suppress(AccessDenied):
+        # Whoever may only look is shown what stands; so is everybody while its experiment is archived, or somebody else
+        # is about to finish it.
+        with suppress(AccessDenied, Conflict, UsageError):
             return self._taken_over(before, last)
         return last
 
