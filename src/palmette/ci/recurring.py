@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,6 +30,8 @@ class Moves:
     context: Context
     #: pipeline → the version that is new, and its document
     targets: Mapping[str, tuple[Uploaded, bytes]]
+    #: called before each change; may raise
+    pause: Callable[[], None] = lambda: None
     _versions: dict[str, dict[str, Version]] = field(default_factory=dict)
     _documents: dict[str, bytes | None] = field(default_factory=dict)
 
@@ -106,6 +108,7 @@ def foreseen(moves: Moves) -> tuple[Followed, ...]:
 
 def _moves(home: Place, moves: Moves) -> Iterator[Followed]:
     for schedule in moves.schedules():
+        moves.pause()
         yield _moved(home, moves, schedule)
 
 

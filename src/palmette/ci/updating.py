@@ -60,6 +60,8 @@ class Subject:
     ancestry: Ancestry
     stand: Stand
     repository: Repository
+    #: called before each change; may raise
+    pause: Callable[[], None] = lambda: None
 
     @property
     def name(self) -> str:
@@ -115,6 +117,7 @@ def update(
     tickets: Sequence[Ticket],
     image: str = "",
     say: Say,
+    pause: Callable[[], None] = lambda: None,
 ) -> Updated:
     """Upload a version of each of the project's pipelines for the commit, file the branch, and on the default branch
     point what follows it at the new versions. Nothing is changed where an algorithm does not compile.
@@ -126,12 +129,13 @@ def update(
     try:
         names = Names(prefix=host.prefix(project.name), project=project.name)
         subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
+        pause()
         settled = host.claim(project.name)
         if settled != names.prefix:
             # Another project was quicker to be the first one.
             names = replace(names, prefix=settled)
             subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
-        return carry_out(place, subject, built, say)
+        return carry_out(place, replace(subject, pause=pause), built, say)
     except AccessDenied as error:
         if _FORK not in context.branch:
             raise
@@ -219,6 +223,7 @@ def carry_out(place: Place, subject: Subject, built: Mapping[str, Built], say: S
     count = "a version" if len(built) == 1 else f"versions of {len(built)} pipelines"
     say(f"uploading {count} to {subject.host.called}")
     for each in built.values():
+        subject.pause()
         done = _uploaded(subject, each)
         uploaded.append(done)
         if done.name != subject.name:
@@ -304,7 +309,9 @@ def _told(built: Built, pipeline: Pipeline | None, name: str, version: Version |
 def _branched(place: Place, subject: Subject, built: Mapping[str, Built], found: Updated) -> Updated:
     """With its experiment, the branch at the commit, and what follows the branch at the new versions."""
     context, home = subject.context, place.begun()
+    subject.pause()
     filed = filing.file(subject.host, subject.names, context.branch, subject.tickets)
+    subject.pause()
     advanced = _advanced(home, subject, filed, found)
     moved: tuple[Followed, ...] = ()
     if advanced.taken and context.on_default:
@@ -324,7 +331,7 @@ def _branched(place: Place, subject: Subject, built: Mapping[str, Built], found:
 
 def _moves(subject: Subject, built: Mapping[str, Built], versions: Sequence[Uploaded]) -> Moves:
     targets = {each.pipeline: (each, built[each.algorithm].text) for each in versions if each.pipeline}
-    return Moves(subject.host, subject.project.name, subject.context, targets)
+    return Moves(subject.host, subject.project.name, subject.context, targets, subject.pause)
 
 
 def _advanced(home: Place, subject: Subject, filed: Filed, found: Updated) -> Advanced:

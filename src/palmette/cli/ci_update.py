@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Final
+from types import FrameType, TracebackType
+from typing import Any, Final, Self
 
 import click
 
@@ -52,7 +50,7 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
     image = target.image if target else ""
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
-    with _ended_by_signals(), patience() as waiting:
+    with _Signals() as signals, patience() as waiting:
         place, host = session.place, session.host
         found = tracking.tickets(place, project, context, environ, say=note)
         if dry_run:
@@ -64,7 +62,17 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
                 if not as_json:
                     click.echo(text, err=True)
 
-            done = updating.update(place, host, project, environ, context=context, tickets=found, image=image, say=say)
+            done = updating.update(
+                place,
+                host,
+                project,
+                environ,
+                context=context,
+                tickets=found,
+                image=image,
+                say=say,
+                pause=signals.pause,
+            )
             if context.on_default:
                 # Its jobs have what opens the tracker, which those of other branches often lack.
                 for name in filling.fill(place, host, project, context, environ):
@@ -75,20 +83,41 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
         show(updates.shown(done))
 
 
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """SIGTERM, which a CI sends to a job that is canceled, and Ctrl-C: both end it in order. What is done is whole, and
-    the next update does the rest."""
+class _Signals:
+    """SIGTERM, which a CI sends to a job that is canceled, and Ctrl-C: they end it before the next change. What is done
+    is whole, and the next update does the rest."""
 
-    def arrived(number: int, _: FrameType | None) -> None:
-        what = "Ctrl-C" if number == signal.SIGINT else signal.Signals(number).name
-        error = Interrupted(f"ended by {what} before all was done", "Run palmette ci update again: it does the rest.")
-        error.exit_code = _SIGNALED + number
-        raise error
+    def __init__(self) -> None:
+        self._heard = 0
+        #: nothing is changed yet, so that there is nothing to wait for
+        self._changing = False
+        self._before: dict[int, Any] = {}
 
-    before = {number: signal.signal(number, arrived) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._arrived) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
+
+    def pause(self) -> None:
+        """End it here, if that was asked for."""
+        self._changing = True
+        if self._heard:
+            raise self._ended()
+
+    def _arrived(self, number: int, _: FrameType | None) -> None:
+        again, self._heard = self._heard, number
+        # While something is changed it is only noted: an exception may come where Python drops it. Asked for twice,
+        # it ends at once.
+        if again or not self._changing:
+            raise self._ended()
+
+    def _ended(self) -> Interrupted:
+        what = "Ctrl-C" if self._heard == signal.SIGINT else signal.Signals(self._heard).name
+        error = Interrupted(f"ended by {what} before all was done", "Run palmette ci update again: it does the rest.")
+        error.exit_code = _SIGNALED + self._heard
+        return error
