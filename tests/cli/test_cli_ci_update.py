@@ -23,7 +23,10 @@ from palmette.domain.hosting import Cron, Schedule
 from palmette.domain.lines import Start
 from palmette.domain.listing import Slice
 from palmette.domain.run import Source
+from palmette.ir.dialects import Dialect
 from palmette.operations import branches, experiments, hosting, pipelines, schedules, submitting
+from palmette.operations.closures import closures
+from palmette.operations.compiling import compile_all, compile_for_kubeflow
 from palmette.operations.home import Home, serve_home
 from palmette.operations.hosts import Order
 from palmette.operations.placed import PlacedHost
@@ -169,6 +172,7 @@ def test_every_commit_is_a_version_and_every_branch_an_experiment(
     assert max(map(len, shown.out.splitlines())) <= 80
 
 
+@HERE
 def test_called_again_it_changes_nothing(repository: Project, state: Callable[[], State]) -> None:
     repository("ci", "update")
     nightly(state(), "nightly", f"main@{head(repository)[:8]}")
@@ -556,3 +560,17 @@ def test_on_a_kubeflow_it_is_the_same_and_recurring_runs_are_made_anew(
         assert list(state.schedules.values()) == [followed]
     finally:
         cluster.stop()
+
+
+def test_what_is_compiled_together_is_what_each_alone_compiles_to(bare: Project) -> None:
+    begun(bare)
+    project = find(bare.directory, bare.environ)
+
+    together = compile_all(project, bare.environ, image="ia:1", dialect=Dialect.V2_5)
+
+    for name, built in together.items():
+        alone = compile_for_kubeflow(project, bare.environ, name, image="ia:1", dialect=Dialect.V2_5)
+        assert built.text.decode() == alone.text
+        assert built.bundle == alone.bundle
+    assert list(together) == ["doc_type", "tumour"]
+    assert together["tumour"].closure == closures(project)["tumour"].digest
