@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,9 +118,7 @@ class Team:
             runtime_config=config,
         )
         begun = self.client.runs.run_service_create_run(wanted).run_id
-        deadline = time.monotonic() + 120
-        while (found := self.client.get_run(begun)).state not in ("SUCCEEDED", "FAILED"):
-            assert time.monotonic() < deadline, "the run does not end"
+        found = self.client.wait_for_run_completion(begun, timeout=120, sleep_duration=0.2)
         assert found.state == "SUCCEEDED", found.error
         return found
 
