@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import crowd
+from benchmarks import branches, crowd
 from benchmarks.measure import Row, interleaved, timed
 from palmette.domain.grammar import parse
 from palmette.domain.run import Git, Run, Setting
@@ -69,6 +69,7 @@ def measure(directory: Path, *, quick: bool) -> list[Row]:
             )
         )
     rows.append(_accepting(directory, store, rounds))
+    rows.append(branches.measure(directory, store, rounds))
     store.close()
     return rows
 

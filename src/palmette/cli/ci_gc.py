@@ -55,10 +55,8 @@ def gc(session: Session, /, context: Context, dry_run: bool, grace: float | None
       palmette ci gc --dry-run
       palmette ci gc --grace 30d
     """
-    project = session.project
-    now = time.time()
-    forge = forges.of(context, session.environ)
-    heads, remarks = archiving.heads(project.root, session.environ, forge)
+    project, now = session.project, time.time()
+    heads, remarks = archiving.heads(project.root, session.environ, forges.of(context, session.environ))
     scene = Scene(
         place=session.place,
         host=session.host,

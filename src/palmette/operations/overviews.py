@@ -109,7 +109,7 @@ def branches(home: Home, *, gone: bool = False, limit: int = USUAL) -> Overviews
     known = {(each.project, each.name): each for each in rows.known(home.store, home.project)}
     counted = overviews.counted(home.store, home.project)
     newest = overviews.newest(home.store, {key: each.newest for key, each in counted.items()})
-    at_heads = overviews.at_heads(home.store, home.project)
+    at_heads = overviews.at_heads(home.store, {key: each.head for key, each in known.items()})
     tried = overviews.tried(home.store, home.project)
     trunks = _trunks([*known.values()], [*newest.values()])
     found = [
@@ -142,7 +142,7 @@ def branch(home: Home, branch: str) -> Page:
     checked = overviews.on_branch(home.store, project, branch, _TRIED)
     head = row.head if row else ""
     # What was tried at the head may have been asked for by another branch that has the same commit.
-    at_head = overviews.at_heads(home.store, project).get((project, branch), ())
+    at_head = overviews.at_heads(home.store, {(project, branch): head}).get((project, branch), ())
     overview = _overview(
         row or _from_run(made[0]),
         made[0] if made else None,

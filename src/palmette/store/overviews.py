@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
-from sqlalchemy import Row, Select, and_, func, select
+from sqlalchemy import Row, Select, func, select
 
 from palmette.domain.branches import Kind
 from palmette.domain.hosting import Version
@@ -124,17 +124,25 @@ def algorithms(store: Store, project: str, branch: str) -> tuple[str, ...]:
         return tuple(sorted(names))
 
 
-def at_heads(store: Store, project: str) -> dict[Key, tuple[Checked, ...]]:
-    """What was tried at the head of each branch, by algorithm and kind."""
-    at_head = and_(checks.c.project == branches.c.project, checks.c.commit == branches.c.head)
-    query: Select[Any] = select(*_CHECKED, branches.c.project.label("of"), branches.c.name.label("on"))
-    query = query.select_from(branches.join(checks, at_head).outerjoin(runs, runs.c.id == checks.c.run))
-    query = query.where(branches.c.project == plain(project)) if project else query
-    found: dict[Key, list[Checked]] = {}
+def at_heads(store: Store, heads: Mapping[Key, str]) -> dict[Key, tuple[Checked, ...]]:
+    """What was tried at the heads of branches, by algorithm and kind; of those where something was."""
+    # By the commits, and not joined: without statistics SQLite would go through all checks of the project.
+    of_commits: dict[Key, list[Checked]] = {}
+    query: Select[Any] = select(*_CHECKED, checks.c.project)
+    query = query.select_from(checks.outerjoin(runs, runs.c.id == checks.c.run))
     with store.read() as connection:
-        for row in connection.execute(query.order_by(checks.c.algorithm, checks.c.kind.desc())).all():
-            found.setdefault((row.of, row.on), []).append(_checked(row))
-    return {key: tuple(each) for key, each in found.items()}
+        for project in {project for project, _ in heads}:
+            wanted = {head for (of, _), head in heads.items() if of == project and head}
+            for some in chunks(sorted(wanted)):
+                where = (checks.c.project == plain(project), checks.c.commit.in_(some))
+                for row in connection.execute(query.where(*where)).all():
+                    of_commits.setdefault((row.project, row.commit), []).append(_checked(row))
+    found = ((key, of_commits.get((key[0], head))) for key, head in heads.items())
+    return {key: tuple(sorted(each, key=_order)) for key, each in found if each}
+
+
+def _order(each: Checked) -> tuple[str, bool]:
+    return each.algorithm, each.kind is Kind.FULL
 
 
 def on_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Checked, ...]:
