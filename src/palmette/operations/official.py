@@ -165,12 +165,15 @@ class Line:
             # It says at each start which versions it works with.
             warnings.simplefilter("ignore")
             client = own(**said)
+        pool = _line(client).rest_client.pool_manager
+        # In older versions of urllib3 what a pool was told of redirects does not count.
+        pool.request = partial(pool.request, redirect=False)
         self._dress(client)
         return client
 
     def _dress(self, client: Any) -> None:
         """Give it the keys that it is to show from now on."""
-        line = client.runs.run_service_list_runs.__self__.api_client
+        line = _line(client)
         if self.keys.token:
             line.configuration.api_key["authorization"] = self.keys.token
         line.cookie = self.keys.cookie or None
@@ -238,7 +241,7 @@ class Line:
             return make(shortened(description))
 
     def _asked(self, group: str, call: str, /, *values: Any, **named: Any) -> Any:
-        function = getattr(getattr(self._client, group), call)
+        function = _function(getattr(self._client, group), call)
         found = function(*values, _request_timeout=_TIMES, **named)
         kind = function.__self__.api_client.last_response.getheader("content-type") or ""
         if "html" in kind.lower():
@@ -327,6 +330,16 @@ class _Unknown(Exception):
     def __init__(self, meant: PalmetteError) -> None:
         super().__init__(str(meant))
         self.meant = meant
+
+
+def _line(client: Any) -> Any:
+    """What all functions of the client ask with."""
+    return _function(client.runs, "run_service_list_runs").__self__.api_client
+
+
+def _function(group: Any, call: str) -> Any:
+    """A function of the client; the first versions did not name its service in it."""
+    return getattr(group, call, None) or getattr(group, call.partition("_service_")[2])
 
 
 def shortened(description: str) -> str:
