@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Row as Line
 from sqlalchemy import insert, select
 
 from benchmarks import crowd
@@ -64,20 +63,22 @@ def _branch(name: str, head: str) -> dict[str, object]:
     texts = dict.fromkeys(("experiment", "fork", "merge_request_url"), "")
     ticket = {"kind": "Ticket", "key": "IA-1742", "title": "DOC TYPE"}
     told = {"author": "Ada", "title": "Widen", "merge_request": "7", "tickets": encode([ticket])}
-    counts: dict[str, object] = {
-        "committed": 1.0,
-        "order": 1,
-        "ahead": 3,
-        "behind": 2,
-        "seen": 1.0,
-        "gone": None,
-        "archived": None,
-    }
+    counts = {"order": 1, "ahead": 3, "behind": 2}
+    moments = {"committed": 1.0, "seen": 1.0, "gone": None, "archived": None}
     target = "" if name == "main" else "main"
-    return {"project": crowd.PROJECT, "name": name, "head": head, "target": target, **texts, **told, **counts, **times}
+    return {
+        "project": crowd.PROJECT,
+        "name": name,
+        "head": head,
+        "target": target,
+        **texts,
+        **told,
+        **counts,
+        **moments,
+    }
 
 
-def _check(row: Line[Any], number: int) -> dict[str, object]:
+def _check(row: Any, number: int) -> dict[str, object]:
     toy = row.preset == "toy"
     primary = {"metric": "auc", "head": 0.9, "baseline": 0.8, "difference": 0.1}
     verdict = {"outcome": _OUTCOMES[number % len(_OUTCOMES)], "primary": primary, "baseline": row.id}
