@@ -28,6 +28,8 @@ from palmette.store import database
 #: Asked with a body, and yet changing nothing: who may read may ask.
 LOOKING = {
     "/apis/palmette/v1/imports/known",
+    "/apis/palmette/v1/mirrors/known",
+    "/apis/palmette/v1/checks/states",
     *(f"/apis/palmette/v1/runs/nobody/{what}" for what in ("prior", "baseline", "comparison", "standing")),
 }
 #: Looks, and is an admin's all the same.

@@ -34,7 +34,7 @@ _ADVICE = {
 @click.command("init")
 @click.argument("forge", type=click.Choice([each.value for each in Forge]))
 @click.option("--component", metavar="PATH", default="", help="Include the component of this project of your GitLab.")
-@click.option("--image", default="", help="The image of GitLab's jobs.  [default: python:3.11]")
+@click.option("--image", metavar="IMAGE", default="", help="The image of GitLab's jobs.  [default: python:3.11]")
 @click.option("--install", metavar="COMMAND", default="", help="How a job installs Palmette.")
 @click.option("--prepare", metavar="COMMAND", help="How a job makes the project's own environment.")
 @click.option("--print", "only_print", is_flag=True, help="Print the files; write nothing.")
