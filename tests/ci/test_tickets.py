@@ -225,6 +225,11 @@ def test_the_texts_of_a_table_need_no_tracker(project: Project) -> None:
     assert about(static, {}, "ia-1742")[0].title == "DOC TYPE"
     assert about(static, {}, "IA-9")[0].why == "it is not in [tool.palmette.ci] tickets"
     assert about(with_ci(project, tracker=Tracker.NONE), {"JIRA_URL": "x"}) == ()
+    # Another commit may have another table, and no hour passes in between.
+    place = Here(project).begun()
+    for title in ("DOC TYPE", "DOC TYPE, AGAIN"):
+        written = with_ci(project, tracker=Tracker.STATIC, tickets={"IA-1742": title})
+        assert tickets(place, written, Context(branch=BRANCH), {})[0].title == title
 
 
 def test_issues_of_the_forge_are_tickets_too(project: Project) -> None:

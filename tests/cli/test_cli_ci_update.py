@@ -16,7 +16,7 @@ import pytest
 from tests.standins.kubeflow import Kubeflow
 
 from palmette.ci import updating
-from palmette.domain.branches import Branch
+from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Cron, Schedule
@@ -443,6 +443,56 @@ def test_killed_between_any_two_changes_it_is_completed_by_the_next_one(reposito
             break
     # The claim, the version, the experiment, the branch, two recurring runs.
     assert deaths == 6
+
+
+class Overtaken(Mortal):
+    """A place where somebody else does all of his before so many changes are made."""
+
+    def __init__(self, place: Place, changes: int, other: Callable[[], object]) -> None:
+        super().__init__(place, changes)
+        self.other = other
+
+    def __call__(self, operation: Any, *values: Any, **named: Any) -> Any:
+        try:
+            return super().__call__(operation, *values, **named)
+        except Died:
+            self.left = 99
+            self.other()
+            return self.place(operation, *values, **named)
+
+
+@HERE
+def test_overtaken_between_any_two_changes_the_later_commit_has_the_last_word(
+    repository: Project, tmp_path: Path
+) -> None:
+    (repository.directory / "algorithms/doc_type.py").unlink()
+
+    def prepared(sha: str, title: str) -> Any:
+        project = find(repository.directory, repository.environ)
+        context = Context(branch="main", default_branch="main", commit=sha, head=sha)
+        host, names = PlacedHost(Here(project)), Names(prefix="", project="ia")
+        tickets = (Ticket(key="IA-1", title=title),)
+        return updating.prepared(host, project, repository.environ, context, tickets, names=names, image="")
+
+    def carried_out(place: Any, ready: Any) -> None:
+        updating.carry_out(place, replace(ready[0], host=PlacedHost(place)), ready[1], str)
+
+    older = prepared(commit(repository, "Older"), "OLD")
+    repository.replace("algorithms/tumour.py", "rounds: int = 10", "rounds: int = 20")
+    newest = commit(repository, "Newer")
+    newer = prepared(newest, "NEW")
+
+    for changes in range(4):  # before the version, the experiment, the branch; and after all
+        here = Here(replace(older[0].project, home=tmp_path / str(changes))).begun()
+        carried_out(Overtaken(here, changes, partial(carried_out, here, newer)), older)
+        if changes == 3:
+            carried_out(here, newer)
+        now = State(tmp_path / str(changes))
+        branch = now.branch("main")
+        assert branch is not None
+        assert branch.head == newest
+        assert split(now.experiments["main"])[0] == "[IA-1] NEW"
+        assert len(now.versions) == 2
 
 
 def job(order: int, sha: str) -> dict[str, str]:

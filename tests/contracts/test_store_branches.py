@@ -60,6 +60,16 @@ def test_an_older_commit_never_overtakes_a_newer_one(
     assert (now.head, now.gone) == (NEW if taken else OLD, None)
 
 
+def test_whoever_compared_with_another_head_than_the_branch_has_looks_again(home: Home) -> None:
+    branches.advance(home, at(OLD))
+
+    for compared in ("", "f" * 40):
+        found = branches.advance(home, at(NEW), compared=compared)
+        assert (found.taken, found.again) == (False, True)
+        assert found.after == branches.named(home, "main") == found.before
+    assert branches.advance(home, at(NEW), compared=OLD).taken
+
+
 def test_the_same_commit_is_taken_again_and_forgets_nothing(home: Home) -> None:
     known = Ticket(key="IA-1", title="DOC TYPE")
     first = at(OLD, order=5, author="Ada", merge_request="7", experiment="e", ahead=2, tickets=(known,))

@@ -48,7 +48,7 @@ def fill(
         with suppress(PalmetteError):
             if _better(branch, found):
                 filing.file(host, names, branch.name, found)
-                place(branches.advance, replace(branch, tickets=found))
+                place(branches.advance, replace(branch, tickets=found), compared=branch.head)
                 filled.append(branch.name)
     return tuple(filled)
 

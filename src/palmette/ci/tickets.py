@@ -95,10 +95,12 @@ def tickets(
     texts = tuple(filter(None, (context.title, context.description)))
     for tracker in trackers(project, context, environ) if among is None else among:
         if keys := tracker.keys(context.branch, texts)[:_SEVERAL]:
-            known = _known(place, keys)
+            # What stands in a commit is that commit's own.
+            known = {} if isinstance(tracker, Static) else _known(place, keys)
             asked = {key: each.ticket for key, each in known.items() if each.fresh}
             found = dict(_fetched(tracker, [key for key in keys if key not in asked], clock, clock() + seconds, say))
-            _keep(place, found)
+            if not isinstance(tracker, Static):
+                _keep(place, found)
             return tuple(_best(key, asked.get(key) or found[key], known.get(key)) for key in keys)
     return ()
 

@@ -313,6 +313,8 @@ def _branched(place: Place, subject: Subject, built: Mapping[str, Built], found:
     filed = filing.file(subject.host, subject.names, context.branch, subject.tickets)
     subject.pause()
     advanced = _advanced(home, subject, filed, found)
+    if subject.host.dialect is Dialect.PALMETTE:
+        filed = _worded(home, subject, filed)
     moved: tuple[Followed, ...] = ()
     if advanced.taken and context.on_default:
         moved = recurring.move(home, _moves(subject, built, found.versions))
@@ -334,15 +336,38 @@ def _moves(subject: Subject, built: Mapping[str, Built], versions: Sequence[Uplo
     return Moves(subject.host, subject.project.name, subject.context, targets, subject.pause)
 
 
+def _worded(home: Place, subject: Subject, filed: Filed) -> Filed:
+    """With the text of the commit that the branch is at, whoever was the last to write one."""
+    name, text = subject.context.branch, filed.text
+    at = home(branches.named, name)
+    for _ in range(_MANY):
+        if at is None:
+            break
+        text = filing.file(subject.host, subject.names, name, at.tickets).text
+        # After it was written: whoever is later moves the branch first, and then writes.
+        known, at = at, home(branches.named, name)
+        if at is None or at.tickets == known.tickets:
+            break
+    return replace(filed, text=text)
+
+
 def _advanced(home: Place, subject: Subject, filed: Filed, found: Updated) -> Advanced:
     """The branch at the commit, unless the home or the host knows a later one."""
+    for _ in range(_MANY):
+        known = home(branches.named, subject.context.branch)
+        if known is None and (newest := _newest(subject, found)) is not None:
+            # A home that remembers nothing, as a job's own: the host does.
+            known = home(branches.advance, newest).after
+        advanced = _compared(home, subject, filed, known.head if known else "")
+        if not advanced.again:
+            return advanced
+    raise Temporary(f"others move {subject.context.branch} all the time", "Run palmette ci update again.")
+
+
+def _compared(home: Place, subject: Subject, filed: Filed, head: str) -> Advanced:
+    """The branch at the commit, unless that is older than the head that the branch has."""
     context, told = subject.context, subject.ancestry
-    known = home(branches.named, context.branch)
-    if known is None and (newest := _newest(subject, found)) is not None:
-        # A home that remembers nothing, as a job's own: the host does.
-        known = home(branches.advance, newest).after
-    others = [known.head] if known else []
-    stands = ancestry.of(subject.project.root, subject.environ, context.head, others=others)
+    stands = ancestry.of(subject.project.root, subject.environ, context.head, others=[head] if head else [])
     branch = Branch(
         project=subject.project.name,
         name=context.branch,
@@ -360,7 +385,8 @@ def _advanced(home: Place, subject: Subject, filed: Filed, found: Updated) -> Ad
         title=context.title,
         tickets=tuple(subject.tickets),
     )
-    return home(branches.advance, branch, stands.ancestors, stands.descendants, subject.stand.history)
+    lists = stands.ancestors, stands.descendants, subject.stand.history
+    return home(branches.advance, branch, *lists, compared=head)
 
 
 def _newest(subject: Subject, found: Updated) -> Branch | None:

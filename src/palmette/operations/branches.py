@@ -25,6 +25,8 @@ class Advanced:
     after: Branch | None = None
     #: why it stays where it is, as a sentence without a full stop; empty where it was taken
     why: str = ""
+    #: it stays since it has another head than the asker compared with: look at it, and ask again
+    again: bool = False
 
 
 def advance(
@@ -33,27 +35,37 @@ def advance(
     ancestors: Sequence[str] = (),
     descendants: Sequence[str] = (),
     history: Sequence[Commit] = (),
+    *,
+    compared: str | None = None,
 ) -> Advanced:
     """Move a branch to a commit, unless that is an older one than it has: then nothing changes.
 
     Which one is older is told by the pipelines that ask, else by commits of which the asker knows that they come before
     this one or after it, else by the commits' times. The same commit is taken again, and what is then not known of it
     stays as it was. A branch that was gone comes back. `history` are commits that the asker knows: they are remembered
-    in any case."""
+    in any case. `compared` is the head that the asker knows, empty for none: where it is another one by now and only
+    commits can tell, nothing changes, and the asker is to look again."""
     project = home.project or branch.project
     if not commits.plausible(history):
         raise UsageError("the history is no list of commits", "It has full SHAs, and 1,000 of them at most.")
     commits.keep(home.store, project, history)
     wanted = replace(branch, project=project, seen=branch.seen or time.time())
     refused: list[str] = []
+    strange: list[str] = []
 
     def decided(before: Branch) -> Branch | None:
+        if compared is not None and _unknown(before, wanted, (*ancestors, *descendants, compared)):
+            strange.append(before.head)
+            return None
         if why := _older(before, wanted, ancestors, descendants):
             refused.append(why)
             return None
         return _merged(before, wanted)
 
     before, after = branches.change(home.store, replace(wanted, gone=None, archived=None), decided)
+    if strange:
+        why = f"{wanted.name} is at {strange[0][:8]} by now"
+        return Advanced(taken=False, before=before, after=after, why=why, again=True)
     return Advanced(taken=not refused, before=before, after=after, why="".join(refused))
 
 
@@ -65,6 +77,12 @@ def known(home: Home) -> tuple[Branch, ...]:
 def named(home: Home, name: str) -> Branch | None:
     """The branch of this name; None if it is not known."""
     return branches.named(home.store, home.project, name)
+
+
+def _unknown(before: Branch, new: Branch, known: Sequence[str]) -> bool:
+    """Whether the branch has a head that nobody compared with the new one, and no pipelines tell which is later."""
+    ordered = before.order and new.order and before.order != new.order
+    return bool(before.head) and before.head not in (new.head, *known) and not ordered
 
 
 def _older(before: Branch, new: Branch, ancestors: Sequence[str], descendants: Sequence[str]) -> str:
