@@ -11,6 +11,7 @@ from tests.standins import github, gitlab
 
 from palmette.ci import forges
 from palmette.ci.forges import Forge, Standing, Status
+from palmette.ci.gitlab import GitLab
 from palmette.ci.web import WebError
 from palmette.domain.context import Context, Provider
 from palmette.errors import UsageError
@@ -129,6 +130,24 @@ def test_a_job_cannot_have_a_secrets_token_sent_elsewhere(altered: dict[str, str
     assert forges.trusted(kept, job, {}).called == "GitLab"
     with pytest.raises(UsageError, match=why):
         forges.trusted(kept, replace(job, **altered), {})
+
+
+@pytest.mark.parametrize(("only", "asked"), [("acme/ia", "acme%2Fia"), ("1217", "1217")])
+def test_one_right_name_of_a_repository_does_not_open_another_one(only: str, asked: str) -> None:
+    kept = {"url": "https://gitlab.example/api/v4", "token": "t", "kind": "gitlab", "repository": only}
+    names = {"repository": "acme/other", "repository_id": "9"}
+    names["repository_id" if only == "1217" else "repository"] = only
+    job = Context(provider=Provider.GITLAB, api="https://gitlab.example/api/v4", **names)
+    found = forges.trusted(kept, job, {})
+    assert isinstance(found, GitLab)
+    assert found.project == asked
+
+
+def test_a_repository_on_github_is_not_named_by_its_number() -> None:
+    kept = {"url": "https://api.github.example", "token": "t", "kind": "github", "repository": "1217"}
+    job = Context(provider=Provider.GITHUB, api=kept["url"], repository="acme/other", repository_id="1217")
+    with pytest.raises(UsageError, match="named by its path"):
+        forges.trusted(kept, job, {})
 
 
 def test_what_a_job_says_of_itself_leads_to_no_other_place_of_a_forge(lab: Lab) -> None:

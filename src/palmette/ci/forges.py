@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import StrEnum
 from typing import Final, Protocol, assert_never
 from urllib.parse import urlsplit
@@ -129,7 +130,14 @@ def trusted(kept: Mapping[str, str], context: Context, environ: Mapping[str, str
     only = kept.get("repository", "").strip()
     if only and only not in (context.repository, context.repository_id):
         raise UsageError("the job is of another repository than the one that the secret forge names")
-    if kind == Kind.GITHUB or (not kind and context.provider is Provider.GITHUB):
+    on_github = kind == Kind.GITHUB or (not kind and context.provider is Provider.GITHUB)
+    if only and on_github and only != context.repository:
+        raise UsageError("a repository on GitHub is named by its path", "Write repository=acme/ia, not its number.")
+    if only:
+        # The job's other name for it may be that of another one.
+        number = only if only.isdecimal() else ""
+        context = replace(context, repository="" if number else only, repository_id=number)
+    if on_github:
         return github.reach(context, token, environ=environ, base=url)
     return gitlab.reach(context, token, environ=environ, base=url)
 

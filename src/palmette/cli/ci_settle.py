@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import click
 
@@ -56,7 +57,9 @@ def settle(session: Session, context: Context, wait: bool, as_json: bool) -> Non
             raise UsageError(lacking)
         if _where(told) != _where(context):
             raise UsageError("it was begun by a job of another repository")
-        forge = forges.of(told, session.environ)
+        # By this job's own names: of the two that the other one says, only one was compared.
+        own = replace(told, repository=context.repository, repository_id=context.repository_id)
+        forge = forges.of(own, session.environ)
         if forge is None or not forge.writes:
             raise UsageError(forges.lacking(told, session.environ) or "no forge is known")
         return forge
@@ -70,9 +73,9 @@ def settle(session: Session, context: Context, wait: bool, as_json: bool) -> Non
         print_json({name: [_plain(each) for each in entries] for name, entries in _parts(found)})
         return
     for each in found.done:
-        click.echo(f"{each.algorithm} at {each.commit[:8]}: {each.verdict.get('outcome') or 'reported'}")
+        click.echo(f"{_named(each)}: {each.verdict.get('outcome') or 'reported'}")
     for each in (*found.troubled, *found.given_up):
-        click.echo(f"{each.algorithm} at {each.commit[:8]}: not reported: {each.trouble}", err=True)
+        click.echo(f"{_named(each)}: not reported: {each.trouble}", err=True)
     if found.running:
         click.echo(f"{words.count(len(found.running), 'training')} still running", err=True)
     elif not any(entries for _, entries in _parts(found)) and not lacking:
@@ -90,6 +93,11 @@ def _settled(session: Session, context: Context, forge_of: Callable[[Context], F
         if context.deadline is not None and time.time() + _LOOK > context.deadline:
             raise StillRunning("trainings have not ended, and the job must", "The next job that settles reports them.")
         time.sleep(_LOOK)
+
+
+def _named(check: Check) -> str:
+    """Which training it is: a commit may have several of an algorithm."""
+    return f"{check.algorithm} at {check.commit[:8]}, run {check.run}"
 
 
 def _where(context: Context) -> tuple[str, str]:
