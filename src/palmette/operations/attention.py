@@ -144,14 +144,13 @@ def _last(known: Known) -> str:
 def _of_checks(tried: Sequence[Finding]) -> Iterator[tuple[Need, str]]:
     """What each thing that was tried asks for; nothing of those that are well."""
     for each in tried:
-        what = f"{each.algorithm} ({each.kind})"
         match each.state:
             case RunState.FAILED:
-                yield Need.FAILED, f"{what} failed"
+                yield Need.FAILED, f"{each.algorithm} ({each.kind}) failed"
             case RunState.CANCELED:
-                yield Need.UNCLEAR, f"{what} was canceled"
+                yield Need.UNCLEAR, f"{each.algorithm} ({each.kind}) was canceled"
             case RunState.PENDING | RunState.RUNNING | RunState.CANCELING:
-                yield Need.RUNNING, f"{what} is not over"
+                yield Need.RUNNING, f"{each.algorithm} ({each.kind}) is not over"
             case RunState.SUCCEEDED | None:
                 yield from _of_verdict(each)
             case _:
