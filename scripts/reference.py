@@ -10,6 +10,8 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -29,9 +31,11 @@ from palmette.domain.metric import MetricPoint
 from palmette.domain.run import Attempt, Environment, Git, Host, Pin, Run, Setting, Source, TaskRecord
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.domain.values import Json
+from palmette.operations.continuing import Continuous
 from palmette.operations.details import Detail
 from palmette.operations.details import Row as Listed
 from palmette.operations.settings import SETTINGS
+from palmette.operations.targets import Target
 from palmette.present import plain
 from palmette.present.words import TASK_WORDS
 from palmette.server.kfp import table as kfp
@@ -215,6 +219,10 @@ GIVEN: Final = {
 }
 
 
+#: The settings that are tables, and what they are read into.
+_TABLES: Final[Mapping[str, type[Continuous] | type[Target]]] = {"ci": Continuous, "targets": Target}
+
+
 def pages() -> Mapping[str, str]:
     """Every page by its file name."""
     makers: Mapping[str, Callable[[], Iterator[str]]] = {
@@ -264,11 +272,33 @@ def _settings() -> Iterator[str]:
         yield f"## {option.name}\n"
         yield f"{option.allowed[0].upper()}{option.allowed[1:]}{default}.\n"
         yield f"{option.description}\n"
+        if option.name in _TABLES:
+            yield from _keys(_TABLES[option.name])
+            yield ""
     yield "# Environment variables\n"
     yield "The command reads these:\n"
     yield from _table(("variable", "meaning"), [(f"`{name}`", text) for name, text in VARIABLES.items()])
     yield "\nA step finds these set:\n"
     yield from _table(("variable", "meaning"), [(f"`{name}`", text) for name, text in GIVEN.items()])
+
+
+def _keys(kind: type[Continuous] | type[Target]) -> Iterator[str]:
+    """The keys of a setting that is a table of its own."""
+    notes, blank = _notes(kind), kind(**({"name": ""} if kind is Target else {}))
+    rows = []
+    for field in fields(kind):
+        if field.name == "name":
+            continue
+        value = getattr(blank, field.name)
+        meaning = notes[field.name]
+        if isinstance(value, Enum):
+            said = _notes(type(value))
+            named = [(f'`"{one.value}"`', said.get(one.name, "")) for one in type(value)]
+            each = [f"{name} ({told})" if told else name for name, told in named]
+            meaning = f"{meaning}: {', '.join(each)}"
+        shown = value.value if isinstance(value, Enum) else list(value) if isinstance(value, tuple) else value
+        rows.append((f"`{field.name.replace('_', '-')}`", f"`{json.dumps(shown)}`", meaning))
+    yield from _table(("key", "default", "meaning"), rows)
 
 
 def _errors() -> Iterator[str]:
@@ -421,7 +451,7 @@ def _notes(found: type | None) -> dict[str, str]:
         stripped = line.strip()
         if stripped.startswith("#:"):
             text.append(stripped[2:].strip())
-        elif match := re.match(r"    (\w+): ", line):
+        elif match := re.match(r"    (\w+)(?:: | = )", line):
             if text:
                 notes[match[1]] = _capital(" ".join(text))
             text = []

@@ -58,7 +58,9 @@ class Fail(StrEnum):
 class Continuous:
     """How a project is trained by its CI."""
 
+    #: which algorithms a commit is tried with
     toy: Toy = Toy.CHANGED
+    #: where the texts of tickets come from
     tracker: Tracker = Tracker.AUTO
     #: the tracker's projects: then only their keys count, in any case ("ia-1742")
     ticket_projects: tuple[str, ...] = ()
@@ -68,9 +70,11 @@ class Continuous:
     target: str = ""
     #: how long a branch may be gone before its experiment is archived: "14d"
     grace: str = "14d"
+    #: what becomes of the runs of a branch that is gone
     gone: Gone = Gone.KEEP
     #: how long a job waits for its runs, if not until it must end: "20m"
     wait: str = ""
+    #: what makes `palmette ci report` fail
     fail_on: Fail = Fail.GATE
 
 

@@ -192,17 +192,13 @@ SETTINGS: Final = (
         name="ci",
         kind=Kind.CI,
         default={},
-        description='What `palmette ci` does: `toy` ("changed" or "all"), `tracker` ("auto", "jira", "gitlab", '
-        '"github", "static", "none"), `ticket-projects` (["IA"]), `tickets` (IA-1742 = "DOC TYPE"), `target`, '
-        '`grace` ("14d"), `gone` ("keep" or "thin"), `wait` ("20m"), `fail-on` ("gate" or "nothing").',
+        description="How a project is trained by its CI: a table [tool.palmette.ci].",
     ),
     Option(
         name="targets",
         kind=Kind.TARGETS,
         default={},
-        description="Kubeflows, by name: [tool.palmette.targets.cluster] with `host`, `ui`, `namespace`, "
-        "`pipeline-root`, `service-account`, `image`, `dialect`, `token-variable`, `cookie-variable`, "
-        '`header-variables` (X-Auth = "VARIABLE"), `client` (more arguments of the official client).',
+        description="Kubeflows that pipelines are sent to, by name: a table [tool.palmette.targets.cluster] for each.",
     ),
 )
 

@@ -24,16 +24,22 @@ class Target:
     host: str = ""
     #: the address of its pages; the host's, where it is empty
     ui: str = ""
+    #: the namespace that is asked for, where the host has several
     namespace: str = ""
+    #: where the cluster keeps what tasks write: "s3://ward/kubeflow"; needed to read what runs measured where the
+    #: artifact route does not give it
     pipeline_root: str = ""
+    #: what runs are executed as there
     service_account: str = ""
+    #: the image of the steps; where it is empty, `image` of [tool.palmette]
     image: str = ""
     #: the versions that it is one of, as `palmette compile --dialect` names them
     dialect: str = Dialect.V2_0.value
-    #: the name of the variable that holds a token, a cookie
+    #: the name of the variable that holds a token, or the path of a file with it
     token_variable: str = ""
+    #: the same of a cookie
     cookie_variable: str = ""
-    #: header → the variable that holds its value
+    #: header → the variable that holds its value, as {"X-Auth" = "KUBEFLOW_AUTH"}
     header_variables: Mapping[str, str] = field(default_factory=dict)
     #: more arguments of the official client, by their names: client_id, ssl_ca_cert, proxy …
     client: Mapping[str, str] = field(default_factory=dict)
