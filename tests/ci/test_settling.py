@@ -27,6 +27,7 @@ from palmette.domain.states import RunState
 from palmette.operations import checks, extras, reports, secrets
 from palmette.operations.extras import Extra, Purpose
 from palmette.operations.inside import Inside
+from palmette.present.notes import Section
 from palmette.server.follower import Follower
 from palmette.store import leases
 from palmette.store.ledger import RunLedger
@@ -277,3 +278,11 @@ def test_a_training_begun_by_hand_is_reported_with_those_of_jobs(world: World) -
     }
     kept = {each.algorithm: each for each in checks.of(world.past.home, SHA)}
     assert (kept["digits"].run, kept["digits"].reason) == (by_hand, "begun by hand")
+
+
+@pytest.mark.parametrize("said", ["javascript:alert(1)", "", "data:text/html,x"])
+def test_a_status_links_to_pages_alone(said: str) -> None:
+    section = Section(algorithm="tumour", commit=SHA, stamp="", word="none", trains="succeeded")
+    page = "https://gitlab.example/acme/ia/-/pipelines/1"
+    links = [each.url for each in reporting.standing(Context(job_url=said, pipeline_url=page), [section])]
+    assert links == [page]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,7 @@ TRAINS: Final = "palmette/trains"
 QUALITY: Final = "palmette/quality"
 #: bytes that GitHub shows of a job's summary
 _SUMMARY: Final = 1 << 20
+_WEB: Final = re.compile(r"https?://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +125,8 @@ def remembered(place: Place, report: Report, again: Callable[[Sequence[str]], Re
 
 def standing(context: Context, parts: Sequence[Section]) -> list[Standing]:
     """How the commit stands: whether it trains, and whether it is as good. Nothing of what nobody tried."""
-    url = context.job_url or context.pipeline_url
+    # No forge takes another one, and would refuse the status with it.
+    url = next((each for each in (context.job_url, context.pipeline_url) if _WEB.match(each)), "")
     found = [(TRAINS, _trains(parts)), (QUALITY, _quality(parts))]
     return [
         Standing(name=name, status=told[0], description=told[1], url=url, branch=context.branch)

@@ -18,7 +18,7 @@ from palmette.operations.comparing import Compared
 from palmette.operations.reports import Report, Reported, Stage, Trial, stamp
 from palmette.present import markdown, words
 from palmette.present.account import account
-from palmette.present.quoting import code, prose
+from palmette.present.quoting import code, opening, prose
 
 #: outcome or stage → a sign that is seen from afar; the word beside it says the same
 _SIGNS: Final[Mapping[str, str]] = {
@@ -188,7 +188,7 @@ def _headline(parts: Sequence[Section]) -> str:
 
 
 def _subject(title: str) -> list[str]:
-    return [prose(title, 200)] if title.strip() else []
+    return [opening(title, 200)] if title.strip() else []
 
 
 def _banner(parts: Sequence[Section], head: str) -> list[str]:
