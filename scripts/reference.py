@@ -87,6 +87,8 @@ VARIABLES: Final = {
     "PALMETTE_DEFAULT_BRANCH": "The repository's default branch, where neither the setting nor the clone says.",
     "PALMETTE_TAG": "The tag that a job is about.",
     "PALMETTE_MERGE_REQUEST": "The number of the merge request that a job is for.",
+    "PALMETTE_TARGET": "The Kubeflow that verbs work on, one of `targets`; `home` for Palmette's own. It precedes "
+    "`target` of [tool.palmette.ci], and `--target` both.",
     "PALMETTE_JOB": "What identifies the job, in a CI that is not known.",
     "PALMETTE_JOB_URL": "The address of the job's page.",
     "PALMETTE_PIPELINE": "What identifies the pipeline that the job is of: a job that is started again in it finds its "
@@ -98,6 +100,7 @@ VARIABLES: Final = {
     "JIRA_TOKEN_FILE names.",
     "SSL_CERT_FILE": "The authorities that a forge's or a tracker's certificate is verified by; REQUESTS_CA_BUNDLE and "
     "CURL_CA_BUNDLE after it.",
+    "CI_SERVER_HOST": "GitLab's: its host, the only one that CI_SERVER_TLS_CA_FILE counts for.",
     "CI_SERVER_TLS_CA_FILE": "GitLab's: the authority of its own certificate, for the host that CI_SERVER_HOST names.",
     "HTTPS_PROXY": "The proxy through which forges and trackers are asked, with HTTP_PROXY, ALL_PROXY and NO_PROXY.",
     "PALMETTE_FORGE_TOKEN": "What opens GitLab or GitHub for `palmette ci report` and `palmette ci settle`: on GitLab "
@@ -160,6 +163,44 @@ PRINTED: Final = {
     "written",
     "ci settle": "an object of lists of trainings (`algorithm`, `commit`, `kind`, `run`, `outcome`, `trouble`): "
     "those `settled` now, those that are `running`, `troubled`, `given_up`, and those `left` to a later call",
+    "ci init": "an object: `files` (each a `path`, its `standing`: written, same or differs, and the `difference`), "
+    "`variables` to set (`name`, `why`, whether it is `secret`); with `--print` the `files` with their `text`",
+    "ci gc": "an object: whether it was `done`, the `source` that named the `branches`, those that are `gone` (each a "
+    "`branch`, `what` became of it, since when it is gone and when it is `due_at`, its `experiment_id`, `runs` and "
+    "`recurring_runs`), `thinned_runs` and why others were `spared`, how many `orphaned_commits`, `remarks`",
+    "branches": "an object: the `branches`, those first that need somebody (each what it `needs` and `why`, its "
+    "`head`, `author`, `target`, `fork`, how far `ahead` and `behind` …), the `total`, how many of each of the "
+    "`needs`, how many are `gone`; of a BRANCH one entry of that list with its `experiment`, what was `tried`, "
+    "`histories` of its metrics, `latest_runs`, `versions`",
+    "mirror": "an object: `host`, the `runs` that were brought (`run_id` here, `host_id` there, `algorithm`, `state`, "
+    "what was `lost`), how many are `foreign`, those that are `gone`",
+    "pipeline": "a list: `pipeline_id`, `name`, `algorithm`, `description`, `created_at`, the `newest` version",
+    "pipeline show": "one entry of that list, with its `versions`, and under `version` the one that is shown and the "
+    "`parameters` that it takes",
+    "pipeline versions": "a list: `version_id`, `pipeline_id`, `name`, `description`, `created_at`, and under `facts` "
+    "what Palmette knows of it (`branch`, `commit`, `closure` …)",
+    "pipeline upload": "one entry of that list, and whether it was `already_there`",
+    "pipeline delete": "an object: `pipeline`, its `versions` and `recurring_runs` that go, whether they were `deleted`",
+    "experiment": "a list: `experiment_id`, `name`, `branch`, `description`, `facts`, whether it is `archived`, "
+    "`created_at`, `last_run_at`",
+    "experiment show": "one entry of that list, with its newest `runs`",
+    **dict.fromkeys(
+        [f"experiment {verb}" for verb in ("create", "rename", "describe", "archive", "unarchive")],
+        "one entry of the list that `experiment` prints",
+    ),
+    "schedule": "a list: `schedule_id`, `name`, the branch that it `follows`, `cron` or `every_seconds`, whether it is "
+    "`enabled`, `pipeline_id`, `version_id`, `experiment_id`, the `parameters` that it was given, "
+    "`max_concurrency`, `catchup`, `next_at`, `last_at` …",
+    "schedule show": "one entry of that list, with the name of its `version`, the next `ticks`, its `edits`",
+    "schedule edit": "one entry of that list, and whether it was `changed`",
+    "schedule delete": "one entry of that list, and whether it was `deleted`",
+    **dict.fromkeys(
+        [f"schedule {verb}" for verb in ("create", "pause", "resume")],
+        "one entry of the list that `schedule` prints",
+    ),
+    "schedule run": "an object: `run_id`, `name`, `state`, `experiment_id`, `pipeline_id`, `version_id`, "
+    "`parameters` …",
+    "schedule history": "a list: `author`, `why`, `at`, what was changed `before` and `after`",
     "why": "a list of steps: `state`, `cached_from` or `compared_with`, and what `changed`",
     "baseline": "a list: `project`, `algorithm`, `preset`, `branch` (null: of every branch), `run`, `author`, "
     "`reason`, `pinned_at`",
@@ -248,7 +289,9 @@ def _cli() -> Iterator[str]:
         yield f"\n## palmette {verb}\n"
         yield from _help(found, verb, "palmette")
         if isinstance(found, click.Group):
-            for name, below in found.commands.items():
+            for name in found.list_commands(click.Context(found)):
+                below = found.get_command(click.Context(found), name)
+                assert below is not None
                 yield f"\n### palmette {verb} {name}\n"
                 yield from _help(below, name, f"palmette {verb}")
 
