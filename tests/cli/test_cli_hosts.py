@@ -72,6 +72,8 @@ def test_a_file_is_uploaded_shown_scheduled_edited_and_deleted(ask: Callable[...
     assert ask("schedule", "--json").json == []
     made = ask("schedule", "create", "adding", "--every", "6h", "who=ada", "--json").json
     assert (made["every_seconds"], made["parameters"], made["enabled"]) == (21600, {"who": "ada"}, True)
+    twice = ask("schedule", "create", "adding", "--every", "6h", "who=ada", code=1).err
+    assert "palmette schedule edit adding" in twice
     assert re.search(r"^adding +every 6 hours +v1 +20", ask("schedule").out, re.MULTILINE)
 
     refused = ask("schedule", "edit", "adding", "--cron", "0 3 * * *", code=2)

@@ -19,6 +19,7 @@ from palmette.domain.states import RunState
 from palmette.errors import AccessDenied, AlreadyThere, Conflict, NotFound, PalmetteError
 from palmette.ir import codec
 from palmette.operations import kubeflow
+from palmette.operations.finding import Looked
 from palmette.operations.hosts import Order, PipelineHost
 from palmette.operations.placed import PlacedHost
 from palmette.operations.places import Here
@@ -146,8 +147,19 @@ def test_two_projects_with_a_main_and_a_tumour_do_not_meet(world: World) -> None
     names = {name: Names(prefix=world.of(name).claim(name), project=name) for name in ("ia", "ib")}
     for name, called in names.items():
         host = world.of(name)
-        host.experiments.create(called.experiment("main"), description=owned(name, branch="main"))
-        host.pipelines.create(called.pipeline("tumour"), description=owned(name, algorithm="tumour"))
+        main = host.experiments.create(called.experiment("main"), description=owned(name, branch="main"))
+        pipeline = host.pipelines.create(called.pipeline("tumour"), description=owned(name, algorithm="tumour"))
+        weekly = Schedule(
+            id="",
+            name="tumour",
+            description=owned(name),
+            experiment=main.id,
+            pipeline=pipeline.id,
+            version=host.pipelines.add(pipeline.id, "v1", DOCUMENT, description="").id,
+            parameters={"who": name},
+            trigger=Cron(expression="0 0 3 * * 1"),
+        )
+        host.schedules.create(weekly)
     host = world.of("ia")
     there = {each.name for each in host.experiments.listed()} - {kubeflow.CLAIM}
     assert there == {"main", "ib: main"}
@@ -155,6 +167,9 @@ def test_two_projects_with_a_main_and_a_tumour_do_not_meet(world: World) -> None
     for name, called in names.items():
         own = [branch for each in host.experiments.listed() if (branch := called.branch(each)) is not None]
         assert own == ["main"], name
+        # A recurring run is called as its algorithm is, and each project means its own.
+        found = Looked(host=host, names=called, scoped=True).schedule("tumour")
+        assert found.parameters["who"] == name
 
 
 def test_what_is_there_is_found_and_what_is_another_s_is_not_taken(host: PipelineHost) -> None:

@@ -132,13 +132,18 @@ class Looked:
         return self._by_id("experiment", said, there, [self.names.branch(each) or each.name for each in there])
 
     def schedule(self, said: str) -> Schedule:
-        """The recurring run of that name or identifier; UsageError where several are called so."""
+        """The recurring run of that name or identifier, the project's own before others'; UsageError where several are
+        called so."""
         there = self.schedules(every=True)
-        named = [each for each in there if each.name == said]
+        named = self.namesakes(said) or [each for each in there if each.name == said]
         if len(named) > 1:
             ids = ", ".join(each.id for each in named)
             raise UsageError(f"{len(named)} recurring runs are called {said!r}", f"Name one by its identifier: {ids}.")
         return named[0] if named else self._by_id("recurring run", said, there, [each.name for each in there])
+
+    def namesakes(self, name: str) -> list[Schedule]:
+        """The project's recurring runs of that name: a host lets several be called the same."""
+        return [each for each in self.schedules(every=False) if each.name == name]
 
     def _by_id(self, noun: str, said: str, there: Sequence[T], names: Sequence[str]) -> T:
         found = [each for each in there if each.id == said or (len(said) >= _FEWEST and each.id.startswith(said))]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from palmette.domain.footer import signed, split
 from palmette.domain.graph import Algorithm, ParameterType
 from palmette.domain.hosting import DEFAULT_EXPERIMENT, Catchup, Cron, Periodic, Pipeline, Schedule, Trigger, Version
 from palmette.domain.values import Json
-from palmette.errors import ConfigError, NotFound, Problem, UsageError
+from palmette.errors import AlreadyThere, ConfigError, NotFound, Problem, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import ParameterSpec, PipelineDocument
 from palmette.operations import cron, submitting
@@ -76,6 +77,12 @@ def created(looked: Looked, pipeline: Pipeline, wish: Wish, default_branch: str)
     """Make a recurring run. Without a version it follows a branch: it is at that one's newest version now, and
     `palmette ci update` moves it on."""
     follow = wish.follow or ("" if wish.version else default_branch)
+    name = wish.name or (looked.names.algorithm(pipeline) or pipeline.name)
+    if looked.namesakes(name):
+        raise AlreadyThere(
+            f"there is a recurring run {name!r} already",
+            f"Change it: palmette schedule edit {shlex.quote(name)}, or call this one otherwise: --name NAME.",
+        )
     version, follow = _chosen(looked, pipeline, wish.version, follow, must=bool(wish.follow))
     offer = Offer.of(looked.host, version)
     wanted, parameters = _together(lambda: _trigger(wish) or _missing(), lambda: _parameters(offer, {}, wish))
@@ -85,7 +92,7 @@ def created(looked: Looked, pipeline: Pipeline, wish: Wish, default_branch: str)
         facts["follows"] = follow
     schedule = Schedule(
         id="",
-        name=wish.name or (looked.names.algorithm(pipeline) or pipeline.name),
+        name=name,
         description=signed(wish.description or "", facts),
         experiment=_experiment(looked, wish, follow or str(split(version.description)[1].get("branch", ""))),
         pipeline=pipeline.id,
