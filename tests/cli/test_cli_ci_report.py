@@ -166,7 +166,7 @@ def test_without_an_open_merge_request_there_is_no_note_but_the_status(job: Job)
 def test_before_anything_was_run_the_report_says_how_to_begin(job: Job) -> None:
     done = job.project("ci", "report", environ=job.environ)
     assert "Not tried at this commit: tumour. Try: palmette ci toy" in done.out
-    assert "there is no algorithm tumor" in job.project("ci", "report", "tumor", environ=job.environ, code=2).err
+    assert "Did you mean tumour?" in job.project("ci", "report", "tumor", environ=job.environ, code=2).err
     assert not (job.project.directory / ".palmette").exists()
 
 

@@ -162,6 +162,9 @@ def test_all_that_is_wrong_is_said_and_the_others_are_tried(team: Project) -> No
     assert "bad=7" in wrong.err
     assert "--no-wait leaves the runs to nobody" in team("ci", "run", "slow", "--no-wait", code=2).err
     assert "20m" in team("ci", "toy", "--wait", "soon", code=2).err
+    assert "exclude each other" in team("ci", "toy", "--wait", "20m", "--no-wait", code=2).err
+    unknown = team("ci", "plan", "quik", "slwo", code=2).err
+    assert [name for name in ("Did you mean quick?", "Did you mean slow?") if name not in unknown] == []
 
 
 def test_a_job_that_is_ended_leaves_its_run_to_the_next_one(team: Project) -> None:
@@ -213,7 +216,7 @@ def test_two_jobs_at_once_and_one_that_is_started_again_have_one_run(served: Pro
 def test_a_server_that_does_not_answer_leaves_everything_to_be_tried(team: Project) -> None:
     team.environ["PALMETTE_ON"] = "http://127.0.0.1:9"
     plan = team("ci", "plan", "--json")
-    assert [each["run"] for each in plan.json["algorithms"]] == [True, True]
+    assert [(each["run"], each["finding"]) for each in plan.json["algorithms"]] == [(True, "not known")] * 2
     assert "cannot be asked for, so all are tried" in plan.json["remarks"][0]
     assert "127.0.0.1:9" in team("ci", "toy", code=69).err
 

@@ -11,7 +11,7 @@ from typing import Final
 from palmette.domain.branches import Kind
 from palmette.domain.context import Context
 from palmette.domain.states import RunState, became
-from palmette.errors import AccessDenied, NotFound, ServerError, StoreError
+from palmette.errors import AccessDenied, NotFound, PalmetteError, ServerError, StoreError
 from palmette.ir.dialects import Dialect
 from palmette.operations import checks
 from palmette.operations.checks import Tried
@@ -35,6 +35,8 @@ class Finding(StrEnum):
     CHANGED = "changed"
     #: it has no toy run there
     NEVER = "never tried"
+    #: whoever remembers its toy runs did not answer
+    UNKNOWN = "not known"
     #: the last one did not succeed
     FAILED = "failed last"
     UNCHANGED = "unchanged"
@@ -84,6 +86,8 @@ class Before:
     newest: Mapping[str, Tried] = field(default_factory=dict)
     #: why nothing is known; empty where something is
     why: str = ""
+    #: whether whoever remembers it did not answer
+    silent: bool = False
 
 
 def plan(
@@ -109,7 +113,7 @@ def plan(
         commit=context.head,
         against=against,
         algorithms=tuple(judged(name, closure, before, against, forced) for name, closure in now.items()),
-        remarks=(before.why,) if before.why else (),
+        remarks=(before.why,) if before.why and now else (),
     )
 
 
@@ -126,6 +130,8 @@ def judged(name: str, closure: Closure, before: Before, against: str, forced: st
     failed = newest is not None and newest.state in (RunState.FAILED, RunState.CANCELED)
     if newest and newest.state and failed and (good is None or newest.check.closure == closure.digest):
         return found(Finding.FAILED, f"its last toy run on {against}, {newest.check.run}, {became(newest.state)}")
+    if good is None and before.silent:
+        return found(Finding.UNKNOWN, "whether it was tried before cannot be asked for")
     if good is None:
         return found(Finding.NEVER, f"no toy run of it on {against or 'any branch'} is known")
     if good.check.closure == closure.digest:
@@ -168,7 +174,7 @@ def known(
     except AccessDenied:
         raise
     except ServerError as error:
-        return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}")
+        return _silent(error)
     return found or before
 
 
@@ -182,9 +188,13 @@ def _remembered(place: Place, branch: str) -> Before:
     except NotFound:
         return Before(why="nothing was ever run here, so all are tried")
     except (ServerError, StoreError) as error:
-        return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}")
+        return _silent(error)
     found = Before(succeeded=_by_algorithm(good), newest=_by_algorithm(newest))
     return found if newest else Before(why=f"there are no toy runs on {branch or 'a branch'} yet, so all are tried")
+
+
+def _silent(error: PalmetteError) -> Before:
+    return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}", silent=True)
 
 
 def _by_algorithm(tried: Iterable[Tried]) -> dict[str, Tried]:

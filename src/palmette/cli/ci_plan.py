@@ -12,7 +12,7 @@ from palmette.cli.session import Session, pass_session, print_json
 from palmette.cli.targeted import targeted
 from palmette.domain.context import Context
 from palmette.domain.values import Json
-from palmette.present.tries import Line, counted, lines
+from palmette.present.tries import NOTHING, Line, counted, lines
 
 
 @click.command()
@@ -51,7 +51,7 @@ def plan(session: Session, context: Context, algorithms: tuple[str, ...], everyt
     against = f", compared with {found.against}" if found.against else ""
     end = f"{counted(tried, 'toy run')} of {counted(len(found.algorithms), 'algorithm')}{against}."
     rows = [Line(algorithm=each.algorithm, word=each.finding.value, reason=each.reason) for each in found.algorithms]
-    show(lines(rows, end if found.algorithms else "The project has no algorithm yet."))
+    show(lines(rows, end if found.algorithms else NOTHING))
 
 
 def _plain_plan(found: Plan) -> Json:

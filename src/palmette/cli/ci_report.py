@@ -18,10 +18,11 @@ from palmette.cli.targeted import targeted
 from palmette.domain.context import Context
 from palmette.domain.run import TaskChanged
 from palmette.domain.states import TaskState
-from palmette.errors import NotFound, UsageError
+from palmette.errors import UsageError
 from palmette.operations import reports
 from palmette.operations.continuing import Continuous, Fail
 from palmette.operations.places import Here
+from palmette.operations.preparing import require_known
 from palmette.operations.project import look
 from palmette.operations.reports import Report
 from palmette.operations.watching import Seen
@@ -111,9 +112,8 @@ def _made(
     """The report of these algorithms, else of all that the project has; and what makes one of others."""
     project = session.at_hand
     names = tuple(look(project).found) if project is not None else ()
-    unknown = [name for name in algorithms if names and name not in names]
-    if unknown:
-        raise NotFound(f"there is no algorithm {', '.join(unknown)}", f"There are: {', '.join(names)}.")
+    if names:
+        require_known(names, algorithms)
     said: list[str] = []
 
     def watch(seen: Seen) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +29,7 @@ from palmette.errors import PalmetteError
 from palmette.ir.dialects import Dialect
 from palmette.operations import addressed, continuing, happening, points, reading
 from palmette.present.outcome import outcome as ending
-from palmette.present.tries import Line, counted, lines
+from palmette.present.tries import NOTHING, Line, counted, lines
 
 _SPAN: Final = re.compile(r"[1-9][0-9]*[dhm]")
 #: how many of a failed step's last log lines are shown
@@ -93,8 +93,9 @@ def toy(
       palmette ci toy tumour --wait 20m
       palmette ci toy --all -c 6f1c2a -b feature/IA-1742-doc-type
     """
+    how = _ways(ways)
     with bell() as heard:
-        done = trying.toy(_ground(session, context), heard, Ways(**ways), names=algorithms, everything=everything)
+        done = trying.toy(_ground(session, context), heard, how, names=algorithms, everything=everything)
     _ended(session, done, "toy run", as_json=as_json)
 
 
@@ -138,9 +139,18 @@ def run(
         kind = Kind.TOY if preset == TOY else asked.kind
         return replace(asked, kind=kind, preset=preset, overrides=overrides, config=config)
 
+    how = _ways(ways)
     with bell() as heard:
-        done = trying.train(_ground(session, context), heard, Ways(**ways), wish, algorithm)
+        done = trying.train(_ground(session, context), heard, how, wish, algorithm)
     _ended(session, done, "run", as_json=as_json)
+
+
+def _ways(given: Mapping[str, Any]) -> Ways:
+    """How it waits; UsageError for what cannot be meant."""
+    ways = Ways(**given)
+    if ways.detach and ways.patience is not None:
+        raise click.UsageError("--wait and --no-wait exclude each other")
+    return ways
 
 
 def _ground(session: Session, context: Context) -> Ground:
@@ -164,7 +174,7 @@ def _ended(session: Session, done: Outcome, noun: str, *, as_json: bool) -> None
     if as_json:
         print_json(_plain(done))
     else:
-        show(lines([_line(each) for each in done.entries], _summed(done, noun)))
+        show(lines([_line(each) for each in done.entries], _summed(done, noun) if done.entries else NOTHING))
     if done.signal:
         for each in done.running:
             what = "was asked to end" if done.canceled else "goes on"

@@ -32,7 +32,7 @@ from palmette.domain.values import Json
 from palmette.errors import CaptureError, Problem
 from palmette.operations.directories import cache_directory
 from palmette.operations.discovery import Found
-from palmette.operations.preparing import named
+from palmette.operations.preparing import named, require_known
 from palmette.operations.project import Project, look, workspace
 
 #: Raised when what goes in changes, so that no digest of before is taken for one of now.
@@ -71,7 +71,10 @@ def closures(
     surveyed = look(project)
     if surveyed.flaws:
         raise surveyed.error()
-    wanted = [named(surveyed.found, name) for name in names] or [*surveyed.found.values()]
+    asked = tuple(names)
+    if surveyed.found:
+        require_known(surveyed.found, asked)
+    wanted = [named(surveyed.found, name) for name in asked] or [*surveyed.found.values()]
     tree = _Tree(SourceTree(project.root, project.roots))
     whole = project.closure == "package"
     shared = _shared(project, environ or {})

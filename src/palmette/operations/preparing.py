@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -21,7 +21,7 @@ from palmette.capture.closure import close
 from palmette.capture.keeping import Keeping
 from palmette.capture.sources import SourceTree
 from palmette.engine.executors.template import Template
-from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound, UsageError
+from palmette.errors import CaptureError, DefinitionError, InterpreterError, NotFound, Problem, UsageError
 from palmette.operations import bounds
 from palmette.operations.directories import cache_directory, runtime_directory
 from palmette.operations.discovery import Found, Surveyed
@@ -155,9 +155,26 @@ def named(algorithms: Mapping[str, Found], name: str) -> Found:
         return algorithms[name]
     if not algorithms:
         raise NotFound("the project has no algorithm", "Decorate a pipeline function with @algorithm(config=…).")
+    raise NotFound(_unknown(name), _meant(name, algorithms))
+
+
+def require_known(algorithms: Collection[str], names: Sequence[str]) -> None:
+    """NotFound with all names that no algorithm has."""
+    unknown = [name for name in dict.fromkeys(names) if name not in algorithms]
+    if len(unknown) == 1:
+        raise NotFound(_unknown(unknown[0]), _meant(unknown[0], algorithms))
+    if unknown:
+        problems = tuple(Problem(where="", what=_unknown(name), hint=_meant(name, algorithms)) for name in unknown)
+        raise NotFound(f"{len(unknown)} algorithms are not there", problems=problems)
+
+
+def _unknown(name: str) -> str:
+    return f"there is no algorithm {name!r}"
+
+
+def _meant(name: str, algorithms: Collection[str]) -> str:
     close_names = get_close_matches(name, algorithms, n=1)
-    hint = f"Did you mean {close_names[0]}?" if close_names else f"There are: {', '.join(sorted(algorithms))}."
-    raise NotFound(f"there is no algorithm {name!r}", hint)
+    return f"Did you mean {close_names[0]}?" if close_names else f"There are: {', '.join(sorted(algorithms))}."
 
 
 def unnamed(project: Project) -> UsageError:

@@ -12,6 +12,9 @@ from rich.text import Text
 
 _STYLES: Final = {"succeeded": "green", "failed": "red", "canceled": "red", "not begun": "red", "unchanged": "dim"}
 
+#: of a project that has nothing to try
+NOTHING: Final = "The project has no algorithm yet."
+
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
