@@ -170,6 +170,10 @@ def test_every_commit_is_a_version_and_every_branch_an_experiment(
     assert [each["already_there"] for each in told["versions"]] == [False, False]
     assert f"tumour    main@{main[:8]}  uploaded" in shown.out
     assert max(map(len, shown.out.splitlines())) <= 80
+    assert told["warnings"] == []
+    repository.write("algorithms/tumour.py", ALGORITHM.format(name="tumour").replace("10", "20"))
+    (warning,) = repository.json("ci", "update", "--dry-run")["warnings"]
+    assert "uncommitted changes" in warning
 
 
 @HERE

@@ -88,7 +88,8 @@ def _completed(root: Path, environ: Mapping[str, str], job: Job, setting: str | 
     if not context.branch and not context.tag:
         remarks.append("no branch is known: -b BRANCH or PALMETTE_BRANCH names it")
     if not context.commit:
-        remarks.append("no commit is known: -c COMMIT or PALMETTE_COMMIT names it")
+        nothing = "the repository has no commit yet" if branch else "no commit is known"
+        remarks.append(f"{nothing}: -c COMMIT or PALMETTE_COMMIT names one")
     usual = lines.default(root, environ, setting)
     if usual != context.default_branch:
         sources["default_branch"] = "default-branch in [tool.palmette]" if setting else _GIT

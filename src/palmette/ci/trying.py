@@ -19,7 +19,7 @@ from palmette.domain.fields import TOY
 from palmette.domain.states import RunState, became
 from palmette.errors import PalmetteError, Problem, RunFailed, StillRunning, UsageError
 from palmette.ir.dialects import Dialect
-from palmette.operations import continuing
+from palmette.operations import continuing, jobs
 from palmette.operations.closures import closures
 from palmette.operations.remote import There
 
@@ -123,7 +123,7 @@ def train(ground: Ground, bell: Bell, ways: Ways, wish: Callable[[Wish], Wish], 
 def _require(ground: Ground, ways: Ways) -> None:
     """UsageError where nobody would execute what is left, or where the commit is not known."""
     if not ground.context.head:
-        raise UsageError("the commit is not known", "Say it: --commit SHA --branch NAME.")
+        raise UsageError("no commit is known", jobs.NAME_COMMIT)
     here = ground.host.dialect is Dialect.PALMETTE and not isinstance(ground.place, There)
     if ways.detach and here:
         raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)

@@ -21,7 +21,7 @@ from palmette.domain.run import Git, Run
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, AlreadyThere, Problem, Temporary, UsageError
 from palmette.ir.dialects import Dialect
-from palmette.operations import ancestry, branches, lines, scopes
+from palmette.operations import ancestry, branches, jobs, lines, scopes
 from palmette.operations import git as repository
 from palmette.operations.ancestry import Ancestry
 from palmette.operations.branches import Advanced
@@ -96,9 +96,13 @@ class Subject:
         }
         if not context.branch:
             facts["tag"] = context.tag
-        if self.repository.of(built.files).dirty:
+        if self.dirty(built):
             facts["dirty"] = True
         return facts
+
+    def dirty(self, built: Built) -> bool:
+        """Whether there are changes that are not committed, or files that it takes along and that Git does not know."""
+        return self.repository.of(built.files).dirty
 
     def fork(self, built: Built) -> Json:
         """Where the commit stands to the branch that it is compared with, so that baselines of its runs are found."""
@@ -125,7 +129,7 @@ def update(
     AccessDenied is none of a fork's merge request, which has no rights: that is said. Temporary where others went on
     at the same time; then it is to be tried again.
     """
-    _require(context)
+    require(context)
     try:
         names = Names(prefix=host.prefix(project.name), project=project.name)
         subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
@@ -153,7 +157,7 @@ def foreseen(
     image: str = "",
 ) -> Updated:
     """What `update` would do, as far as can be told; nothing is changed."""
-    _require(context)
+    require(context)
     names = Names(prefix=host.prefix(project.name), project=project.name)
     subject, built = prepared(host, project, environ, context, tickets, names=names, image=image)
     versions = []
@@ -161,7 +165,7 @@ def foreseen(
         pipeline = host.pipelines.named(names.pipeline(each.algorithm.name))
         name, there = _free(subject, pipeline, each) if pipeline else (subject.name, None)
         versions.append(_told(each, pipeline, name, there, known=there is not None))
-    found = _result(subject, versions, _remarks(built))
+    found = _result(subject, versions, _remarks(subject, built))
     if not context.branch:
         return replace(found, dry=True)
     moves = _moves(subject, built, versions)
@@ -173,15 +177,17 @@ def foreseen(
     )
 
 
-def _require(context: Context) -> None:
+def require(context: Context) -> None:
     """UsageError with all that an update needs to know and nobody says."""
     problems = []
     if not context.head:
-        problems.append(Problem(where="", what="no commit is known", hint="Name it: -c COMMIT, or PALMETTE_COMMIT."))
+        problems.append(Problem(where="", what="no commit is known", hint=jobs.NAME_COMMIT))
     if not context.branch and not context.tag:
         problems.append(Problem(where="", what="no branch is known", hint="Name it: -b BRANCH, or PALMETTE_BRANCH."))
+    if len(problems) == 1:
+        raise UsageError(problems[0].what, problems[0].hint)
     if problems:
-        raise UsageError("there is nothing to update to", problems=problems)
+        raise UsageError("it is not known what to update to", problems=problems)
 
 
 def prepared(
@@ -219,7 +225,7 @@ def carry_out(place: Place, subject: Subject, built: Mapping[str, Built], say: S
     """The versions first, then the experiment, then the branch, then what follows it: nothing points at what is not
     there yet."""
     uploaded: list[Uploaded] = []
-    warnings = _remarks(built)
+    warnings = _remarks(subject, built)
     count = "a version" if len(built) == 1 else f"versions of {len(built)} pipelines"
     say(f"uploading {count} to {subject.host.called}")
     for each in built.values():
@@ -249,8 +255,11 @@ def _blank(host: PipelineHost, project: Project, context: Context) -> Updated:
     )
 
 
-def _remarks(built: Mapping[str, Built]) -> list[str]:
-    return list(dict.fromkeys(warning for each in built.values() for warning in each.warnings))
+def _remarks(subject: Subject, built: Mapping[str, Built]) -> list[str]:
+    said = list(dict.fromkeys(warning for each in built.values() for warning in each.warnings))
+    if any(subject.dirty(each) for each in built.values()):
+        said.append(f"there are uncommitted changes: what is uploaded need not be what {subject.context.head[:8]} is")
+    return said
 
 
 # Versions

@@ -48,6 +48,7 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
     project, environ = session.project, session.environ
     target = addressed.chosen(project, environ, session.target)
     image = target.image if target else ""
+    updating.require(context)
     for remark in context.remarks:
         click.echo(f"note: {remark}", err=True)
     with _Signals() as signals, patience() as waiting:

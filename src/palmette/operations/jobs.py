@@ -16,6 +16,8 @@ from typing import Any, Final
 
 from palmette.domain.context import Cause, Context, Provider
 
+#: What to do where a verb needs a commit, and none is known.
+NAME_COMMIT: Final = "Call it in a repository that has a commit, or name one: -c COMMIT, or PALMETTE_COMMIT."
 #: Seconds before the end of a job that are left for saying what was done.
 _SPARE: Final = 60.0
 #: Bytes of a description of an event that are read.

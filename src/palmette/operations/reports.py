@@ -17,7 +17,7 @@ from palmette.domain.run import Run, Source
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, NotFound, PalmetteError, UsageError
-from palmette.operations import answering, between, branches, checks, extras, judging, lines, reading, searching
+from palmette.operations import answering, between, branches, checks, extras, jobs, judging, lines, reading, searching
 from palmette.operations.comparing import Compared
 from palmette.operations.extras import Extra
 from palmette.operations.places import Place
@@ -122,7 +122,7 @@ def report(
     those in `names`. What a comparison asks for is executed and waited for; only handed in where there is `accept`."""
     commit = context.head or context.commit
     if not commit:
-        raise UsageError("no commit is known here", "Call it in a repository, or name one: --commit SHA.")
+        raise UsageError("no commit is known", jobs.NAME_COMMIT)
     found = place(checks.of, commit) if place.there else ()
     runs = _runs(place, commit)
     known = {each.algorithm for each in found} | {each.algorithm for each in runs}
