@@ -57,12 +57,13 @@ class Steps(click.Group):
         if args and args[0] not in VERBS and not args[0].startswith("-"):
             close = importlib.import_module("difflib").get_close_matches(args[0], VERBS, n=1)
             hint = f"\nDid you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"there is no command ci {args[0]!r}{hint}", ctx)
+            raise click.UsageError(f"there is no command {f'ci {args[0]}'!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Steps)
-def ci() -> None:
+@click.group(cls=Steps, invoke_without_command=True)
+@click.pass_context
+def ci(ctx: click.Context) -> None:
     """Train every branch from a CI: what its jobs call.
 
     Every branch is an experiment, every commit a version. A job needs no options: branch, commit and merge request
@@ -74,3 +75,5 @@ def ci() -> None:
       palmette ci toy
       palmette ci report
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())

@@ -170,7 +170,9 @@ def rename(session: Session, name: str, new: str, as_json: bool) -> None:
 @json_option
 @pass_session
 def archive(session: Session, name: str, as_json: bool) -> None:
-    """Put an experiment and its runs into the archive; its recurring runs are paused. Nothing is deleted.
+    """Put an experiment into the archive.
+
+    Its runs go with it, and its recurring runs are paused. Nothing is deleted.
 
     \b
       palmette experiment archive old-idea

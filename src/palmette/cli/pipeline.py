@@ -74,9 +74,9 @@ def list_pipelines(session: Session, every: bool = False, as_json: bool = False)
 @json_option
 @pass_session
 def show(session: Session, name: str, version: str | None, as_json: bool) -> None:
-    """Show a pipeline: what it takes at its newest version, or at VERSION, and its versions.
+    """Show a pipeline: what it takes, and its versions.
 
-    VERSION is a name, or the beginning of a commit.
+    It is shown at its newest version, or at VERSION, which is a name, or the beginning of a commit.
 
     \b
       palmette pipeline show tumour
@@ -127,9 +127,10 @@ def list_versions(session: Session, name: str, branch: str, as_json: bool) -> No
 @json_option
 @pass_session
 def upload(session: Session, what: str, name: str, version: str, description: str, as_json: bool) -> None:
-    """Upload a version of a pipeline: of an algorithm as its code is now, or of a FILE (.yaml, .json, .zip).
+    """Upload a version of a pipeline.
 
-    Where the pipeline is not there yet, it is made. `palmette ci update` does it for all algorithms of a commit.
+    It is of an algorithm as its code is now, or of a FILE (.yaml, .json, .zip). Where the pipeline is not there yet,
+    it is made. `palmette ci update` does it for all algorithms of a commit.
 
     \b
       palmette pipeline upload tumour
@@ -162,9 +163,9 @@ def upload(session: Session, what: str, name: str, version: str, description: st
 @json_option
 @pass_session
 def delete(session: Session, name: str, version: str | None, yes: bool, as_json: bool) -> None:
-    """Delete a version of a pipeline, or the pipeline with all of them. Runs stay.
+    """Delete a version of a pipeline, or all of it.
 
-    Without --yes it is only said what would be deleted.
+    Runs stay. Without --yes it is only said what would be deleted.
 
     \b
       palmette pipeline delete tumour main@6f1c0a2b --yes

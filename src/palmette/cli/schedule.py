@@ -106,7 +106,9 @@ def list_schedules(session: Session, every: bool = False, as_json: bool = False)
 @json_option
 @pass_session
 def show(session: Session, name: str, as_json: bool) -> None:
-    """Show a recurring run: what it is given, when it is due next, how it was edited.
+    """Show a recurring run.
+
+    What it is given, when it is due next, how it was edited.
 
     \b
       palmette schedule show tumour
@@ -288,7 +290,9 @@ def delete(session: Session, name: str, yes: bool, as_json: bool) -> None:
 @json_option
 @pass_session
 def history(session: Session, name: str, as_json: bool) -> None:
-    """Show how a recurring run was edited: what, by whom, and why; newest first.
+    """Show how a recurring run was edited.
+
+    What, by whom, and why; newest first.
 
     \b
       palmette schedule history tumour
