@@ -180,7 +180,7 @@ PRINTED: Final = {
     "pipeline versions": "a list: `version_id`, `pipeline_id`, `name`, `description`, `created_at`, and under `facts` "
     "what Palmette knows of it (`branch`, `commit`, `closure` …)",
     "pipeline upload": "one entry of that list, and whether it was `already_there`",
-    "pipeline delete": "an object: `pipeline`, its `versions` and `recurring_runs` that go, whether they were `deleted`",
+    "pipeline delete": "an object: `pipeline`, the `versions` and `recurring_runs` of it, whether they were `deleted`",
     "experiment": "a list: `experiment_id`, `name`, `branch`, `description`, `facts`, whether it is `archived`, "
     "`created_at`, `last_run_at`",
     "experiment show": "one entry of that list, with its newest `runs`",
