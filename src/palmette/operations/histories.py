@@ -67,9 +67,30 @@ def history(
     uncommitted changes."""
     if not 0 < last <= MOST:
         raise UsageError(f"a history has 1 to {MOST:,} commits, and not {last}")
+    return _history(home, algorithm, metric, preset=preset, branch=branch, last=last, since=since, reach=MOST)
+
+
+def lately(home: Home, algorithm: str, branch: str) -> History:
+    """The primary metric of an algorithm over the newest commits of a branch, as a page shows several at once: what is
+    older than those counts for nothing."""
+    return _history(home, algorithm, "", preset="full", branch=branch, last=USUAL, since=None, reach=2 * USUAL)
+
+
+def _history(
+    home: Home,
+    algorithm: str,
+    metric: str,
+    *,
+    preset: str,
+    branch: str,
+    last: int,
+    since: float | None,
+    reach: int,
+) -> History:
+    """Of so many commits at most."""
     recent = require(home, algorithm, preset)
     metric, goal = metric_of(home, recent, metric)
-    line = _line(home, recent, preset, branch)
+    line = _line(home, recent, preset, branch, reach)
     passed: Counter[str] = Counter()
     fitting = _fitting(line.runs, passed)
     places = [*_ordered(home, line, fitting, passed)]
@@ -78,7 +99,7 @@ def history(
     known = [each for each in places if each.run in read and math.isfinite(read[each.run].value)]
     passed["without a number"] += len(places) - len(known)
     # What is not shown counts all the same: for the band, and for where the level changed.
-    found = trend(_reads(home, known[-MOST:], read, line))
+    found = trend(_reads(home, known[-reach:], read, line))
     begin = max(len(found.entries) - last, sum(since is not None and each.time < since for each in found.entries))
     entries = found.entries[begin:]
     own = next((place for place, each in enumerate(entries) if each.own), None)
@@ -156,27 +177,28 @@ class _Line:
     remarks: tuple[str, ...] = ()
 
 
-def _line(home: Home, recent: Past, preset: str, branch: str) -> _Line:
+def _line(home: Home, recent: Past, preset: str, branch: str, reach: int) -> _Line:
+    limit = trends.MOST * reach // MOST
     project, algorithm = recent.project, recent.algorithm
     target = _target(home, recent)
     branch = branch or target
-    own = trends.newest(home.store, project, algorithm, preset=preset, branch=branch)
+    own = trends.newest(home.store, project, algorithm, preset=preset, branch=branch, limit=limit)
     if branch == target:
         start = max((each for each in own if each.commit), key=lambda each: (each.time, each.created), default=None)
-        chain = _chain(home, project, start.commit if start else "")
+        chain = _chain(home, project, start.commit if start else "", reach)
         others = trends.of_commits(home.store, project, algorithm, chain, preset=preset)
         return _Line(branch=branch, target="", runs=_once([*own, *others]), chain=chain)
     if not own:
         return _Line(branch=branch, target=target, runs=(), chain=())
     left = next((each.fork.commit for each in own if each.fork.commit and each.fork.target == target), "")
-    chain = _chain(home, project, left)
+    chain = _chain(home, project, left, reach)
     before = trends.of_commits(home.store, project, algorithm, chain, preset=preset)
     if chain:
         return _Line(branch=branch, target=target, runs=_once([*own, *before]), chain=chain)
     began = min(each.time for each in own)
-    older = trends.newest(home.store, project, algorithm, preset=preset, branch=target)
+    older = trends.newest(home.store, project, algorithm, preset=preset, branch=target, before=began, limit=limit)
     remark = f"where it left {target} is not known: the runs of {target} before its first commit are shown"
-    runs = _once([*own, *(each for each in older if each.time < began)])
+    runs = _once([*own, *older])
     return _Line(branch=branch, target=target, runs=runs, chain=(), remarks=(remark,))
 
 
@@ -193,9 +215,9 @@ def _target(home: Home, recent: Past) -> str:
     return Counter(each.branch for each in found).most_common(1)[0][0]
 
 
-def _chain(home: Home, project: str, start: str) -> tuple[str, ...]:
+def _chain(home: Home, project: str, start: str, reach: int) -> tuple[str, ...]:
     """The first-parent history up to a commit; empty where no more than that commit is known."""
-    found = commits.walk(home.store, project, start, limit=MOST) if start else ()
+    found = commits.walk(home.store, project, start, limit=reach) if start else ()
     return tuple(each.sha for each in reversed(found)) if len(found) > 1 else ()
 
 

@@ -260,7 +260,7 @@ def _histories(home: Home, project: str, branch: str) -> tuple[History, ...]:
     found = []
     for algorithm in overviews.algorithms(home.store, project, branch)[:_FOLLOWED]:
         try:
-            history = histories.history(home, algorithm, branch=branch, last=histories.USUAL)
+            history = histories.lately(home, algorithm, branch)
         except NotFound:
             continue  # it declares no metric
         if history.entries and (not history.target or history.fork is not None):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -191,7 +191,7 @@ _CHECKED: Final = (
 )
 
 
-def _checked(row: Row[Any]) -> Checked:
+def _checked(row: Sequence[Any]) -> Checked:
     # By place: by name takes as long as reading the row.
     algorithm, kind, commit, run, unchanged, reason, created, verdict, state, *_ = row
     said = decode(verdict) if len(verdict) > len("{}") else {}

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
 
 from palmette.domain import wire
 from palmette.domain.artifact import Artifact
@@ -92,13 +92,16 @@ def newest(
     preset: str = "",
     branch: str | None = None,
     succeeded: bool = False,
+    before: float = 0.0,
     limit: int = MOST,
 ) -> tuple[Past, ...]:
-    """Runs of an algorithm, the newest first; of a preset, of a branch, only those that succeeded, if that is said."""
+    """Runs of an algorithm, the newest first; of a preset, of a branch, only those that succeeded, only those of before
+    a time (`Past.time`), if that is said."""
     where: list[ColumnElement[bool]] = [runs.c.algorithm == plain(algorithm)]
     where += [runs.c.preset == plain(preset)] if preset else []
     where += [runs.c.git_branch == plain(branch)] if branch is not None else []
     where += [runs.c.state == RunState.SUCCEEDED.value] if succeeded else []
+    where += [func.coalesce(func.nullif(runs.c.git_committed, 0.0), runs.c.created) < before] if before else []
     with store.read() as connection:
         return _told(connection, _rows(connection, project, where, limit))
 
