@@ -22,7 +22,7 @@ from palmette.errors import AlreadyThere, ConfigError, Conflict, NotFound, Query
 from palmette.operations import experiments, pipelines, schedules, submitting
 from palmette.operations.home import Home, interrupted
 from palmette.operations.submitting import Submission
-from palmette.store import retention, tasks
+from palmette.store import retention, runs, tasks
 from palmette.store.database import Store
 
 SPEC = {
@@ -265,6 +265,13 @@ def test_a_run_is_accepted_for_the_servers_with_its_tasks(home: Home, start: Cal
     assert any("python:3.11" in notice for notice in run.notices)
     # It waits for a server; nobody has to continue it.
     assert not interrupted(run)
+
+
+def test_a_run_that_is_executed_at_once_is_its_experiments_newest(home: Home) -> None:
+    filed = experiments.create(home, "feature/doc-type")
+    run = Run(id="x44t6tzj3yzn", project="kfp", algorithm="sums", experiment=filed.id, created=filed.created + 60)
+    runs.create(home.store, run)
+    assert experiments.get(home, filed.id).last_run == run.created
 
 
 def test_all_that_is_wrong_with_parameters_is_said_at_once(home: Home, start: Callable[..., Run]) -> None:

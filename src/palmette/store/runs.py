@@ -18,7 +18,7 @@ from palmette.domain.run import Environment, Git, Host, Run, Setting, Source, Ta
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import NotFound, StoreError
-from palmette.store import captures, leases, metrics, promotions, tasks, texts
+from palmette.store import captures, experiments, leases, metrics, promotions, tasks, texts
 from palmette.store.columns import decode, encode, fork, plain
 from palmette.store.database import Store
 from palmette.store.schema import projects, runs, settings, tags
@@ -81,6 +81,8 @@ def create(store: Store, run: Run, records: Sequence[TaskRecord] = ()) -> None:
     try:
         with store.write() as connection:
             write(connection, run, records)
+            if run.experiment:
+                experiments.touch(connection, run.experiment, run.created or time.time())
     except StoreError as error:
         if isinstance(error.__cause__, IntegrityError):
             raise StoreError(f"there is a run {run.id} already, or two of its settings share a name") from error
