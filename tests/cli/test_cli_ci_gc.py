@@ -204,6 +204,24 @@ def test_two_at_once_and_one_that_was_cut_short_come_to_the_same(repository: Rep
     assert (kept and kept.gone, kept and kept.archived, repository.archived("feature/a")) == (1e9, 1e9 + 1, True)
 
 
+def test_a_branch_that_comes_back_while_it_is_looked_at_is_let_be(repository: Repository) -> None:
+    repository.push("feature/a")
+    pipelines.create(repository.store, Pipeline(id="pipe", name="tumour", project="tiny"))
+    nightly = Schedule(id="nightly", name="nightly", experiment="tiny-feature/a", pipeline="pipe")
+    schedules.create(repository.store, nightly)
+    repository.delete("feature/a")
+    now = scene(repository)
+    plan = archiving.survey(now)
+    known = branches.named(repository.store, "tiny", "feature/a")
+    assert known is not None
+    branches.change(repository.store, known, lambda before: replace(before, seen=3.0))
+    assert [each.fate for each in archiving.carry_out(now, plan).departures] == [Fate.BACK]
+    # Taken out of the archive again it would be disabled.
+    found = schedules.get(repository.store, "nightly")
+    assert found is not None
+    assert (found.enabled, repository.archived("feature/a")) == (True, False)
+
+
 def test_the_forge_is_asked_first_and_the_remote_where_it_does_not_answer(repository: Repository) -> None:
     repository.push("a")
     repository.push("b")

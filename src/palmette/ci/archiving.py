@@ -177,14 +177,18 @@ def _settled(scene: Scene, home: Place, each: Departure) -> Departure:
     is told last, so that what is cut short in between is done again."""
     if each.experiment is None or each.fate not in (Fate.ARCHIVE, Fate.DONE):
         return each
+    seen = each.known.seen if each.known is not None else each.since
     if each.fate is Fate.ARCHIVE:
+        # What is archived has its runs archived and its recurring runs disabled, and that stays when it is taken out.
+        now = home(branches.named, each.branch)
+        if now is not None and (now.gone is None or now.seen != seen):
+            return replace(each, fate=Fate.BACK)
         try:
             scene.host.experiments.archive(each.experiment.id)
         except NotFound:
             return replace(each, fate=Fate.DONE)
     elif each.known is None or each.known.archived is not None:
         return each
-    seen = each.known.seen if each.known is not None else each.since
     if home(departures.archived, each.branch, seen, scene.now) or each.fate is Fate.DONE:
         return each
     scene.host.experiments.unarchive(each.experiment.id)
