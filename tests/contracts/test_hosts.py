@@ -12,7 +12,9 @@ from tests.server.conftest import PIPELINE, Serving, open_home
 from tests.standins import published
 from tests.standins.kubeflow import Kubeflow, Reply, Request
 
+from palmette.ci import filing
 from palmette.client.connection import Connection, Server
+from palmette.domain.branches import Ticket
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Catchup, Cron, Periodic, Schedule
 from palmette.domain.states import RunState
@@ -27,6 +29,7 @@ from palmette.operations.project import Project
 from palmette.operations.remote import There
 from palmette.operations.scopes import Names
 from palmette.operations.targets import Target
+from palmette.operations.updates import Filing
 from palmette.server.palmette import table
 
 DOCUMENT = PIPELINE.encode()
@@ -205,6 +208,26 @@ def test_versions_are_named_once_and_come_newest_first_with_their_documents(host
     assert host.pipelines.version(pipeline.id, "main@3") is None
     host.pipelines.remove(pipeline.id)
     assert host.pipelines.named("adding") is None
+
+
+def test_a_branch_s_text_that_is_missing_is_promised_only_where_it_can_be_filled_in(
+    world: World, host: PipelineHost
+) -> None:
+    names = Names(prefix=host.claim("ia"), project="ia")
+    missing = [Ticket(key="IA-9", why="JIRA_URL is not set", pending=True)]
+    made = filing.file(host, names, "IA-9-later", missing)
+    known = filing.file(host, names, "IA-9-later", [Ticket(key="IA-9", title="DOC TYPE")])
+
+    experiment = host.experiments.named("IA-9-later")
+    assert experiment is not None
+    if world.edits:
+        assert (made.text, made.pending) == ("IA-9 (ticket not looked up: JIRA_URL is not set)", True)
+        assert split(experiment.description)[0] == known.text == "[IA-9] DOC TYPE"
+    else:
+        assert (made.text, made.pending) == ("IA-9", False)
+        assert "(JIRA_URL is not set), and " in made.remark
+        assert split(experiment.description)[0] == known.text == "IA-9"
+    assert filing.foreseen(host, names, "IA-9-later", missing).done is Filing.FOUND
 
 
 def test_an_experiment_is_archived_with_its_runs_and_comes_back(world: World, host: PipelineHost) -> None:

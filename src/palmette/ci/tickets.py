@@ -105,8 +105,9 @@ def tickets(
     return ()
 
 
-def text(tickets: Sequence[Ticket], branch: str) -> str:
-    """What an experiment is described by: "[IA-1742] DOC TYPE"; the branch, where it is about no ticket."""
+def text(tickets: Sequence[Ticket], branch: str, *, lasting: bool = False) -> str:
+    """What an experiment is described by: "[IA-1742] DOC TYPE"; the branch, where it is about no ticket. One that can
+    never be changed does not say why a title is missing today."""
     if not tickets:
         return branch
     keys = ", ".join(each.key for each in tickets)
@@ -114,6 +115,8 @@ def text(tickets: Sequence[Ticket], branch: str) -> str:
     if title:
         return f"[{keys}] {title}"
     why = tickets[0].why
+    if lasting:
+        return keys
     return f"{keys} ({why})" if why == NOT_VISIBLE else f"{keys} (ticket not looked up{f': {why}' if why else ''})"
 
 
