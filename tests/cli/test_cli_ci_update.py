@@ -254,6 +254,23 @@ def test_one_whose_parameter_is_gone_stays_and_it_is_said_why(repository: Projec
 
 
 @HERE
+def test_a_recurring_run_that_names_another_branch_moves_with_that_branch(
+    repository: Project, state: Callable[[], State]
+) -> None:
+    old = head(repository)
+    repository("ci", "update", "-b", "feature/x")
+    nightly(state(), "own", f"feature/x@{old[:8]}", description=signed("", {"project": "ia", "follows": "feature/x"}))
+    nightly(state(), "by-hand", f"feature/x@{old[:8]}")
+    new = commit(repository, "Newer")
+
+    told = repository.json("ci", "update", "-b", "feature/x")["recurring_runs"]
+
+    assert [(each["name"], each["moved"]) for each in told] == [("own", True)]
+    now = state()
+    assert now.schedules["own"].version == now.versions[f"tumour: feature/x@{new[:8]}"]
+
+
+@HERE
 def test_an_older_commit_that_comes_late_moves_nothing_back(repository: Project, state: Callable[[], State]) -> None:
     old = head(repository)
     new = commit(repository, "Newer")

@@ -1,4 +1,4 @@
-"""Recurring runs that follow the default branch: each is pointed at the new version, with what people edited there."""
+"""Recurring runs that follow a branch: each is pointed at the new version, with what people edited there."""
 
 from __future__ import annotations
 
@@ -36,8 +36,9 @@ class Moves:
     _documents: dict[str, bytes | None] = field(default_factory=dict)
 
     def schedules(self) -> list[Schedule]:
-        """Those of the pipelines that were updated."""
-        return [each for each in self.host.schedules.listed() if each.pipeline in self.targets]
+        """Those of the pipelines that were updated; of another branch than the default one, those that name it."""
+        found = [each for each in self.host.schedules.listed() if each.pipeline in self.targets]
+        return found if self.context.on_default else [each for each in found if self._named(each)]
 
     def decided(self, schedule: Schedule) -> tuple[Followed, Schedule | None]:
         """What becomes of a recurring run; what it is to be, where that is something else than it is."""
@@ -83,6 +84,9 @@ class Moves:
             except NotFound:
                 self._documents[version.id] = None
         return self._documents[version.id]
+
+    def _named(self, schedule: Schedule) -> bool:
+        return split(schedule.description)[1].get("follows") == self.context.branch
 
     def forget(self) -> None:
         """Look anew: somebody changed something."""

@@ -123,8 +123,8 @@ def update(
     say: Say,
     pause: Callable[[], None] = lambda: None,
 ) -> Updated:
-    """Upload a version of each of the project's pipelines for the commit, file the branch, and on the default branch
-    point what follows it at the new versions. Nothing is changed where an algorithm does not compile.
+    """Upload a version of each of the project's pipelines for the commit, file the branch, and point what follows it at
+    the new versions. Nothing is changed where an algorithm does not compile.
 
     AccessDenied is none of a fork's merge request, which has no rights: that is said. Temporary where others went on
     at the same time; then it is to be tried again.
@@ -173,7 +173,7 @@ def foreseen(
         found,
         dry=True,
         experiment=filing.foreseen(host, names, context.branch, tickets),
-        recurring=recurring.foreseen(moves) if context.on_default else (),
+        recurring=recurring.foreseen(moves),
     )
 
 
@@ -325,7 +325,7 @@ def _branched(place: Place, subject: Subject, built: Mapping[str, Built], found:
     if subject.host.dialect is Dialect.PALMETTE:
         filed = _worded(home, subject, filed)
     moved: tuple[Followed, ...] = ()
-    if advanced.taken and context.on_default:
+    if advanced.taken:
         moved = recurring.move(home, _moves(subject, built, found.versions))
     remarks = [filed.remark] if filed.remark else []
     if advanced.why:

@@ -34,8 +34,8 @@ def update(session: Session, /, context: Context, dry_run: bool, as_json: bool) 
     """Upload this commit's pipelines, and file its branch.
 
     Each algorithm of the project becomes a version of its pipeline for this commit. The branch has an experiment, with
-    the text of its ticket. On the default branch recurring runs that follow it are pointed at the new versions, and
-    keep what people edited there. A tag has versions, and no experiment.
+    the text of its ticket. Recurring runs that follow the branch, by default the default one, are pointed at the new
+    versions, and keep what people edited there. A tag has versions, and no experiment.
 
     Called again it changes nothing. Interrupted, it is completed by the next call. A commit that is older than the
     branch's own uploads its versions and moves nothing.
