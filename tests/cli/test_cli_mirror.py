@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 COMMIT = "a" * 40
 WARDS = """
     from dataclasses import dataclass
-    from palmette import Evaluation, Metric, Metrics, algorithm, step
+    from palmette import Evaluation, Metric, Metrics, algorithm, each, step
     from sklearn.metrics import accuracy_score
 
     @dataclass(frozen=True)
     class Config:
         right: int = 60
         rows: int = 100
+        share: float = 1.0
 
     @step
     def draw(rows: int) -> list[int]:
@@ -48,6 +49,10 @@ WARDS = """
     def count(labels: list[int]) -> Metrics:
         return Metrics(examples=len(labels))
 
+    @step
+    def fold(labels: list[int], number: int, share: float) -> Metrics:
+        return Metrics(part=share * (number + 1))
+
     @algorithm(
         config=Config,
         presets={"toy": Config(rows=10, right=5)},
@@ -57,6 +62,8 @@ WARDS = """
         labels = draw(config.rows)
         evaluate(labels, config.right)
         count(labels)
+        for number in each([0, 1]):
+            fold(labels, number, config.share)
 """
 # A function of this name is known, and then the examples decide. The project's own: nothing need be installed.
 METRICS = """
@@ -150,9 +157,12 @@ def test_runs_of_a_kubeflow_are_compared_like_any_other(
     head = bare.show()
     assert line.split() == [head["run_id"], "wards", "succeeded"], "what is over is brought once"
 
-    assert head["metrics"] == {"accuracy": 0.9, "examples": 100.0}
-    assert head.states == {"draw": "succeeded", "evaluate": "succeeded", "count": "cached"}
-    assert head["config"] == {"right": 90, "rows": 100}
+    assert head["metrics"] == {"accuracy": 0.9, "examples": 100.0, "part": 2.0}
+    folds = {"fold[0]": "cached", "fold[1]": "cached"}
+    assert head.states == {"draw": "succeeded", "evaluate": "succeeded", "count": "cached", **folds}
+    made = {task["name"]: task["artifacts"] for task in head["tasks"]}
+    assert [made[name]["output"]["metadata"]["part"] for name in folds] == [1.0, 2.0]
+    assert repr(head["config"]) == "{'right': 90, 'rows': 100, 'share': 1.0}"
     assert [name for name, each in head["provenance"].items() if each["source"] == "override"] == ["right"]
     assert (head["preset"], head["version"], head["trigger"]) == ("full", "main@aaaaaaaa", "ci")
     assert (head["git"]["branch"], head["git"]["commit"]) == ("main", COMMIT)

@@ -12,6 +12,7 @@ import base64
 import hashlib
 import http.client
 import json
+import re
 import subprocess
 import sys
 import threading
@@ -26,6 +27,7 @@ from tests.standins.published import call, pruned, unknown
 
 PALMETTE: Final = Path(sys.executable).parent / "palmette"
 _RUNS: Final = "/apis/v2beta1/runs"
+_ITERATION: Final = re.compile(r"(\[\d+\])+$")
 _FINAL: Final = ("SUCCEEDED", "FAILED", "CANCELED")
 
 
@@ -174,19 +176,26 @@ class Kubeflow:
 
     def _argo(self, workflow: str, run: str, task: dict[str, Any]) -> list[dict[str, Any]]:
         """The nodes of a task: its driver, what stands for it, and the pod that executes it. Of a cached one that pod
-        was never started."""
-        name = task["display_name"].replace("_", "-")
+        was never started, and a group has none. No name tells of which iteration a node is."""
+        name = _bare(task["display_name"])
         ids = {word: f"{workflow}-{_digits(task['task_id'] + word)}" for word in ("driver", "task", "executor")}
         about = {key: task[key] for key in ("run_id", "create_time", "start_time", "end_time") if key in task}
         executed = "executor_detail" in task
         if executed:
             self._nodes[ids["executor"]] = (run, task["task_id"])
         state = task["state"]
+        driver = "SUCCEEDED" if state != "PENDING" else state
+        first = {**about, "task_id": ids["driver"], "display_name": f"{name}-driver", "state": driver}
+        if "child_tasks" in task:
+            below = [{"pod_name": ids["driver"]}]
+            return [
+                first,
+                {**about, "task_id": ids["task"], "display_name": name, "state": state, "child_tasks": below},
+            ]
         inner = state if executed or state not in _FINAL else "SKIPPED"
         pod = {"pod_name": ids["executor"]}
-        driver = "SUCCEEDED" if state != "PENDING" else state
         return [
-            {**about, "task_id": ids["driver"], "display_name": f"{name}-driver", "state": driver},
+            first,
             {**about, "task_id": ids["task"], "display_name": name, "state": state, "child_tasks": [pod]},
             {**about, "task_id": ids["executor"], "display_name": "executor", "state": inner, **pod},
         ]
@@ -214,7 +223,7 @@ class Kubeflow:
             if "executor_detail" not in task or not task["display_name"].startswith("palmette-outcome"):
                 continue
             unique = str(_digits(task["task_id"]))
-            place = Path(root[7:], self._pipeline(run), run["run_id"], task["display_name"], unique, "outcome")
+            place = Path(root[7:], self._pipeline(run), run["run_id"], _bare(task["display_name"]), unique, "outcome")
             path = f"{_RUNS}/{run['run_id']}/nodes/{task['task_id']}/artifacts/outcome:read"
             if not place.exists() and (made := self._ask("GET", path))[0] == 200:
                 place.parent.mkdir(parents=True, exist_ok=True)
@@ -240,6 +249,11 @@ class Kubeflow:
             return answer.status, json.loads(answer.read() or b"{}")
         finally:
             connection.close()
+
+
+def _bare(title: str) -> str:
+    """The key of a task in its DAG: "fit_fold[1]" is "fit-fold"."""
+    return _ITERATION.sub("", title).replace("_", "-")
 
 
 def _digits(text: str) -> int:

@@ -140,9 +140,12 @@ def _settings(sight: Sight, algorithm: Algorithm) -> tuple[Setting, ...]:
 
 
 def _whole(algorithm: Algorithm, name: str, value: Json) -> Json:
-    """A cluster's numbers are floats: an integer is one again where it was declared as one."""
+    """A cluster has one kind of numbers: an integer is one again where it was declared as one, and a float as well."""
     declared = next((entry.type.value for entry in algorithm.config if entry.name == name), "")
-    return int(value) if declared == "NUMBER_INTEGER" and isinstance(value, float) and value.is_integer() else value
+    if declared == "NUMBER_INTEGER" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return float(value) if declared == "NUMBER_DOUBLE" and whole else value
 
 
 def _preset(algorithm: Algorithm, settings: Sequence[Setting]) -> str:
