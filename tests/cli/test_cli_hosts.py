@@ -94,6 +94,10 @@ def test_a_file_is_uploaded_shown_scheduled_edited_and_deleted(ask: Callable[...
     shown = ask("schedule", "show", "adding", "--json").json
     assert (shown["enabled"], len(shown["ticks"]), len(shown["edits"]), shown["version"]) == (True, 5, 2, "v1")
 
+    ask("pipeline", "upload", "adding.json", "--version", "v2")
+    ask("schedule", "edit", "adding", "--version", "v2")
+    assert "version: v1 → v2" in ask("schedule", "history", "adding").out
+
     assert "would be deleted" in ask("schedule", "delete", "adding").err
     assert len(ask("schedule", "--json").json) == 1
     assert "would fail: adding" in ask("pipeline", "delete", "adding").err

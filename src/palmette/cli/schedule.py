@@ -128,7 +128,7 @@ def _shown(at: Looked, found: Schedule, as_json: bool) -> None:
         )
     else:
         named = {"version": at.version_name(found), "experiment": at.experiment_name(found)}
-        page = hosting.schedule(found, **named, ticks=ticks, history=edits, now=time.time())
+        page = hosting.schedule(found, **named, ticks=ticks, history=at.readable(found, edits), now=time.time())
         console.show(page)
 
 
@@ -303,7 +303,7 @@ def history(session: Session, name: str, as_json: bool) -> None:
     if as_json:
         print_json([hosting.plain_edit(each) for each in edits])
     elif edits:
-        for part in hosting.edits(edits, time.time()):
+        for part in hosting.edits(at.readable(found, edits), time.time()):
             console.show(part)
     else:
         click.echo(f"{found.name} was never edited.", err=True)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Final, TypeVar
 
 from palmette.domain.footer import split
-from palmette.domain.hosting import Experiment, Pipeline, Schedule, Version
+from palmette.domain.hosting import Edit, Experiment, Pipeline, Schedule, Version
+from palmette.domain.values import Json
 from palmette.errors import NotFound, UsageError
 from palmette.operations.hosts import PipelineHost
 from palmette.operations.project import Project
@@ -19,6 +21,8 @@ T = TypeVar("T", Pipeline, Version, Experiment, Schedule)
 #: characters of an identifier, of a commit, that name something
 _FEWEST: Final = 4
 _SHOWN: Final = 6
+#: fields of a recurring run that name another object by its identifier
+_REFERRING: Final = ("version", "experiment")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +144,22 @@ class Looked:
             ids = ", ".join(each.id for each in named)
             raise UsageError(f"{len(named)} recurring runs are called {said!r}", f"Name one by its identifier: {ids}.")
         return named[0] if named else self._by_id("recurring run", said, there, [each.name for each in there])
+
+    def readable(self, schedule: Schedule, edits: Sequence[Edit]) -> list[Edit]:
+        """The edits of a recurring run with the names of versions and experiments for their identifiers, where they
+        are there still."""
+        touched = {name for each in edits for name in (*each.before, *each.after)}
+        names: dict[str, str] = {}
+        if "version" in touched:
+            with suppress(NotFound):
+                names |= {each.id: each.name for each in self.host.pipelines.versions(schedule.pipeline)}
+        if "experiment" in touched:
+            names |= {each.id: each.name for each in self.host.experiments.listed()}
+
+        def told(side: Mapping[str, Json]) -> dict[str, Json]:
+            return {name: names.get(str(value), value) if name in _REFERRING else value for name, value in side.items()}
+
+        return [replace(each, before=told(each.before), after=told(each.after)) for each in edits]
 
     def namesakes(self, name: str) -> list[Schedule]:
         """The project's recurring runs of that name: a host lets several be called the same."""

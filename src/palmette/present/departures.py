@@ -46,9 +46,9 @@ def _said(each: Departure, found: Survey, now: float) -> str:
     ago = "just now" if gone < 60 else f"for {words.age(gone)}"
     match each.fate:
         case Fate.LEFT:
-            return f"gone now; archived in {words.age(each.due - now)}"
+            return f"gone now; archived {_in(each.due - now)}"
         case Fate.WAITING:
-            return f"gone {ago}; archived in {words.age(max(0.0, each.due - now))}"
+            return f"gone {ago}; archived {_in(each.due - now)}"
         case Fate.BUSY:
             return f"gone {ago}; stays until its runs are over: {_several(each.runs)}"
         case Fate.ARCHIVE:
@@ -60,6 +60,10 @@ def _said(each: Departure, found: Survey, now: float) -> str:
             return "back; `palmette ci update` takes its experiment out of the archive"
         case _:
             assert_never(each.fate)
+
+
+def _in(seconds: float) -> str:
+    return f"in {words.age(seconds)}" if seconds >= 60 else "in less than a minute"
 
 
 def _several(names: tuple[str, ...]) -> str:
