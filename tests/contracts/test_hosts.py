@@ -352,8 +352,8 @@ def test_an_edit_of_a_cluster_that_is_cut_short_is_finished_by_whoever_looks_nex
             ]
             assert raw
             assert sum(each["status"] == "ENABLED" for each in raw) <= enabled
-            # Whoever may only look sees one, too.
-            assert sum(each.name == before.name for each in host.schedules.listed()) == 1
+            # Whoever may only look sees one, too, and not that it is to be paused.
+            assert [each.enabled for each in host.schedules.listed() if each.name == before.name] == [enabled]
             cluster.left = None
             standing = next(each for each in host.schedules.listed() if each.name == before.name)
             assert standing.enabled is enabled
@@ -363,6 +363,45 @@ def test_an_edit_of_a_cluster_that_is_cut_short_is_finished_by_whoever_looks_nex
             left = client.get("recurringruns", params={"page_size": 100}).json()["recurringRuns"]
             assert sum(each["display_name"] == before.name for each in left) == 1
     cluster.stop()
+    serving.stop()
+    served.home.store.close()
+
+
+@dataclass
+class Overtaken(Kubeflow):
+    """Somebody else does all of his before its next change."""
+
+    other: Callable[[], object] | None = None
+
+    def answer(self, request: Request, target: str, sent: bytes) -> Reply:
+        if request.method != "GET" and self.other is not None:
+            other, self.other = self.other, None
+            other()
+        return super().answer(request, target, sent)
+
+
+def test_whoever_finishes_an_edit_too_late_changes_nothing(tmp_path: Path) -> None:
+    serving = Serving([])
+    served = serving.start(open_home(tmp_path / "home"))
+    clusters = [Dying(behind=served.url), Overtaken(behind=served.url)]
+    one, late = (kubeflow.reach(Target(name="cluster", host=each.url), {}) for each in clusters)
+    before = nightly(one)
+    clusters[0].left = 1
+    with pytest.raises(AccessDenied):
+        one.schedules.replace(before, replace(before, parameters={"who": "bob"}))
+    clusters[0].left = None
+
+    def again() -> None:
+        (standing,) = one.schedules.listed()
+        one.schedules.replace(standing, replace(standing, parameters={"who": "eve"}))
+
+    clusters[1].other = again
+    assert len([*late.schedules.listed()]) == 1
+    with served.client() as client:
+        (left,) = client.get("recurringruns", params={"page_size": 100}).json()["recurringRuns"]
+    assert (left["status"], left["runtime_config"]["parameters"]) == ("ENABLED", {"who": "eve"})
+    for each in clusters:
+        each.stop()
     serving.stop()
     served.home.store.close()
 

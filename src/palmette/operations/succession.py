@@ -70,19 +70,33 @@ class KubeflowSchedules:
             return last
         # Whoever may only look is shown what stands; so is everybody while its experiment is archived, or somebody else
         # is about to finish it.
-        with suppress(AccessDenied, Conflict, UsageError):
+        with suppress(AccessDenied, Conflict, NotFound, UsageError):
             return self._taken_over(before, last)
-        return last
+        # As it is meant to be: who edits what is cut short does not mean to pause it.
+        return replace(last, enabled=_wanted(last))
 
     def _taken_over(self, before: Sequence[Schedule], after: Schedule) -> Schedule:
-        wanted = _facts(after).get("wanted") is not False
+        wanted = _wanted(after)
         for each in before:
             self._quietly("disable", each.id)
         if wanted:
             self.switch(after.id, enabled=True)
+        self._require_newest(after)
         for each in before:
             self._quietly("delete", each.id)
         return replace(after, enabled=wanted)
+
+    def _require_newest(self, after: Schedule) -> None:
+        """Conflict where another one stands by now. One that has a successor already does not stay enabled by this."""
+        line = self._line_of(after)
+        newest = _newest(line) if line else after
+        if newest.id != after.id:
+            self._quietly("disable", after.id)
+            if _serial(newest) == _serial(after):
+                raise Conflict("the recurring run was changed by another just now", "Look at it, and try again.")
+
+    def _line_of(self, member: Schedule) -> list[Schedule]:
+        return [each for each in self._all() if _origin(each) == _origin(member)]
 
     def _quietly(self, what: str, id: str) -> None:
         """Somebody else may have finished it meanwhile."""
@@ -126,7 +140,7 @@ class KubeflowSchedules:
             replace(after, description=_signed(before, after, edit), enabled=False),
             None if after.pipeline else old.pipeline_spec,
         )
-        rivals = [each for each in self._all() if _origin(each) == _origin(before)]
+        rivals = self._line_of(before)
         if rivals and _newest(rivals).id != successor.id:
             self._quietly("delete", successor.id)
             raise Conflict("the recurring run was changed by another just now", "Look at it, and try again.")
@@ -220,10 +234,16 @@ def _serial(schedule: Schedule) -> int:
     return found if isinstance(found, int) else 0
 
 
+def _wanted(schedule: Schedule) -> bool:
+    """Whether it is meant to be enabled once it stands."""
+    return _facts(schedule).get("wanted") is not False
+
+
 def _newest(line: Sequence[Schedule]) -> Schedule:
-    """The one that stands; of two that succeed the same one, the earlier."""
+    """The one that stands; of two that succeed the same one, that which has taken over, else the earlier. A cluster
+    tells of whole seconds only."""
     highest = max(map(_serial, line))
-    return min((each for each in line if _serial(each) == highest), key=_age)
+    return min((each for each in line if _serial(each) == highest), key=lambda each: (not each.enabled, *_age(each)))
 
 
 def _age(schedule: Schedule) -> tuple[float, str]:
