@@ -141,7 +141,10 @@ def test_a_note_of_another_token_stays_and_a_new_one_is_written_with_a_warning(l
 
 def test_an_older_commit_does_not_overwrite_the_newest(lab: GitLab) -> None:
     write(lab, said("tumour", NEW, text="new"))
-    write(lab, said("tumour", OLD, text="old"), said("digits", OLD))
+    late = write(lab, said("tumour", OLD, text="old"))
+    assert (late.id, len(late.remarks)) == ("", 1)
+    assert f"tumour how {NEW[:8]} does" in late.remarks[0]
+    assert write(lab, said("tumour", OLD, text="old"), said("digits", OLD)).id
     assert read(lab) == {"tumour": "new", "digits": "about digits"}
     assert f"`digits` is told of at the older commit `{OLD[:8]}`" in lab.notes[7][0]["body"]
 

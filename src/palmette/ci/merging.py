@@ -53,6 +53,7 @@ class Written:
     """What became of a note."""
 
     sections: tuple[Section, ...] = ()
+    #: empty where it says nothing of what was to be written
     id: str = ""
     #: sentences without a full stop
     remarks: tuple[str, ...] = ()
@@ -83,6 +84,8 @@ class _Writing:
     remarks: list[str] = field(default_factory=list)
     #: algorithm → the stamp that it was said anew for
     renewed: dict[str, str] = field(default_factory=dict)
+    #: algorithms of which the note speaks of a newer commit
+    outranked: set[str] = field(default_factory=set)
 
     def done(self) -> Written:
         """Go on until the note says it all."""
@@ -100,10 +103,21 @@ class _Writing:
                 self.sleep(self.calm)
             after = self._found()
             if len(after) == 1 and _says(after[0], body, sections) and self.memory.stamps() == told:
-                return Written(sections=sections, id=after[0].id, remarks=tuple(self.remarks))
+                return self._written(sections, after[0])
             if tried > 1:
                 self.sleep(min(0.05 * tried, 1.0))
         raise ServerError(f"the note on {self.target.forge.called} is rewritten by others all the time", "Try again.")
+
+    def _written(self, sections: tuple[Section, ...], note: Note) -> Written:
+        remarks = self.remarks
+        if self.outranked:
+            names, head = ", ".join(sorted(self.outranked)), self.target.head[:8]
+            remarks = [
+                *remarks,
+                f"the note says of {names} how {head} does, which is the merge request's commit by now",
+            ]
+        silent = bool(self.own) and self.outranked == set(self.own)
+        return Written(sections=sections, id="" if silent else note.id, remarks=tuple(remarks))
 
     def _body(self, sections: Sequence[Section]) -> str:
         target = self.target
@@ -119,9 +133,8 @@ class _Writing:
         merged: dict[str, Section] = {}
         for note in reversed(found):
             merged |= {each.algorithm: each for each in notes.sections(note.body)}
-        for name, section in self.own.items():
-            if not self._newer(merged.get(name), section):
-                merged[name] = section
+        self.outranked = {name for name, section in self.own.items() if self._newer(merged.get(name), section)}
+        merged |= {name: section for name, section in self.own.items() if name not in self.outranked}
         commits = {each.commit for each in self.own.values()}
         for name, stamp in told.items():
             known = merged.get(name)
