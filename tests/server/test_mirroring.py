@@ -143,6 +143,14 @@ def test_a_run_that_is_canceled_there_was_live_here_and_is_over_then(
     assert look().brought == (), "what is over is brought once"
 
 
+def test_of_runs_that_two_jobs_began_at_once_the_one_that_was_kept_is_brought(look: Looking) -> None:
+    facts = {"project": look.project.name, "algorithm": "job", "key": look.project.name}
+    kept, twin = (look.begin(pipeline(), **facts) for _ in range(2))
+    look.host.runs.cancel(twin)
+    assert [each.id for each in look().brought] == [kept]
+    assert [each.id for each in look().brought] == [kept], "it goes on, and the other one stays out"
+
+
 def test_runs_of_other_projects_are_left_alone_and_those_of_none_are_asked_for(look: Looking) -> None:
     look.begin(pipeline(), project="another", algorithm="job")
     nobodys = look.begin(pipeline())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -140,7 +140,8 @@ class _Look:
         for page in self.cluster.pages():
             known = self.place(mirrors.known, address, [each.id for each in page])
             recent = [each for each in page if self.wanted.since is None or each.created >= self.wanted.since]
-            mine = [each for each in recent if each.id in known or self._mine(each)]
+            twins = _twins(page)
+            mine = [each for each in recent if each.id in known or (each.id not in twins and self._mine(each))]
             wanted += [each for each in mine if not known.get(each.id)]
             live -= {each.id for each in page}
             nothing = self.wanted.since is None and known and all(each.id in known for each in mine)
@@ -300,6 +301,13 @@ class _Look:
                 self.place.connection.send(f"/blobs/{segment(FILE + sha256)}", send, len(data))
             elif isinstance(self.place, Here):
                 self.place.home.blobs.put_bytes(data)
+
+
+def _twins(page: Sequence[HostedRun]) -> set[str]:
+    """The runs that were canceled because another one of their key was begun first, by a job at the same time."""
+    keys = {each.id: split(each.description)[1].get("key") for each in page}
+    kept = {keys[each.id] for each in page if each.state is not RunState.CANCELED}
+    return {each.id for each in page if each.state is RunState.CANCELED and keys[each.id] and keys[each.id] in kept}
 
 
 def _gathers(document: PipelineDocument | None) -> bool:
