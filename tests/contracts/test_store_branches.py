@@ -82,6 +82,13 @@ def test_the_same_commit_is_taken_again_and_forgets_nothing(home: Home) -> None:
     assert branches.known(home) == (again.after,)
 
 
+def test_an_earlier_pipeline_of_the_newest_commit_takes_nothing_back(home: Home) -> None:
+    branches.advance(home, at(OLD, order=5))
+    branches.advance(home, at(NEW, order=9))
+    assert branches.advance(home, at(NEW, order=4)).taken
+    assert not branches.advance(home, at(OLD, order=5)).taken
+
+
 def test_what_belongs_to_a_commit_goes_with_it(home: Home) -> None:
     branches.advance(home, at(OLD, order=5, author="Ada", experiment="e", ahead=2, fork="f" * 40))
 

@@ -46,10 +46,12 @@ class Moves:
         version = self.version(schedule)
         had = version.name if version else ""
         said = Followed(id=schedule.id, name=schedule.name, before=had, version=had, paused=not schedule.enabled)
-        if why := follows(schedule, version, self.context.branch, self.project) or self._later(version):
+        if why := follows(schedule, version, self.context.branch, self.project):
             return replace(said, why=why), None
         if target.version and schedule.version == target.version:
             return said, None
+        if why := self._later(version):
+            return replace(said, why=why), None
         merged = merge(schedule.parameters, self.document(version), text)
         if merged.why:
             return replace(said, why=f"{target.name} does not take its parameters: {merged.why}"), None

@@ -111,12 +111,14 @@ def _merged(before: Branch, new: Branch) -> Branch:
     counts = {name: getattr(new, name) for name in ("ahead", "behind")}
     if same and new.ahead is None:
         counts = {"ahead": before.ahead, "behind": before.behind}
+    # An earlier pipeline of the same commit that runs again takes nothing back.
+    order = max(new.order, before.order) if same else new.order or before.order
     titles = {each.key: each for each in before.tickets if each.title}
     return replace(
         new,
         **kept,
         **counts,
-        order=new.order or before.order,
+        order=order,
         tickets=tuple(_told(each, titles.get(each.key)) for each in new.tickets),
         gone=None,
         archived=None,
