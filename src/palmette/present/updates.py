@@ -29,7 +29,7 @@ def shown(updated: Updated) -> RenderableType:
 
 def _shown(updated: Updated) -> Iterator[RenderableType]:
     ref = updated.branch or f"tag {updated.tag}"
-    does = "would be updated to" if updated.dry else "is at"
+    does = "would be updated to" if updated.dry else "has versions of" if updated.stays or updated.tag else "is at"
     yield Text(f"{updated.host} {does} {ref} {updated.commit[:8]}", style="bold")
     if updated.versions:
         yield Text()
