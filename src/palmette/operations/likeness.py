@@ -144,8 +144,9 @@ def _whole(algorithm: Algorithm, name: str, value: Json) -> Json:
     declared = next((entry.type.value for entry in algorithm.config if entry.name == name), "")
     if declared == "NUMBER_INTEGER" and isinstance(value, float) and value.is_integer():
         return int(value)
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return float(value) if declared == "NUMBER_DOUBLE" and whole else value
+    if declared == "NUMBER_DOUBLE" and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    return value
 
 
 def _preset(algorithm: Algorithm, settings: Sequence[Setting]) -> str:
