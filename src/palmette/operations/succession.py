@@ -240,10 +240,10 @@ def _wanted(schedule: Schedule) -> bool:
 
 
 def _newest(line: Sequence[Schedule]) -> Schedule:
-    """The one that stands; of two that succeed the same one, that which has taken over, else the earlier. A cluster
-    tells of whole seconds only."""
+    """The one that stands; of two that succeed the same one, the earlier. Nothing else may decide: where that changed
+    with time, two could each give way to the other, and none would be left."""
     highest = max(map(_serial, line))
-    return min((each for each in line if _serial(each) == highest), key=lambda each: (not each.enabled, *_age(each)))
+    return min((each for each in line if _serial(each) == highest), key=_age)
 
 
 def _age(schedule: Schedule) -> tuple[float, str]:
