@@ -29,6 +29,9 @@ from typing import Any, Final
 
 #: variables that an interpreter reads when it starts
 _STARTING: Final = ("PYTHON", "LC_", "LANG", "OPENBLAS", "OMP", "MALLOC", "LD_")
+#: how a call begins: the official client of a cluster takes half a second to import, and few calls need it
+_CLUSTER: Final = b"k"
+_OTHER: Final = b"!"
 
 
 class Warm:
@@ -63,7 +66,7 @@ class Warm:
             line.connect(self._address)
             told = {"arguments": [str(each) for each in arguments], "cwd": str(cwd), "environ": dict(environ)}
             with _streams(typed) as (theirs, ours):
-                socket.send_fds(line, [b"!"], theirs)
+                socket.send_fds(line, [_CLUSTER if "--target" in arguments else _OTHER], theirs)
                 line.sendall(json.dumps(told).encode() + b"\n")
                 for each in theirs:
                     os.close(each)
@@ -148,6 +151,8 @@ def _serve(listening: socket.socket, command: str) -> None:
         selector.register(0, selectors.EVENT_READ)
         while all(key.fd for key, _ in selector.select()):
             line, _ = listening.accept()
+            if line.recv(1, socket.MSG_PEEK) == _CLUSTER and "kfp" not in sys.modules:
+                _settle("kfp", "kfp_server_api")
             if os.fork():
                 line.close()
                 continue
@@ -158,12 +163,16 @@ def _serve(listening: socket.socket, command: str) -> None:
 
 
 def _load() -> None:
-    """Import what any verb does, and see that a fork is safe."""
+    """Import what any verb does."""
     lazy = importlib.import_module("palmette.cli.lazy")
     modules = [module for module, _, _ in lazy.VERBS.values()] + list(lazy._OPERATIONS.values())
+    _settle(*(module for module in modules if not module.startswith("palmette.server")))
+
+
+def _settle(*modules: str) -> None:
+    """Import modules, and see that a fork is safe."""
     for module in modules:
-        if not module.startswith("palmette.server"):
-            importlib.import_module(module)
+        importlib.import_module(module)
     assert len([*Path("/proc/self/task").iterdir()]) == 1, f"threads: {threading.enumerate()}"
     gc.collect()
     gc.freeze()
