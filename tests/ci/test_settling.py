@@ -236,6 +236,16 @@ def test_a_forge_that_is_down_is_asked_again_later_and_given_up_after_a_day(worl
     assert (world.check.settled, bool(world.check.trouble)) == (world.clock, True)
 
 
+def test_whose_clock_is_a_day_ahead_keeps_nobody_from_trying_again(world: World) -> None:
+    world.end()
+    world.lab.mode = "502"
+    world.clock += 86_400
+    assert len(world.settle().troubled) == 1
+    world.clock -= 86_400
+    world.lab.mode = ""
+    assert len(world.settle().done) == 1
+
+
 class Asking(Inside):
     """A home whose comparisons ask for something to be executed, until it was."""
 
