@@ -16,8 +16,14 @@ def toy(state: RunState | None, algorithm: str = "tumour", *, unchanged: bool = 
     return Finding(algorithm=algorithm, kind=Kind.TOY, commit=HEAD, state=state, unchanged=unchanged)
 
 
-def full(outcome: Outcome | None, algorithm: str = "tumour", state: RunState = RunState.SUCCEEDED) -> Finding:
-    found = None if outcome is None else Verdict(outcome=outcome)
+def full(
+    outcome: Outcome | None,
+    algorithm: str = "tumour",
+    state: RunState = RunState.SUCCEEDED,
+    *,
+    against: str = "run1",
+) -> Finding:
+    found = None if outcome is None else Verdict(outcome=outcome, against=against)
     return Finding(algorithm=algorithm, kind=Kind.FULL, commit=HEAD, state=state, verdict=found)
 
 
@@ -29,6 +35,11 @@ TABLE = [
     ([TRAINS, full(Outcome.WORSE), full(None, "digits", RunState.RUNNING)], Need.WORSE, "tumour is worse"),
     ([TRAINS, full(Outcome.INCONCLUSIVE)], Need.UNCLEAR, "tumour is inconclusive"),
     ([TRAINS, full(Outcome.NOT_COMPARABLE)], Need.UNCLEAR, "tumour is not comparable"),
+    (
+        [TRAINS, full(Outcome.NOT_COMPARABLE, against="")],
+        Need.QUIET,
+        "trained in full; there is nothing to compare it with yet",
+    ),
     ([toy(RunState.CANCELED)], Need.UNCLEAR, "tumour (toy) was canceled"),
     ([toy(RunState.PENDING), full(Outcome.BETTER)], Need.RUNNING, "tumour (toy) is not over"),
     ([TRAINS, full(Outcome.BETTER), full(Outcome.EQUIVALENT, "digits")], Need.READY, "tumour is better"),

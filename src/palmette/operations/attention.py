@@ -166,6 +166,9 @@ def _of_verdict(each: Finding) -> Iterator[tuple[Need, str]]:
             yield Need.WORSE, f"{each.algorithm} is worse"
         case Outcome.INCONCLUSIVE:
             yield Need.UNCLEAR, f"{each.algorithm} is inconclusive"
+        case Outcome.NOT_COMPARABLE if not found.against:
+            # The first training of all has nothing to be compared with, and nobody can mend that.
+            return
         case Outcome.NOT_COMPARABLE:
             yield Need.UNCLEAR, f"{each.algorithm} is not comparable"
         case Outcome.BETTER | Outcome.EQUIVALENT:
@@ -176,7 +179,8 @@ def _of_verdict(each: Finding) -> Iterator[tuple[Need, str]]:
 
 def _calm(known: Known) -> tuple[Need, str]:
     """Of a branch at which nothing is wrong: whether it can be merged, else what is not known yet."""
-    judged = [each for each in known.tried if each.kind is Kind.FULL and each.verdict is not None]
+    full = [each for each in known.tried if each.kind is Kind.FULL]
+    judged = [each for each in full if each.verdict and each.verdict.outcome is not Outcome.NOT_COMPARABLE]
     toys = [each for each in known.tried if each.kind is Kind.TOY]
     trains = all(each.trains for each in toys)
     if known.trunk:
@@ -186,7 +190,9 @@ def _calm(known: Known) -> tuple[Need, str]:
         if better:
             return Need.READY, _several([f"{each} is better" for each in better])
         return Need.READY, _several([f"{each.algorithm} is equivalent" for each in judged])
-    if known.trained or any(each.kind is Kind.FULL and each.state is RunState.SUCCEEDED for each in known.tried):
+    if not judged and any(each.verdict for each in full):
+        return Need.QUIET, "trained in full; there is nothing to compare it with yet"
+    if known.trained or any(each.state is RunState.SUCCEEDED for each in full):
         return Need.QUIET, "its full training is not compared yet"
     return Need.QUIET, "trains; no full training of its head yet" if toys and trains else "no run of its head is here"
 
