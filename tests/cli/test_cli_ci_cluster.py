@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.standins.kubeflow import Kubeflow
 
+from palmette.ci import ordering
 from palmette.domain.footer import split
+from palmette.operations import kubeflow
+from palmette.operations.closures import closures
+from palmette.operations.project import find
 
 if TYPE_CHECKING:
     from conftest import Hub, Project
@@ -52,6 +56,7 @@ def cluster(bare: Project, hub: Hub) -> Iterator[Kubeflow]:
 
 def test_a_run_begins_once_on_a_cluster_though_the_home_is_lost_in_between(bare: Project, cluster: Kubeflow) -> None:
     job: dict[str, str] = {"CI": "true", "CI_PIPELINE_ID": "7", "CI_DEFAULT_BRANCH": "main"}
+    cluster.columns = 255
     first = bare.json("ci", "toy", "--no-wait", environ={**job, "CI_JOB_ID": "1"})["runs"]
     shutil.rmtree(bare.directory / ".palmette")
     again = bare.json("ci", "toy", "--no-wait", environ={**job, "CI_JOB_ID": "2"})["runs"]
@@ -76,6 +81,12 @@ def test_a_run_begins_once_on_a_cluster_though_the_home_is_lost_in_between(bare:
         "preset": "toy",
     }
     assert facts["key"]
+    # What a run has no room for stands in its version: by it an algorithm is known to be unchanged.
+    assert "closure" not in facts
+    project = find(bare.directory, {})
+    before = ordering.before(kubeflow.reach(project.targets["cluster"], {}), project, "main")
+    assert before is not None
+    assert before.newest["tiny"].check.closure == closures(project)["tiny"].digest
     # The home of the second job knows the run by what was mirrored.
     with closing(sqlite3.connect(bare.directory / ".palmette" / "store.db")) as store:
         found = store.execute("SELECT checks.algorithm, runs.state FROM checks JOIN runs ON id = run").fetchall()

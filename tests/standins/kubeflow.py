@@ -93,6 +93,8 @@ class Kubeflow:
     #: the artifacts of nodes can be read; busy: not just now
     artifacts: bool = True
     busy: bool = False
+    #: characters of a description that its database takes, but for pipelines and their versions; 0: any number
+    columns: int = 0
     #: what a terminated run ends as: FAILED, or CANCELED on other versions
     ended: str = "FAILED"
     #: so many requests are answered with 503 before the next one is answered
@@ -129,6 +131,8 @@ class Kubeflow:
             return _fault(404, 5, "Not Found")
         if strange := [*request.query.keys() - known.queries, *unknown(known.body, request.body)]:
             return _fault(400, 3, f"unknown field {strange[0]!r}")
+        if self.columns and len((request.body or {}).get("description", "")) > self.columns:
+            return _fault(500, 13, "Error 1406: Data too long for column 'Description' at row 1")
         if self.namespace and (refused := self._refused(request)):
             return refused
         status, said = self._ask(request.method, target, sent, request.headers.get("content-type", ""))

@@ -154,6 +154,9 @@ def test_a_description_that_a_column_does_not_take_is_shortened_to_what_matters(
             assert len(found) <= 255
             assert split(found)[1].get("branch") == facts.get("branch")
             assert split(found)[0][:5] == text[:5]
+    cluster.faults = [Answer(status=500, body={"code": 13, "message": f"InternalServerError: {said}"})]
+    with pytest.raises(UsageError, match=r"the database of c .* takes less: .*Data too long"):
+        host.pipelines.create("p", description="A text that is long")
 
 
 def test_what_a_target_says_is_looked_at_at_once() -> None:

@@ -28,6 +28,8 @@ from palmette.operations.scopes import Names
 
 #: so many runs of an experiment are looked through
 _LOOKED: Final = 200
+#: what a run must tell to be known again
+_WHOLE: Final = frozenset({"algorithm", "commit", "closure"})
 #: seconds that a cluster's clock may be behind
 _EARLIER: Final = 3600.0
 
@@ -45,13 +47,31 @@ def before(host: PipelineHost, project: Project, branch: str) -> Before | None:
     experiment = host.experiments.named(names.experiment(branch)) if branch else None
     newest: dict[str, Tried] = {}
     good: dict[str, Tried] = {}
+    versions = _Versions(host)
     for run, facts in _own(host, project, experiment.id) if experiment else ():
-        if (facts.get("kind"), facts.get("branch")) == (Kind.TOY.value, branch):
-            tried = Tried(check=_told(host, project, run, facts), state=run.state)
-            newest.setdefault(tried.check.algorithm, tried)
-            if run.state is RunState.SUCCEEDED:
-                good.setdefault(tried.check.algorithm, tried)
+        if (facts.get("kind"), facts.get("branch")) != (Kind.TOY.value, branch):
+            continue
+        name = str(facts.get("algorithm") or versions.whole(run, facts).get("algorithm", ""))
+        if name in good or (name in newest and run.state is not RunState.SUCCEEDED):
+            continue
+        tried = Tried(check=_told(host, project, run, versions.whole(run, facts)), state=run.state)
+        newest.setdefault(name, tried)
+        if run.state is RunState.SUCCEEDED:
+            good.setdefault(name, tried)
     return Before(succeeded=good, newest=newest) if newest else None
+
+
+class _Versions:
+    """What versions say of themselves, which have room for more than runs have: each is asked for once."""
+
+    def __init__(self, host: PipelineHost) -> None:
+        self._cluster = Cluster(host) if isinstance(host, KubeflowHost) else None
+
+    def whole(self, run: HostedRun, facts: Mapping[str, Json]) -> Mapping[str, Json]:
+        """What a run's footer tells; where a column of the cluster's cut it short, with what its version's tells."""
+        if self._cluster is None or not run.version or facts.keys() >= _WHOLE:
+            return facts
+        return {**self._cluster.version(run.pipeline, run.version).facts, **facts}
 
 
 def identity(host: PipelineHost, id: str) -> str:
@@ -114,8 +134,12 @@ class Ordered:
 
     def found(self, wish: Wish) -> Check | None:
         """The newest run of the commit that its footer says is such a one."""
-        wanted = {"algorithm": wish.algorithm, "kind": wish.kind.value, "commit": self.ground.context.head}
-        for run, facts in self._own():
+        wanted = {"kind": wish.kind.value, "algorithm": wish.algorithm, "commit": self.ground.context.head}
+        versions = _Versions(self.ground.host)
+        for run, told in self._own():
+            if any(told.get(name, value) != value for name, value in wanted.items()):
+                continue
+            facts = versions.whole(run, told)
             if all(facts.get(name) == value for name, value in wanted.items()):
                 check = _told(self.ground.host, self.ground.project, run, facts)
                 parts = wish.closure.parts if check.closure == wish.closure.digest else {}

@@ -32,6 +32,7 @@ __all__ = ["CLAIM", "KubeflowHost", "KubeflowSchedules", "reach"]
 #: The experiment that says whose the plain names are. No branch can be called so.
 CLAIM: Final = "~palmette"
 _CLAIMED: Final = "Palmette keeps here which project has plain names on this host. Leave it as it is."
+_CASE: Final = "Its database takes them for the same. Rename the branch."
 #: of a list at once; versions come with their documents
 _MANY, _HEAVY = 100, 20
 _NEWEST: Final = "created_at desc"
@@ -216,7 +217,13 @@ class KubeflowPipelines:
                 found = next(self._versions(pipeline, filter=_is(name)), None)
                 return found if found is not None and found.description == description else None
 
-            return _version(self.line.make(there, *_UPLOAD, str(file), **said))
+            try:
+                return _version(self.line.make(there, *_UPLOAD, str(file), **said))
+            except AlreadyThere as error:
+                if self.version(pipeline, name) is not None:
+                    raise
+                what = f"{self.line.called} has a version whose name differs from {name!r} only in its case"
+                raise Conflict(what, _CASE) from error
 
     def document(self, version: Version) -> bytes:
         """As JSON."""
@@ -301,7 +308,7 @@ class KubeflowExperiments:
                 there = self.named(name)
                 if there is None:
                     what = f"{self.line.called} has an experiment whose name differs from {name!r} only in its case"
-                    raise AlreadyThere(what, "Its database takes them for the same. Rename the branch.") from error
+                    raise AlreadyThere(what, _CASE) from error
         scopes.require_own("an experiment", there, description)
         return there
 

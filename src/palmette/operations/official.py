@@ -267,9 +267,11 @@ class Line:
         try:
             return question()
         except self.models.ApiException as error:
+            said, code = _said(error.body)
             if _TOO_LONG.search(str(error.body)):
-                raise _TooLong from None
-            raise self._meant(int(error.status or 0), *_said(error.body)) from None
+                what = f"the database of {self.called} takes less: {self._clean(said) or 'a text is too long'}"
+                raise _TooLong(what, "Older clusters take short names and descriptions. Ask its owner.") from None
+            raise self._meant(int(error.status or 0), said, code) from None
         except self._lost as error:
             reason = getattr(error, "reason", None) or error
             what = f"{self.called} cannot be reached: {self._clean(_short(reason))}"
@@ -312,8 +314,8 @@ class Line:
         return text
 
 
-class _TooLong(Exception):
-    """A column of its database does not take the description."""
+class _TooLong(UsageError):
+    """A column of its database does not take what it is told: mostly the description."""
 
 
 class _Busy(Exception):
