@@ -14,6 +14,7 @@ from palmette.cli.pipeline import all_option, looked, yes_option
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.cli.targeted import targeted
 from palmette.cli.within import Within
+from palmette.domain.footer import split
 from palmette.domain.hosting import Schedule
 from palmette.operations import lines, timetables
 from palmette.operations.authors import author as author_of
@@ -305,5 +306,8 @@ def history(session: Session, name: str, as_json: bool) -> None:
     elif edits:
         for part in hosting.edits(at.readable(found, edits), time.time()):
             console.show(part)
+    elif split(found.description)[1].get("serial"):
+        # The columns of many a cluster take no more than what tells whose it is.
+        click.echo(f"{found.name} was edited, but {at.host.called} has no room for what was before.", err=True)
     else:
         click.echo(f"{found.name} was never edited.", err=True)
