@@ -130,6 +130,7 @@ class Ordered:
         there = self._keyed(check.key) or self._of_home(check.run)
         if there is None:
             raise NotFound(f"run {check.run} is not there any more", "Start another one: --rerun.")
+        self.ground.say(f"{check.algorithm} {there.id} was begun before: {self.link(there.id)}")
         return self._begun(there, attached=True)
 
     def found(self, wish: Wish) -> Check | None:
