@@ -59,6 +59,15 @@ def test_commits_stand_in_their_own_order_with_the_newest_run_of_each_on_whateve
     assert found.passed == {"of a commit that has a newer one": 1}
 
 
+def test_where_a_branch_left_its_target_unknown_only_what_ran_there_before_it_is_shown(past: Past) -> None:
+    past.add(_told(1, 0.90))
+    past.add(_told(2, 0.91, branch="topic"))
+    past.add(_told(3, 0.92))
+    found = histories.lately(past.home, "tumour", "topic")
+    assert [(each.value, each.own) for each in found.entries] == [(0.90, False), (0.91, True)]
+    assert (found.target, found.fork, len(found.remarks)) == ("main", 1, 1)
+
+
 def test_runs_that_are_more_than_their_commit_or_less_than_a_result_are_counted_and_not_shown(past: Past) -> None:
     _line(past, 1, 2)
     for more in (
