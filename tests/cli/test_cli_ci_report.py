@@ -118,7 +118,8 @@ def test_a_job_writes_note_statuses_and_files(job: Job) -> None:
     assert told["algorithms"][0]["comparison"]["verdict"] == "better"
     assert told["forge"]["statuses"] == {"palmette/trains": "success", "palmette/quality": "success"}
     files = {each.name: each.read_text() for each in (job.project.directory / "out/report").iterdir()}
-    assert sorted(files) == ["palmette-junit.xml", "report.html", "report.md"]
+    assert sorted(files) == [".gitignore", "palmette-junit.xml", "report.html", "report.md"]
+    job.project.git("check-ignore", "out/report/report.html")
     assert ElementTree.fromstring(files["palmette-junit.xml"]).get("failures") == "0"
     assert "palmette:" not in files["report.md"]
     # Nothing in the page is fetched from anywhere.

@@ -144,9 +144,13 @@ def exit_code(report: Report) -> int:
 
 
 def prepare(directory: Path) -> None:
-    """Make the directory that files are written to; UsageError where that cannot be, before anything else is done."""
+    """Make the directory that files are written to; UsageError where that cannot be, before anything else is done. Git
+    does not see one that is made here: a report is no change that a later run of the job would be blamed for."""
     try:
+        new = not directory.exists()
         directory.mkdir(parents=True, exist_ok=True)
+        if new:
+            write_bytes(directory / ".gitignore", b"*\n")
     except OSError as error:
         raise UsageError(f"{directory} cannot be made: {error.strerror}", "Name another directory.") from error
 

@@ -91,7 +91,11 @@ class Here:
         return replace(self, all_projects=True)
 
     def begun(self) -> Here:
-        """Made if it is not there."""
+        """Made if it is not there; the same each time, since opening a store takes longer than asking it."""
+        return self if self.make else self._made
+
+    @cached_property
+    def _made(self) -> Here:
         return replace(self, make=True)
 
     def nothing(self, what: str = "runs") -> str:

@@ -316,7 +316,7 @@ def _quality(reported: Reported) -> str:
             return "nothing that goes into it changed, so there is nothing to compare."
         case Stage.NONE:
             start = code(f"palmette ci run {reported.algorithm}")
-            return f"no full training of this commit yet. Start it: the job {code('train')} by click, or {start}."
+            return f"no full training of this commit yet. Start it: the CI's job {code('train')}, or {start}."
         case _:
             assert_never(trial.stage)
 
