@@ -53,6 +53,13 @@ def _row(table: Table, *cells: str | Text) -> None:
     table.add_row(*(Text(printable(each)) if isinstance(each, str) else each for each in cells))
 
 
+def _said(value: Json) -> str:
+    """A fact of a footer in words."""
+    if isinstance(value, list):
+        return ", ".join(map(_said, value))
+    return value if isinstance(value, str) else words.value(value)
+
+
 def _facts(*pairs: tuple[str, str]) -> Table:
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
@@ -198,7 +205,7 @@ def experiment(found: Experiment, runs: Sequence[HostedRun], now: float) -> Rend
     parts: list[RenderableType] = [Text(printable(found.name), style="bold")]
     if told := split(found.description)[0]:
         parts.append(indented(Text(told)))
-    facts = [(name, value if isinstance(value, str) else words.value(value))
+    facts = [(name, _said(value))
              for name, value in _known(found.description).items() if value]  # fmt: skip
     archived = "yes; its runs, too" if found.archived is not None else ""
     parts += [
