@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Final
 
 import click
 
+from palmette.cli.lazy import Deferred, Table
+
 #: verb → the module and name of its command, and the line that `palmette ci --help` shows for it
-VERBS: Final[dict[str, tuple[str, str, str]]] = {
+VERBS: Final[Table] = {
     "init": ("palmette.cli.ci_init", "init", "Write the CI file of this repository."),
     "context": (
         "palmette.cli.ci_context",
@@ -29,36 +30,11 @@ VERBS: Final[dict[str, tuple[str, str, str]]] = {
 }
 
 
-class Steps(click.Group):
+class Steps(Deferred):
     """The verbs of a job, in the order in which a pipeline calls them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table."""
-        return list(VERBS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The verb's command, or None."""
-        if cmd_name not in VERBS:
-            return None
-        module, name, _ = VERBS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs without importing them."""
-        width = max(map(len, VERBS), default=0)
-        with formatter.section("Commands"):
-            formatter.write_dl([(name.ljust(width), line) for name, (_, _, line) in VERBS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """As click does, with a guess at what was meant."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
-            close = importlib.import_module("difflib").get_close_matches(args[0], VERBS, n=1)
-            hint = f"\nDid you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"there is no command {f'ci {args[0]}'!r}{hint}", ctx)
-        return super().resolve_command(ctx, args)
+    table = VERBS
+    above = "ci "
 
 
 @click.group(cls=Steps, invoke_without_command=True)

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Final, TypeAlias
 
 import click
 
@@ -115,35 +116,57 @@ def operation(name: str) -> Any:
     return importlib.import_module(_OPERATIONS[name])
 
 
-class Verbs(click.Group):
-    """The verbs, each imported when it is called. Help lists them from the table."""
+#: verb → the module and name of its command, and the line that help shows for it
+Table: TypeAlias = Mapping[str, tuple[str, str, str]]
+
+
+class Deferred(click.Group):
+    """Verbs that are imported when they are called. Help lists them from a table."""
+
+    table: ClassVar[Table]
+    #: what stands before a verb where one is not known: "ci "
+    above: ClassVar[str] = ""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the table, which is the order of use."""
-        return list(VERBS)
+        return list(self.table)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The verb's command, or None."""
-        if cmd_name not in VERBS:
+        if cmd_name not in self.table:
             return None
-        module, name, _ = VERBS[cmd_name]
+        module, name, _ = self.table[cmd_name]
         command: click.Command = getattr(importlib.import_module(module), name)
         return command
 
+    def headed(self) -> Mapping[str, Sequence[str]]:
+        """The headings of help, and the verbs below each."""
+        return {"Commands": tuple(self.table)}
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the verbs in their groups, without importing them."""
-        width = max(map(len, VERBS))
-        for heading, names in GROUPS.items():
+        """List the verbs below their headings, without importing them."""
+        width = max(map(len, self.table))
+        for heading, names in self.headed().items():
             with formatter.section(heading):
-                formatter.write_dl([(name.ljust(width), VERBS[name][2]) for name in names])
+                formatter.write_dl([(name.ljust(width), self.table[name][2]) for name in names])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with a guess at what was meant."""
-        if args and args[0] not in VERBS and not args[0].startswith("-"):
+        if args and args[0] not in self.table and not args[0].startswith("-"):
             # difflib costs a few milliseconds, which only a typing error should pay.
-            close = importlib.import_module("difflib").get_close_matches(args[0], VERBS, n=1)
+            close = importlib.import_module("difflib").get_close_matches(args[0], self.table, n=1)
             hint = f"\nDid you mean {close[0]}?" if close else ""
-            raise click.UsageError(f"there is no command {args[0]!r}{hint}", ctx)
+            raise click.UsageError(f"there is no command {f'{self.above}{args[0]}'!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+
+class Verbs(Deferred):
+    """The verbs of `palmette`, in their groups."""
+
+    table = VERBS
+
+    def headed(self) -> Mapping[str, Sequence[str]]:
+        """What people do, in the order in which they come to it."""
+        return GROUPS
