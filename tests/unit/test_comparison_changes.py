@@ -141,6 +141,12 @@ def test_tables_are_compared_unless_a_side_is_sensitive() -> None:
     assert (hidden.table, hidden.columns, hidden.rows_after) == (None, (), None)
 
 
+def test_of_a_run_that_has_not_begun_the_environment_is_not_known_and_did_not_change() -> None:
+    waiting = compare(side(python=""), side())
+    assert (waiting.environment, waiting.unknown) == ((), ("environment",))
+    assert "environment" not in waiting.causes
+
+
 def test_the_machine_is_shown_and_is_no_cause() -> None:
     found = compare(side(), side(host=Host(name="south", boot="c", cpus=8, memory=(8 << 30) + 4096, gpus=1)))
     expected = [("host", "south", "north"), ("cpus", "8", "4"), ("gpus", "1", "0")]

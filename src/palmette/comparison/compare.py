@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from palmette.comparison import environments
 from palmette.comparison.artifacts import data
 from palmette.comparison.changes import Comparison, MetricChange, TaskChange
 from palmette.comparison.definitions import code
-from palmette.comparison.environments import environment
 from palmette.comparison.examples import Moved
 from palmette.comparison.files import Files, files
 from palmette.comparison.numbers import Numbers
@@ -45,11 +45,11 @@ def compare(
         baseline=baseline,
         config=config(head, baseline),
         code=edited,
-        environment=() if imported else environment(head, baseline),
+        environment=() if imported else environments.environment(head, baseline),
         data=data(head, baseline),
         metrics=_metrics(head, baseline),
         tasks=() if imported else _tasks(head, baseline),
-        unknown=("code", "data", "environment") if imported else _unpaired(head, baseline, mirrored=mirrored),
+        unknown=("code", "data", "environment") if imported else _unknown(head, baseline, mirrored=mirrored),
         remarks=(*_remarks(head, baseline), *(sources.remarks if sources else ()), *found.remarks),
         files=found.changes,
         diff=found.diff,
@@ -58,6 +58,12 @@ def compare(
         reruns=() if imported or mirrored else reruns(head, baseline),
         numbers=numbers or Numbers(),
     )
+
+
+def _unknown(head: Side, baseline: Side, *, mirrored: bool) -> tuple[str, ...]:
+    """What cannot be compared, since one side does not tell."""
+    lacking = ("environment",) if environments.unknown(head, baseline) else ()
+    return (*_unpaired(head, baseline, mirrored=mirrored), *lacking)
 
 
 def _unpaired(head: Side, baseline: Side, *, mirrored: bool) -> tuple[str, ...]:

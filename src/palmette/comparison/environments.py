@@ -17,12 +17,19 @@ _DEFAULT_IMAGE: Final = re.compile(r"python:\d+\.\d+-slim")
 _Fact = tuple[str, str, str]
 
 
+def unknown(head: Side, baseline: Side) -> bool:
+    """Whether it is known of one of them only what it is executed with: a server settles that when it begins a run."""
+    return (head.run.environment == Environment()) != (baseline.run.environment == Environment())
+
+
 def environment(head: Side, baseline: Side) -> tuple[EnvironmentChange, ...]:
     """What differs: Python and packages first, then the images, then the machine."""
     before, after = baseline.run.environment, head.run.environment
-    facts: list[_Fact] = [("python", before.python, after.python), ("platform", before.platform, after.platform)]
-    facts += _pins("", before, after)
-    facts += _named(baseline, head)
+    facts: list[_Fact] = []
+    if not unknown(head, baseline):
+        facts += [("python", before.python, after.python), ("platform", before.platform, after.platform)]
+        facts += _pins("", before, after)
+        facts += _named(baseline, head)
     facts += _containers(baseline, head)
     facts += _machines(baseline.run.host, head.run.host)
     return tuple(EnvironmentChange(name=name, before=was, after=now) for name, was, now in facts if was != now)
