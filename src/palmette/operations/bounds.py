@@ -12,6 +12,7 @@ from palmette.domain.graph import MetricSpec
 from palmette.domain.values import Json
 from palmette.errors import Problem, ProjectError
 from palmette.operations.discovery import Surveyed
+from palmette.operations.spelling import meant
 
 _WHERE: Final = "[tool.palmette.gates"
 _EXAMPLE: Final = "Write: auc = {minimum = 0.97, max-drop = 0.01}."
@@ -54,8 +55,7 @@ def _bounds(where: str, said: Json, problems: list[Problem]) -> Bounds:
     for key, value in said.items():
         name = _FIELDS.get(key)
         if name is None:
-            close = get_close_matches(key.replace("_", "-").lower(), _FIELDS, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_FIELDS)}."
+            hint = meant(key, _FIELDS)
             problems.append(Problem(where=f"{where}.{key}", what="there is no such gate", hint=hint))
         elif isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
             problems.append(Problem(where=f"{where}.{key}", what=f"{value!r} is not a number", hint=_EXAMPLE))

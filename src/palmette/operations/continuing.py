@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
 from palmette.domain.values import Json
 from palmette.errors import Problem
+from palmette.operations.spelling import meant
 
 _WHERE: Final = "[tool.palmette.ci]"
 _SPAN: Final = re.compile(r"[1-9][0-9]*[dhm]")
@@ -97,9 +97,7 @@ def read(table: Json) -> tuple[Continuous, tuple[Problem, ...]]:
     for key, value in table.items():
         where = f"{_WHERE} {key}"
         if key not in _NAMES:
-            close = get_close_matches(key.replace("_", "-").lower(), _NAMES, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_NAMES)}."
-            problems.append(Problem(where=where, what="there is no such setting", hint=hint))
+            problems.append(Problem(where=where, what="there is no such setting", hint=meant(key, _NAMES)))
         elif wrong := _wrong(key, value):
             problems.append(Problem(where=where, what=f"{value!r} is not {wrong}"))
         else:

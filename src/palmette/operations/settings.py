@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from palmette.operations import bounds, continuing, targets
 from palmette.operations.bounds import Gates
 from palmette.operations.containers import CHOICES
 from palmette.operations.continuing import Continuous
+from palmette.operations.spelling import meant
 from palmette.operations.targets import Targets
 
 
@@ -260,8 +260,7 @@ def parse(table: Json) -> tuple[Settings, tuple[Problem, ...]]:
 
 
 def _unknown(key: str, known: Mapping[str, Option]) -> Problem:
-    close = difflib.get_close_matches(key.replace("_", "-").lower(), known, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else f"Known settings: {', '.join(known)}."
+    hint = meant(key, known, "Known settings")
     return Problem(where=f"[tool.palmette] {key}", what="there is no such setting", hint=hint)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from difflib import get_close_matches
 from typing import Final, TypeAlias
 
 from palmette.domain.values import Json
 from palmette.errors import Problem
 from palmette.ir.dialects import Dialect
+from palmette.operations.spelling import meant
 
 _WHERE: Final = "[tool.palmette.targets"
 _EXAMPLE: Final = 'Write: [tool.palmette.targets.cluster] with host = "https://kubeflow.example/pipeline".'
@@ -68,8 +68,7 @@ def _target(name: str, said: Json, problems: list[Problem]) -> Target:
     for key, value in said.items():
         known = _NAMES.get(key)
         if known is None:
-            close = get_close_matches(key.replace("_", "-").lower(), _NAMES, n=1)
-            hint = f"Did you mean {close[0]!r}?" if close else f"There are: {', '.join(_NAMES)}."
+            hint = meant(key, _NAMES)
             problems.append(Problem(where=f"{where} {key}", what="there is no such setting", hint=hint))
         elif known in _TABLES:
             if isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values()):
