@@ -73,11 +73,6 @@ class Subject:
         """The commit, as a run of it has it."""
         return Git(branch=self.context.branch, commit=self.context.head)
 
-    @property
-    def target(self) -> str:
-        """The branch that this one is compared with."""
-        return self.context.target or ("" if self.context.on_default else self.context.default_branch)
-
     def facts(self, built: Built) -> dict[str, Json]:
         """What stands below a version's description."""
         context, told = self.context, self.ancestry
@@ -205,7 +200,6 @@ def prepared(
     built = compile_all(project, environ, image=image, dialect=host.dialect, prefix=prefix)
     if not built:
         raise UsageError("the project has no algorithm", "Decorate a pipeline function with @algorithm(config=…).")
-    target = context.target or ("" if context.on_default else context.default_branch)
     git = Git(branch=context.branch, commit=context.head)
     subject = Subject(
         host=host,
@@ -214,7 +208,7 @@ def prepared(
         context=context,
         tickets=tickets,
         names=names,
-        ancestry=ancestry.of(project.root, environ, context.head, target),
+        ancestry=ancestry.of(project.root, environ, context.head, context.compared_with),
         stand=lines.stand(project.root, git, environ, project.default_branch),
         repository=repository.read(project.root, environ),
     )
@@ -385,8 +379,8 @@ def _compared(home: Place, subject: Subject, filed: Filed, head: str) -> Advance
         author=told.author or context.author,
         committed=told.committed,
         order=context.order,
-        target=subject.target,
-        fork=(told.fork or context.base) if subject.target else "",
+        target=context.compared_with,
+        fork=(told.fork or context.base) if context.compared_with else "",
         ahead=told.ahead,
         behind=told.behind,
         merge_request=context.merge_request,

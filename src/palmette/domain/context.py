@@ -77,3 +77,8 @@ class Context:
     def on_default(self) -> bool:
         """Whether the branch is the default branch."""
         return bool(self.branch) and self.branch == self.default_branch
+
+    @property
+    def compared_with(self) -> str:
+        """The branch that this one is compared with; empty for the default branch itself, outside of merge requests."""
+        return self.target or ("" if self.on_default else self.default_branch)

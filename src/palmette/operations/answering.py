@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib import import_module
 
+from palmette.domain.lines import Line
 from palmette.domain.run import Run
 from palmette.errors import AccessDenied, Interrupted, PalmetteError
 from palmette.operations import between, extras, judging, lines, reading
@@ -32,19 +33,30 @@ def compare(
     the runs are, and watched; one that cannot be leaves a remark, and the comparison as good as it is without. `again`:
     those that failed before are tried once more. `say` is told why it takes long, a sentence each time."""
     run = _run(place, head)
-    own = project if project is not None and run.project == project.name else None
-    line = lines.at_hand(own, run, environ)
-    found = place(judging.judged, run.id, baseline, line)
-    if own is not None:
-        found = between.told(found, own.root, environ)
+    found, line = before(place, project, environ, run, baseline)
     if not found.wanting or found.comparison.baseline is None:
         return found
     other = found.comparison.baseline.run.id
     remarks = tuple(_executed(place, project, environ, (run.id, other), watch, say=say, again=again))
     anew = place(judging.judged, run.id, other, line)
-    verdict = anew.verdict and replace(anew.verdict, remarks=(*anew.verdict.remarks, *remarks))
     comparison = replace(anew.comparison, commits=found.comparison.commits)
-    return replace(anew, comparison=comparison, choice=found.choice, verdict=verdict)
+    return remarked(replace(anew, comparison=comparison, choice=found.choice), *remarks)
+
+
+def before(
+    place: Place, project: Project | None, environ: Mapping[str, str], run: Run, baseline: str | None = None
+) -> tuple[Compared, Line | None]:
+    """The comparison as it is before anything is executed for it, and the line that the baseline was looked for on."""
+    own = project if project is not None and run.project == project.name else None
+    line = lines.at_hand(own, run, environ)
+    found = place(judging.judged, run.id, baseline, line)
+    return (between.told(found, own.root, environ) if own is not None else found), line
+
+
+def remarked(found: Compared, *remarks: str) -> Compared:
+    """The comparison with more to be known of its verdict, as sentences without a full stop."""
+    verdict = found.verdict and replace(found.verdict, remarks=(*found.verdict.remarks, *remarks))
+    return replace(found, verdict=verdict)
 
 
 def _run(place: Place, ref: str) -> Run:

@@ -17,7 +17,7 @@ from palmette.domain.run import Run, Source
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, NotFound, PalmetteError, UsageError
-from palmette.operations import answering, between, branches, checks, extras, jobs, judging, lines, reading, searching
+from palmette.operations import answering, branches, checks, extras, jobs, reading, searching
 from palmette.operations.comparing import Compared
 from palmette.operations.extras import Extra
 from palmette.operations.places import Place
@@ -328,11 +328,8 @@ def _compared(asking: _Asking, run: Run) -> tuple[Compared | None, bool]:
 
 def _handed(asking: _Asking, run: Run, accept: Callable[[Extra], object]) -> tuple[Compared | None, bool]:
     """The same where nobody waits."""
-    place, project, environ = asking.place, asking.project, asking.environ
-    own = project if project is not None and run.project == project.name else None
-    found = place(judging.judged, run.id, None, lines.at_hand(own, run, environ))
-    if own is not None:
-        found = between.told(found, own.root, environ)
+    place = asking.place
+    found, _ = answering.before(place, asking.project, asking.environ, run)
     if not found.wanting or found.comparison.baseline is None:
         return found, False
     todo = place(extras.needed, run.id, found.comparison.baseline.run.id)
@@ -341,10 +338,5 @@ def _handed(asking: _Asking, run: Run, accept: Callable[[Extra], object]) -> tup
     try:
         accept(todo[0])
     except PalmetteError as error:
-        return _remarked(found, f"{todo[0].title}: not done: {error.message}"), False
+        return answering.remarked(found, f"{todo[0].title}: not done: {error.message}"), False
     return None, True
-
-
-def _remarked(found: Compared, remark: str) -> Compared:
-    verdict = found.verdict and replace(found.verdict, remarks=(*found.verdict.remarks, remark))
-    return replace(found, verdict=verdict)
