@@ -116,6 +116,7 @@ class Launched:
     check: Check
     #: the run as whoever executes it knows it; empty where it could not be begun
     run: str = ""
+    #: None where its run is not here
     state: RunState | None = None
     #: it was begun before, by this job or by another one
     attached: bool = False

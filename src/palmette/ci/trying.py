@@ -14,7 +14,7 @@ from palmette.ci.planning import Finding, Plan, plan
 from palmette.ci.sending import Served
 from palmette.ci.tickets import tickets
 from palmette.ci.waiting import Bell, deadline
-from palmette.domain.branches import Check, Kind
+from palmette.domain.branches import Kind
 from palmette.domain.fields import TOY
 from palmette.domain.states import RunState, became
 from palmette.errors import PalmetteError, Problem, RunFailed, StillRunning, UsageError
@@ -42,24 +42,10 @@ class Ways:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
-    """What became of one algorithm."""
-
-    check: Check
-    #: None where its run is not here
-    state: RunState | None = None
-    attached: bool = False
-    link: str = ""
-    error: PalmetteError | None = None
-    #: the run as whoever executes it knows it
-    run: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What became of the algorithms of a commit."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[Launched, ...]
     remarks: tuple[str, ...] = ()
     #: nobody waited
     detached: bool = False
@@ -69,12 +55,12 @@ class Outcome:
     canceled: bool = False
 
     @property
-    def failed(self) -> tuple[Entry, ...]:
+    def failed(self) -> tuple[Launched, ...]:
         """Those of which the run did not succeed."""
         return tuple(each for each in self.entries if each.state in (RunState.FAILED, RunState.CANCELED))
 
     @property
-    def running(self) -> tuple[Entry, ...]:
+    def running(self) -> tuple[Launched, ...]:
         """Those of which the run is not over."""
         return tuple(each for each in self.entries if each.state is not None and not each.state.final)
 
@@ -129,14 +115,14 @@ def _require(ground: Ground, ways: Ways) -> None:
         raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)
 
 
-def _unchanged(ground: Ground, planned: Plan) -> Iterator[Entry]:
+def _unchanged(ground: Ground, planned: Plan) -> Iterator[Launched]:
     for each in planned.algorithms:
         if each.finding is Finding.UNCHANGED:
             check = unchanged(ground, each.algorithm, each.closure, each.since, each.commit)
-            yield Entry(check=check, state=RunState.SUCCEEDED, attached=not check.unchanged, run=check.run)
+            yield Launched(check=check, state=RunState.SUCCEEDED, attached=not check.unchanged, run=check.run)
 
 
-def _ordered(entries: Sequence[Entry]) -> tuple[Entry, ...]:
+def _ordered(entries: Sequence[Launched]) -> tuple[Launched, ...]:
     return tuple(sorted(entries, key=lambda each: each.check.algorithm))
 
 
@@ -157,19 +143,8 @@ def _carried_out(ground: Ground, bell: Bell, ways: Ways, wishes: Sequence[Wish])
         for each in launched:
             if each.run and not states[each.run].final:
                 executor.cancel(each.run)
-    entries = [_entry(each, states) for each in launched]
+    entries = [replace(each, state=states.get(each.run)) for each in launched]
     return Outcome(entries=_ordered(entries), detached=ways.detach, signal=bell.signal, canceled=canceled)
-
-
-def _entry(launched: Launched, states: Mapping[str, RunState]) -> Entry:
-    return Entry(
-        check=launched.check,
-        state=states.get(launched.run),
-        attached=launched.attached,
-        link=launched.link,
-        error=launched.error,
-        run=launched.run,
-    )
 
 
 def executor_of(ground: Ground, bell: Bell, until: float | None) -> Executor:

@@ -12,8 +12,8 @@ from typing import Any, Final
 import click
 
 from palmette.ci import trying
-from palmette.ci.launching import Ground, Wish
-from palmette.ci.trying import Entry, Outcome, Ways
+from palmette.ci.launching import Ground, Launched, Wish
+from palmette.ci.trying import Outcome, Ways
 from palmette.ci.waiting import bell
 from palmette.cli.circumstances import circumstances
 from palmette.cli.console import show
@@ -192,7 +192,7 @@ def _summed(done: Outcome, noun: str) -> str:
     return f"{', '.join([f'{counted(begun, noun)} begun', *beside])}."
 
 
-def _quote(session: Session, entry: Entry) -> None:
+def _quote(session: Session, entry: Launched) -> None:
     """Why a run failed: its failed steps, with the last lines of their logs."""
     try:
         detail = session.place(reading.show, entry.check.run)
@@ -205,7 +205,7 @@ def _quote(session: Session, entry: Entry) -> None:
     show(ending(detail, tails, session.on), err=True)
 
 
-def _line(entry: Entry) -> Line:
+def _line(entry: Launched) -> Line:
     return Line(
         algorithm=entry.check.algorithm,
         word=_word(entry),
@@ -215,7 +215,7 @@ def _line(entry: Entry) -> Line:
     )
 
 
-def _word(entry: Entry) -> str:
+def _word(entry: Launched) -> str:
     if entry.error is not None:
         return "not begun"
     if entry.check.unchanged:

@@ -53,13 +53,6 @@ def known(store: Store, project: str = "") -> tuple[Branch, ...]:
     return tuple(map(_branch, rows))
 
 
-def of_experiment(connection: Connection, experiment: str) -> Branch | None:
-    """The branch that an experiment is of, in a transaction that does more; None where it is no branch's."""
-    query = select(branches).where(branches.c.experiment == plain(experiment)).limit(1)
-    row = connection.execute(query).first() if experiment else None
-    return None if row is None else _branch(row)
-
-
 def _within(connection: Connection, project: str, name: str, *, lock: bool) -> Branch:
     query = _of(project, name)
     return _branch(connection.execute(query.with_for_update() if lock else query).one())
