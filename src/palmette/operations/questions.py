@@ -53,7 +53,9 @@ class Ask:
     """Puts questions to Git in one directory."""
 
     def __init__(self, command: str, root: Path, environment: Mapping[str, str]) -> None:
-        self._start = [command, "-C", str(root), "-c", "core.fsmonitor=false", "-c", "core.quotePath=false"]
+        # `git diff` would write an index whose times are out of date, and asks nobody whether it may lock it.
+        settings = ("core.fsmonitor=false", "core.quotePath=false", "diff.autoRefreshIndex=false")
+        self._start = [command, "-C", str(root), *(word for setting in settings for word in ("-c", setting))]
         self._environment = environment
         self._answers: list[Answer] = []
         #: the clone ends before the history does; known to whoever got it from `asking`
