@@ -330,6 +330,30 @@ def test_a_whole_clone_stays_whole_and_gets_what_it_lacks(remote: tuple[Path, di
         detect(here, ENVIRON, commit="--all")
 
 
+def test_a_commit_is_looked_for_on_all_branches_where_none_is_named(remote: tuple[Path, dict[str, str]]) -> None:
+    root, _ = remote
+    here = clone(root)
+    git(root, "checkout", "-q", "feature/x")
+    for name in ("f4", "f5"):
+        git(root, "commit", "-q", "--allow-empty", "-m", name)
+    lacking = git(root, "rev-parse", "HEAD~1")
+    assert detect(here, ENVIRON, commit=lacking[:7]).commit == lacking
+    with pytest.raises(NotFound, match="commit 012345 is neither here nor on origin"):
+        detect(here, ENVIRON, commit="012345")
+
+
+def test_a_remote_that_refuses_a_fetch_does_not_have_the_commit(remote: tuple[Path, dict[str, str]]) -> None:
+    root, _ = remote
+    here = clone(root)
+    (root / "lost").write_text("lost")
+    git(root, "add", "lost")
+    git(root, "commit", "-q", "-m", "m2")
+    blob = git(root, "rev-parse", "HEAD:lost")
+    (root / ".git" / "objects" / blob[:2] / blob[2:]).unlink()
+    with pytest.raises(NotFound, match="commit 012345 is neither here nor on origin"):
+        detect(here, ENVIRON, commit="012345")
+
+
 def test_a_beginning_that_several_commits_have_names_them(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()

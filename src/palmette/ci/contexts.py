@@ -170,12 +170,13 @@ def _there(
     try:
         tips = _tips(ask, remote)
         yield [sha for sha in tips.values() if sha.startswith(text)]
+        heads = [name for name in tips if name.startswith("refs/heads/")]
         head = f"refs/heads/{branch}"
         quiet = ("--quiet", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--refmap=")
         # Only what is shallow is made deeper: a whole clone would become shallow by it.
         deeper = [[f"--deepen={number}"] for number in _DEEPER] if shallow else [[]]
-        for step in deeper if tips else ():
-            ask("fetch", *quiet, *step, remote, *([head] if head in tips else [])).complete()
+        for step in deeper if heads else ():
+            ask("fetch", *quiet, *step, remote, *([head] if head in tips else heads)).complete()
             yield []
     except subprocess.TimeoutExpired:
         return

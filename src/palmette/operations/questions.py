@@ -25,7 +25,8 @@ class Answer:
     def complete(self) -> tuple[bytes, str]:
         """The whole answer, and what Git complained of if it gave none."""
         answer, complaint = self._process.communicate(timeout=SECONDS)
-        return answer, complaint.decode(errors="replace").strip() or "?" if self._process.returncode else ""
+        # Most questions let Git complain to nobody.
+        return answer, (complaint or b"").decode(errors="replace").strip() or "?" if self._process.returncode else ""
 
     def output(self, limit: int) -> bytes:
         """The answer, not much more than `limit` bytes of it."""
