@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from palmette.domain.graph import Resources
@@ -27,6 +26,10 @@ class Host:
 
     cores: float
     questions: list[float] = field(default_factory=list)
+    now: float = 0.0
+
+    def clock(self) -> float:
+        return self.now
 
     def claim(self, cpu: float, memory: int, gpu: int) -> Claim | None:
         self.questions.append(cpu)
@@ -62,7 +65,7 @@ def test_a_smaller_task_may_pass_one_that_does_not_fit_and_an_equal_one_may_not(
 
 def test_after_a_refusal_the_host_is_asked_again_when_something_was_given_back_and_once_for_that() -> None:
     host = Host(cores=1)
-    line = Line(host)
+    line = Line(host, host.clock)
     for number in range(4):
         line.add(f"t{number}", SMALL)
     assert served(line) == ["t0"]
@@ -76,14 +79,15 @@ def test_after_a_refusal_the_host_is_asked_again_when_something_was_given_back_a
 
 def test_without_news_the_host_is_asked_again_after_a_moment() -> None:
     host = Host(cores=0)
-    line = Line(host)
+    line = Line(host, host.clock)
     line.add("a", SMALL)
     assert served(line) == []
     patience = line.patience()
     assert patience is not None
     assert 0 < patience < 0.1
     host.cores = 1
-    time.sleep(patience)
+    assert served(line) == []
+    host.now += patience
     assert served(line) == ["a"]
 
 

@@ -20,8 +20,9 @@ _LONGEST: Final = 0.05
 class Line:
     """Tasks in the order in which they became ready. Who asks for what another one could not get waits behind it."""
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, clock: Callable[[], float] = time.monotonic) -> None:
         self._slots = slots
+        self._clock = clock
         self._waiting: dict[Resources, deque[tuple[int, str]]] = {}
         self._count = 0
         self._patience = _FIRST
@@ -47,7 +48,7 @@ class Line:
         """In how many seconds it is worth asking; None if nobody waits."""
         if not any(self._waiting.values()):
             return None
-        return 0.0 if self._chances is None or self._chances else max(0.0, self._again - time.monotonic())
+        return 0.0 if self._chances is None or self._chances else max(0.0, self._again - self._clock())
 
     def served(self, still: Callable[[str], bool]) -> Iterator[tuple[str, Claim | PalmetteError]]:
         """The tasks that get what they ask for now, or never can. Those that are not `still` waiting are forgotten."""
@@ -83,6 +84,6 @@ class Line:
             return error
         if claim is None:
             self._chances = self._chances or 0
-            self._again = time.monotonic() + self._patience
+            self._again = self._clock() + self._patience
             self._patience = min(self._patience * 2, _LONGEST)
         return claim
