@@ -147,9 +147,10 @@ def test_an_answer_that_is_too_large_is_not_read(service: Service) -> None:
 
 
 def test_what_cannot_be_asked_says_why_without_what_opens_it(service: Service) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-    assert refused(asked(f"http://127.0.0.1:{port}")).reason == "nobody answers there"
+    with socket.socket() as silent:
+        # It is taken and nobody listens: no one else can come to listen there meanwhile.
+        silent.bind(("127.0.0.1", 0))
+        assert refused(asked(f"http://127.0.0.1:{silent.getsockname()[1]}")).reason == "nobody answers there"
     assert refused(asked("ftp://tracker")).reason == "its address is none"
     assert refused(asked("https://ada:secret-of-the-test@tracker")).reason == "its address is none"
     opening = {"Authorization": "Bearer secret-of-the-test\nX: y"}

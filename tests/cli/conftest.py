@@ -49,7 +49,7 @@ _CHANGING = ("tag", "note")
 
 def _ageless(text: str) -> str:
     """A screen without the ages on it, and without what they move."""
-    return re.sub(r" +", " ", re.sub(r"\b(now|\d+ (s|min|h))\b", "AGE", text))
+    return re.sub(r" +", " ", re.sub(r"\b(just now|now|\d+ (s|min|h)( ago)?)\b", "AGE", text))
 
 
 @dataclass(frozen=True)

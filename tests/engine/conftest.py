@@ -48,7 +48,7 @@ def running(word: str) -> list[int]:
     return found
 
 
-def eventually(condition: Callable[[], object], seconds: float = 10.0) -> bool:
+def eventually(condition: Callable[[], object], seconds: float = 60.0) -> bool:
     """Whether it becomes true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
@@ -185,7 +185,7 @@ class World:
         """Whether it becomes true in time."""
         return eventually(condition)
 
-    def until_over(self, executors: Executors, *ids: str, seconds: float = 30.0) -> dict[str, Exited | Lost]:
+    def until_over(self, executors: Executors, *ids: str, seconds: float = 50.0) -> dict[str, Exited | Lost]:
         """Wait for attempts; how each ended."""
         ended: dict[str, Exited | Lost] = {}
         deadline = time.monotonic() + seconds
@@ -196,7 +196,7 @@ class World:
                     ended[report.id] = report
         return ended
 
-    def until_started(self, executors: Executors, id: str, seconds: float = 30.0) -> Started:
+    def until_started(self, executors: Executors, id: str, seconds: float = 120.0) -> Started:
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             reports: list[Report] = executors.wait(0.5)

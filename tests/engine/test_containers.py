@@ -186,7 +186,7 @@ def test_a_driver_that_is_killed_leaves_no_container(yard: Yard) -> None:
         assert driver.stdout is not None
         assert driver.stdout.readline() == b"up\n"
         driver.kill()
-    for _ in range(200):
+    for _ in range(1200):
         if yard.calls()[-1] == ["rm", "--force", "palmette-dead"] and not list(yard.directory.glob("palmette-*")):
             return
         yard.executor.wait(0.05)

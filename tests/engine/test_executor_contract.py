@@ -194,10 +194,9 @@ def test_an_end_that_comes_at_once_is_not_lost(place: Any, executors: Executors,
     for launch in launches:
         executors.start(launch)
         executors.end(launch.id, 20)
-    begun = time.monotonic()
     ended = place.until_over(executors, *(launch.id for launch in launches))
+    # Who was not told at once would be killed when the grace is over, or sleep its minute and succeed.
     assert {end.code for end in ended.values()} == {143}
-    assert time.monotonic() - begun < 10
 
 
 def test_ending_what_is_unknown_or_over_does_nothing(place: Any, executors: Executors, how: str) -> None:
@@ -248,8 +247,8 @@ def test_waiting_ends_when_something_else_is_ready(place: Any, executors: Execut
     read, write = os.pipe()
     os.write(write, b"x")
     begun = time.monotonic()
-    assert executors.wait(30, [read]) == []
-    assert time.monotonic() - begun < 5
+    assert executors.wait(200, [read]) == []
+    assert time.monotonic() - begun < 100
     os.close(read)
     os.close(write)
 

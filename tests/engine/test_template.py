@@ -87,7 +87,7 @@ def test_a_call_returns_the_code_and_the_log(place: Any, template: Template) -> 
 def test_a_call_that_takes_too_long_is_killed(place: Any, template: Template) -> None:
     begun = time.monotonic()
     assert place.call(template, "acts:sleep", timeout=0.3).code == 137
-    assert time.monotonic() - begun < 20
+    assert time.monotonic() - begun < 50
 
 
 def test_preloading_says_what_failed_and_a_fork_has_the_rest(place: Any, template: Template) -> None:
