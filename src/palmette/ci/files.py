@@ -13,7 +13,9 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from palmette.errors import StoreError, UsageError
+from palmette.operations.writing import write_bytes
 
+_UNWRITTEN: Final = "Allow writing there, or use --print."
 _COMPONENT: Final = re.compile(r"[\w.-]+(/[\w.-]+)+(@[\w.~-]+)?")
 _GITLAB: Final = """\
 # Written by `palmette ci init gitlab`: every branch is an experiment, every commit a version.
@@ -128,10 +130,11 @@ def place(wanted: Sequence[File], top: Path) -> tuple[Placed, ...]:
         if there is None:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(file.text, encoding="utf-8")
+                write_bytes(path, file.text.encode())
             except OSError as error:
-                hint = "Allow writing there, or use --print."
-                raise StoreError(f"{path} cannot be written: {error.strerror}", hint) from error
+                raise StoreError(f"{path} cannot be written: {error.strerror}", _UNWRITTEN) from error
+            except UsageError as error:
+                raise StoreError(error.message, _UNWRITTEN) from error
             placed.append(Placed(path=file.path, standing=Standing.WRITTEN))
         elif there == file.text:
             placed.append(Placed(path=file.path, standing=Standing.SAME))
