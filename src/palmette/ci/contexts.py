@@ -24,7 +24,6 @@ SHORT: Final = 6
 _DEEPER: Final = (50, 200, 1000)
 #: Commits of the same beginning that are told apart.
 _ALIKE: Final = 20
-_LIMIT: Final = 16 << 20
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _GIT: Final = "Git"
 
@@ -102,7 +101,7 @@ def _head(root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
         if ask is not None:
             commit = ask("rev-parse", "--verify", "--quiet", "HEAD^{commit}")
             branch = ask("symbolic-ref", "--short", "--quiet", "HEAD")
-            return jobs.sha(_text(commit.output(_LIMIT))), jobs.plain(_text(branch.output(_LIMIT)))
+            return jobs.sha(commit.text()), jobs.plain(branch.text())
     return "", ""
 
 
@@ -135,7 +134,7 @@ def _asked(ask: Ask, root: Path, environ: Mapping[str, str], given: str, branch:
     text = given.lower()
     if not _HEX.fullmatch(text):
         whole = ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{given}^{{commit}}")
-        if one := jobs.sha(_text(whole.output(_LIMIT))):
+        if one := jobs.sha(whole.text()):
             return one
         raise NotFound(f"there is no commit {given!r} here", f"Give {SHORT} characters of its SHA or more.")
     if one := _one(given, _here(ask, text), ask):
@@ -151,13 +150,13 @@ def _asked(ask: Ask, root: Path, environ: Mapping[str, str], given: str, branch:
 
 def _here(ask: Ask, text: str) -> list[str]:
     """The commits here that begin so."""
-    alike = _text(ask("rev-parse", f"--disambiguate={text}").output(_LIMIT)).split()[:_ALIKE]
+    alike = ask("rev-parse", f"--disambiguate={text}").text().split()[:_ALIKE]
     asked = [(each, ask("cat-file", "-t", each)) for each in alike]
-    return [each for each, kind in asked if _text(kind.output(_LIMIT)) == "commit"]
+    return [each for each, kind in asked if kind.text() == "commit"]
 
 
 def _remote(ask: Ask) -> str:
-    names = _text(ask("remote").output(_LIMIT)).split()
+    names = ask("remote").text().split()
     return "origin" if "origin" in names else next(iter(names), "")
 
 
@@ -186,7 +185,7 @@ def _there(
 
 def _tips(ask: Ask, remote: str) -> dict[str, str]:
     """The commits that the remote's refs name; of a tag that is an object of its own, the one that it is of."""
-    rows = [line.partition("\t") for line in _text(ask("ls-remote", remote).output(_LIMIT)).splitlines()]
+    rows = [line.partition("\t") for line in ask("ls-remote", remote).text().splitlines()]
     # The commit of such a tag follows it, and takes its place.
     return {name.removesuffix("^{}"): sha for sha, _, name in rows if jobs.sha(sha)}
 
@@ -198,11 +197,6 @@ def _one(given: str, commits: list[str], ask: Ask | None = None) -> str:
         return several[0] if several else ""
     subjects = {each: ask("log", "-1", "--no-show-signature", "--format=%s", each) for each in several} if ask else {}
     problems = [
-        Problem(where=each, what=_text(subjects[each].output(1 << 12)) if each in subjects else "named by the CI")
-        for each in several
+        Problem(where=each, what=subjects[each].text() if each in subjects else "named by the CI") for each in several
     ]
     raise UsageError(f"{given} may be one of {len(several)} commits", "Give more of it.", problems=problems)
-
-
-def _text(answer: bytes) -> str:
-    return answer.decode(errors="replace").strip()

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
 from urllib.parse import quote
 
 from palmette.ci.web import WebError
-
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+from palmette.domain.lines import full
 
 
 class Status(StrEnum):
@@ -70,7 +67,7 @@ def part(text: str) -> str:
 
 def commit(sha: str) -> str:
     """The same of a commit, which is named in full."""
-    if not _SHA.fullmatch(sha):
+    if not full(sha):
         raise WebError(f"{sha[:80]!r} is no full SHA of a commit", reason="it is no commit")
     return sha
 

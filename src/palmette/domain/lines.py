@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
+def full(commit: str) -> bool:
+    """Whether a commit is named by all of its SHA, as Git writes it."""
+    return len(commit) in (40, 64) and not commit.strip("0123456789abcdef")
+
+
 class Start(StrEnum):
     """Where the walk along first parents begins."""
 

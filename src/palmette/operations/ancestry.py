@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
+from palmette.domain.lines import full
+from palmette.operations import git
 from palmette.operations.questions import Answer, Ask, asking
-
-_LIMIT: Final = 1 << 16
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,27 +34,27 @@ class Ancestry:
 def of(root: Path, environ: Mapping[str, str], commit: str, target: str = "", others: Iterable[str] = ()) -> Ancestry:
     """What is known of a commit here: nothing where there is no repository, or it is not in it."""
     with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
-        if ask is not None and _SHA.fullmatch(commit):
-            known = [each for each in dict.fromkeys(others) if each != commit and _SHA.fullmatch(each)]
+        if ask is not None and full(commit):
+            known = [each for each in dict.fromkeys(others) if each != commit and full(each)]
             return _asked(ask, commit, target, known)
     return Ancestry()
 
 
 def _asked(ask: Ask, commit: str, target: str, others: list[str]) -> Ancestry:
-    told = ask("log", "-1", "--no-show-signature", "--encoding=UTF-8", "--format=%aN%x00%ct%x00%s", commit, "--")
+    log = git.log(ask, commit)
     # Both directions at once: of two commits one comes from the other if one of the counts is nothing.
     counts = {each: ask("rev-list", "--left-right", "--count", f"{each}...{commit}", "--") for each in others}
     places = (f"refs/remotes/origin/{target}", f"refs/heads/{target}")
     # The remote's own first: a branch here may be an old one.
     tips = ask("for-each-ref", "--sort=-refname", "--format=%(objectname)", *places)
-    author, committed, subject = (*_text(told).split("\0"), "", "", "")[:3]
+    told = git.logged(log)
     found = {each: _counts(answer) for each, answer in counts.items()}
-    tip = _text(tips).split("\n", 1)[0] if target else ""
+    tip = tips.text().split("\n", 1)[0] if target else ""
     fork, ahead, behind = _against(ask, commit, tip) if tip else ("", None, None)
     return Ancestry(
-        author=author,
-        subject=subject,
-        committed=float(committed or 0),
+        author=told.author,
+        subject=told.message,
+        committed=told.committed,
         ancestors=tuple(each for each, both in found.items() if both and both[0] == 0),
         descendants=tuple(each for each, both in found.items() if both and both[1] == 0),
         fork=fork,
@@ -71,15 +68,11 @@ def _against(ask: Ask, commit: str, tip: str) -> tuple[str, int | None, int | No
     base = ask("merge-base", tip, commit)
     both = _counts(ask("rev-list", "--left-right", "--count", f"{tip}...{commit}", "--"))
     if ask.shallow or both is None:
-        return _text(base), None, None
-    return _text(base), both[1], both[0]
+        return base.text(), None, None
+    return base.text(), both[1], both[0]
 
 
 def _counts(answer: Answer) -> tuple[int, int] | None:
     """Commits that only the first one has, and only the second one; None where either is not here."""
-    left, _, right = _text(answer).partition("\t")
+    left, _, right = answer.text().partition("\t")
     return (int(left), int(right)) if left.isdigit() and right.isdigit() else None
-
-
-def _text(answer: Answer) -> str:
-    return answer.output(_LIMIT).decode(errors="replace").strip("\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,13 +9,13 @@ from pathlib import Path
 from typing import Final
 
 from palmette.comparison.changes import CommitChange
+from palmette.domain.lines import full
 from palmette.domain.run import Run
 from palmette.operations.comparing import Compared
 from palmette.operations.questions import Ask, asking
 
 #: commits that are listed; there may be more
 MOST: Final = 200
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LOG: Final = (
     *("log", f"-{MOST}", "--left-right", "--no-show-signature", "--no-color", "--encoding=UTF-8"),
     "--format=%m%x00%H%x00%an%x00%ct%x00%s",
@@ -39,7 +38,7 @@ def commits(root: Path, environ: Mapping[str, str], head: Run, baseline: Run) ->
     """The commits that only one of the two has, the newest first, those of the baseline marked as behind. None where
     nothing here knows both, or a clone ends before the histories meet."""
     ends = (baseline.git.commit, head.git.commit)
-    if not all(map(_SHA.fullmatch, ends)):
+    if not all(map(full, ends)):
         return None
     if ends[0] == ends[1]:
         return ()

@@ -128,7 +128,7 @@ class _State:
 
 
 def _state(ask: Ask) -> _State:
-    status, log, changes = ask("status", *_STATUS), ask("log", *_LOG), ask("diff", "HEAD", *_DIFF)
+    status, told, changes = ask("status", *_STATUS), log(ask), ask("diff", "HEAD", *_DIFF)
     answer, refusal = status.complete()
     entries = [os.fsdecode(entry) for entry in answer.split(b"\0") if entry]
     headers = dict(entry[2:].split(" ", 1) for entry in entries if entry.startswith("# "))
@@ -136,7 +136,7 @@ def _state(ask: Ask) -> _State:
     known = ("# ", "? ") if born else ("# ",)
     return _State(
         refusal=refusal,
-        log=log,
+        log=told,
         changes=changes,
         branch="" if head == "(detached)" else head,
         born=born,
@@ -156,7 +156,7 @@ def _refused(complaint: str) -> str:
 
 def _repository(ask: Ask, root: Path, state: _State, job: Job) -> Repository:
     notes: list[str] = []
-    git = replace(_logged(state.log) if state.born else Git(), branch=state.branch, dirty=state.dirty)
+    git = replace(logged(state.log) if state.born else Git(), branch=state.branch, dirty=state.dirty)
     checked_out, of_job = git.commit, job.about(git.commit)
     if of_job:
         git = _filed(ask, git, job)
@@ -179,9 +179,14 @@ def _repository(ask: Ask, root: Path, state: _State, job: Job) -> Repository:
     return Repository(git=git, diff=diff, note=note, untracked=state.untracked, tested=tested, of_job=of_job)
 
 
-def _logged(answer: Answer) -> Git:
+def log(ask: Ask, commit: str = "HEAD") -> Answer:
+    """The question that `logged` reads the answer to."""
+    return ask("log", *_LOG, commit, "--")
+
+
+def logged(answer: Answer) -> Git:
     """A commit, as `git log` tells of it; nothing of one that is not here."""
-    fields = answer.output(1 << 16).decode(errors="replace").rstrip("\n").split("\0")
+    fields = answer.text().split("\0")
     if len(fields) != 4:
         return Git()
     return Git(commit=fields[0], author=fields[1], committed=float(fields[2]), message=fields[3])
@@ -193,7 +198,7 @@ def _filed(ask: Ask, git: Git, job: Job) -> Git:
     branch = context.branch or ("" if context.tag else git.branch)
     if not context.head or context.head == git.commit:
         return replace(git, branch=branch)
-    own = _logged(ask("log", *_LOG, context.head, "--"))
+    own = logged(log(ask, context.head))
     if not own.commit:
         # A clone of one commit has the merge alone, which was made just now.
         own = replace(git, commit=context.head, author=context.author or git.author, message=context.title)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from palmette.domain.context import Cause, Context, Provider
+from palmette.domain.lines import full
 
 #: What to do where a verb needs a commit, and none is known.
 NAME_COMMIT: Final = "Call it in a repository that has a commit, or name one: -c COMMIT, or PALMETTE_COMMIT."
@@ -22,7 +23,6 @@ NAME_COMMIT: Final = "Call it in a repository that has a commit, or name one: -c
 _SPARE: Final = 60.0
 #: Bytes of a description of an event that are read.
 _EVENT: Final = 16 << 20
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _REQUEST: Final = re.compile(r"(?:refs/)?(?:merge-requests|pull)/([0-9]+)/(?:head|merge|train)|([0-9]+)/merge")
 _QUEUED: Final = re.compile(r"gh-readonly-queue/(.+)/pr-([0-9]+)-[0-9a-f]+")
 
@@ -221,7 +221,7 @@ def plain(name: str) -> str:
 def sha(text: str) -> str:
     """A full SHA, in lower case; nothing for what is none, such as the zeros that stand for no commit."""
     text = text.strip().lower()
-    return text if _SHA.fullmatch(text) and text.strip("0") else ""
+    return text if full(text) and text.strip("0") else ""
 
 
 class _Found:

@@ -13,7 +13,7 @@ from palmette.domain.fields import FULL
 from palmette.domain.footer import split
 from palmette.domain.graph import Algorithm
 from palmette.domain.hosting import Version
-from palmette.domain.lines import Fork, Start
+from palmette.domain.lines import Fork, Start, full
 from palmette.domain.run import Git, Run, Setting, Source
 from palmette.domain.values import Json, canonical
 from palmette.operations import lines
@@ -22,7 +22,6 @@ from palmette.operations.messages import misfits
 from palmette.store import branches, commits
 from palmette.store.columns import plain
 
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
@@ -60,7 +59,7 @@ def _facts(version: Version | None, description: str) -> dict[str, Json]:
 
 def _git(facts: Mapping[str, Json], message: str) -> Git:
     commit, committed = _text(facts, "commit"), facts.get("committed")
-    if not _SHA.fullmatch(commit):
+    if not full(commit):
         return Git(branch=_text(facts, "branch"))
     return Git(
         branch=_text(facts, "branch"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
@@ -10,24 +9,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from palmette.domain.lines import Commit, Fork, Line, Start
+from palmette.domain.lines import Commit, Fork, Line, Start, full
 from palmette.domain.run import Git, Run, Source
 from palmette.operations import jobs
 from palmette.operations.project import Project
-from palmette.operations.questions import Answer, Ask, asking
+from palmette.operations.questions import Ask, asking
 
 #: Commits that a line has at most; those that a run remembers, which the store keeps once for all runs.
 _LONG: Final = 500
 _SHORT: Final = 100
 #: Commits of the target branch that are newer than a head which was merged into it.
 _NEWER: Final = 100_000
-#: Bytes of an answer that are read.
-_LIMIT: Final = 16 << 20
 
 #: Where nothing says otherwise: the first of them that there is.
 _USUAL: Final = ("main", "master")
 _OWN: Final = "refs/remotes/origin/HEAD"
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +62,7 @@ def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | 
     """The line that the run's baseline is looked for on, as this repository knows it; None where there is none. Where
     it does not know the run's commit, it says so."""
     commit = run.git.commit
-    if not _SHA.fullmatch(commit):
+    if not full(commit):
         return None
     try:
         with asking(root, environ) as ask:
@@ -75,7 +71,7 @@ def of(root: Path, run: Run, target: str, environ: Mapping[str, str]) -> Line | 
             place = _place(ask, commit, target, environ, _LONG)
             held = ask("for-each-ref", "--count=1", "--contains", commit, "--format=%(refname)")
             head = ask("rev-parse", "HEAD")
-            if place.history and not _text(held) and _text(head) != commit:
+            if place.history and not held.text() and head.text() != commit:
                 gone = f"no branch has its commit {commit[:8]} any more: its branch was force-pushed or deleted"
                 place = replace(place, remarks=(*place.remarks, gone))
     except (OSError, subprocess.TimeoutExpired):
@@ -96,7 +92,7 @@ def stand(root: Path, git: Git, environ: Mapping[str, str], setting: str | None)
     if not git.commit:
         return Stand(target=branch or _USUAL[0]) if git.branch else Stand()
     with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
-        if ask is not None and _SHA.fullmatch(git.commit):
+        if ask is not None and full(git.commit):
             refs = _refs(ask, branch)
             branch = branch or _usual(refs, environ)
             return Stand(target=branch, place=_place(ask, git.commit, branch, environ, _SHORT, refs=refs))
@@ -180,7 +176,7 @@ def _refs(ask: Ask, branch: str = "") -> _Refs:
     names = (branch,) if branch else _USUAL
     places = (f"refs/{where}/{name}" for name in names for where in ("heads", "remotes/*"))
     asked = ask("for-each-ref", "--format=%(refname) %(objectname) %(symref)", _OWN, *places)
-    rows = [(*line.split(" "), "")[:3] for line in _text(asked).splitlines()]
+    rows = [(*line.split(" "), "")[:3] for line in asked.text().splitlines()]
     own = next((symref for name, _, symref in rows if name == _OWN), "")
     return _Refs(names=names, tips={name: sha for name, sha, _ in rows}, own=own.removeprefix("refs/remotes/origin/"))
 
@@ -199,7 +195,7 @@ def _place(
     raw, shallow = ask("cat-file", "commit", commit), ask.shallow
     if refs is None or target not in refs.names:
         refs = _refs(ask, target)
-    parents = _parents(_text(raw))
+    parents = _parents(raw.text())
     unknown: tuple[str, ...] = ()
     if base := _named(environ, commit, target, parents or ()):
         start, sha = base
@@ -231,8 +227,8 @@ def _beyond(ask: Ask, place: Place, commit: str, tip: str, count: int) -> Place:
     merges = ask(
         "log", "--first-parent", "--no-show-signature", "--min-parents=2", "--format=%P", most, commit, *lacking
     )
-    own, ancestors = _history(ask, commit, count), tuple(_text(every).split())
-    named = (name for line in _text(merges).splitlines() for name in line.split()[1:])
+    own, ancestors = _history(ask, commit, count), tuple(every.text().split())
+    named = (name for line in merges.text().splitlines() for name in line.split()[1:])
     merged = tuple(name for name in dict.fromkeys(named) if name in ancestors)
     return replace(place, own=own, ancestors=ancestors, merged=merged)
 
@@ -243,10 +239,10 @@ def _named(environ: Mapping[str, str], commit: str, target: str, parents: tuple[
     if environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME") == target:
         tested, own = environ.get("CI_COMMIT_SHA", ""), environ.get("CI_MERGE_REQUEST_SOURCE_BRANCH_SHA", "")
         merged = environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", "")
-        if own and commit in (tested, own) and tested != own and _SHA.fullmatch(merged):
+        if own and commit in (tested, own) and tested != own and full(merged):
             return Start.MERGE_BASE, merged
         base = environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", "")
-        if commit in (tested or commit, own) and _SHA.fullmatch(base):
+        if commit in (tested or commit, own) and full(base):
             return Start.DIFF_BASE, base
     if environ.get("GITHUB_BASE_REF") == target and environ.get("GITHUB_SHA"):
         if environ["GITHUB_SHA"] == commit and len(parents) == 2:
@@ -267,7 +263,7 @@ def _tip(ask: Ask, refs: Mapping[str, str], target: str) -> tuple[str, str]:
     there = remotes.get(remote, "")
     if not here or not there or here == there:
         return here or there, "" if here or there else f"this clone does not have {target}"
-    ahead, _, behind = _text(ask("rev-list", "--left-right", "--count", f"{here}...{there}")).partition("\t")
+    ahead, _, behind = ask("rev-list", "--left-right", "--count", f"{here}...{there}").text().partition("\t")
     if behind == "0":
         return here, ""
     return there, "" if ahead == "0" else f"{target} and {remote}/{target} have diverged: {remote}/{target} is taken"
@@ -278,8 +274,8 @@ def _start(ask: Ask, commit: str, tip: str) -> tuple[Start, str]:
     if commit == tip:
         return Start.FIRST_PARENT, commit
     newer = ask("rev-list", "--first-parent", "--parents", f"--max-count={_NEWER}", tip, "--not", commit)
-    base = _text(ask("merge-base", tip, commit))
-    ahead = _text(newer).splitlines()
+    base = ask("merge-base", tip, commit).text()
+    ahead = newer.text().splitlines()
     # The newest commit of the target branch's own line that the head has, too.
     joint = (ahead[-1].split()[1:] or [""])[0] if ahead else tip
     if joint == commit:
@@ -290,13 +286,13 @@ def _start(ask: Ask, commit: str, tip: str) -> tuple[Start, str]:
 def _history(ask: Ask, sha: str, count: int) -> tuple[Commit, ...]:
     """The commit and those before it along first parents; it alone where the clone does not have it."""
     asked = ask("log", "--first-parent", "--no-show-signature", f"--max-count={count}", "--format=%H %ct %P", sha, "--")
-    found = [line.split() for line in _text(asked).splitlines()]
+    found = [line.split() for line in asked.text().splitlines()]
     history = [Commit(sha=each[0], parent=each[2] if len(each) > 2 else "", committed=float(each[1])) for each in found]
     if not history:
         return (Commit(sha=sha),)
     if ask.shallow and not history[-1].parent:
         end = history[-1]
-        parents = _parents(_text(ask("cat-file", "commit", end.sha))) or ("",)
+        parents = _parents(ask("cat-file", "commit", end.sha).text()) or ("",)
         history[-1] = Commit(sha=end.sha, parent=parents[0], committed=end.committed)
     return tuple(history)
 
@@ -305,8 +301,3 @@ def _parents(raw: str) -> tuple[str, ...] | None:
     """A commit's parents as it was written, also those that a shallow clone does not have; None for no commit."""
     head = raw.split("\n\n", 1)[0].splitlines()
     return tuple(line[7:] for line in head if line.startswith("parent ")) if raw else None
-
-
-def _text(answer: Answer) -> str:
-    """What Git answered; nothing where it could not."""
-    return answer.output(_LIMIT).decode(errors="replace").strip()

@@ -14,6 +14,8 @@ from typing import Final
 
 #: A repository that takes longer is on a disk that is not there.
 SECONDS: Final = 15.0
+#: Bytes of a text that are read.
+_LIMIT: Final = 16 << 20
 
 
 class Answer:
@@ -39,6 +41,10 @@ class Answer:
                 break
             data += more
         return bytes(data)
+
+    def text(self) -> str:
+        """The answer in characters, without the end of its last line; nothing where Git could not tell."""
+        return self.output(_LIMIT).decode(errors="replace").rstrip("\n")
 
     def end(self) -> None:
         """Let go of the process, finished or not."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 from sqlalchemy import Integer, and_, literal, select
 
-from palmette.domain.lines import Commit, Fork, Start
+from palmette.domain.lines import Commit, Fork, Start, full
 from palmette.domain.run import Run
 from palmette.store import columns
 from palmette.store.database import Store
@@ -20,7 +19,6 @@ from palmette.store.statements import upsert
 _MANY: Final = 1_000
 #: runs that are asked where a target branch goes
 _NEWEST: Final = 100
-_SHA: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 #: Of a commit that is there nothing changes, but for the parent that nobody knew.
 _KEEP: Final = upsert(commits, where="commits.parent = '' AND excluded.parent <> ''")
 
@@ -28,7 +26,7 @@ _KEEP: Final = upsert(commits, where="commits.parent = '' AND excluded.parent <>
 def plausible(history: Sequence[Commit]) -> bool:
     """Whether it can be a history, and is not too long."""
     names = (name for each in history for name in (each.sha, *([each.parent] if each.parent else [])))
-    return len(history) <= _MANY and all(_SHA.fullmatch(name) for name in names)
+    return len(history) <= _MANY and all(full(name) for name in names)
 
 
 def keep(store: Store, project: str, history: Sequence[Commit]) -> None:
