@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from palmette.ci.contexts import detect, found
+from palmette.ci.contexts import found
 from palmette.domain.context import Cause, Context, Provider
 from palmette.errors import NotFound, UsageError
 from palmette.operations import git as repositories
@@ -68,6 +68,13 @@ GITHUB = {
     "GITHUB_ACTOR": "ada",
 }
 JENKINS = {"JENKINS_URL": "https://ci.example/", "BUILD_TAG": "jenkins-ia-7", "GIT_COMMIT": HEAD, "BUILD_URL": "u"}
+
+
+def detect(
+    root: Path, environ: Mapping[str, str], branch: str = "", commit: str = "", setting: str | None = None
+) -> Context:
+    """The context alone."""
+    return found(root, environ, branch=branch, commit=commit, setting=setting).context
 
 
 def read(*parts: Mapping[str, str], without: tuple[str, ...] = ()) -> Context:

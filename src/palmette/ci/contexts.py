@@ -36,23 +36,6 @@ class Found:
     sources: Mapping[str, str]
 
 
-def detect(
-    root: Path,
-    environ: Mapping[str, str],
-    *,
-    branch: str = "",
-    commit: str = "",
-    setting: str | None = None,
-    now: float | None = None,
-) -> Context:
-    """Where the job stands that this process is part of; of somebody who is in no job, where the repository stands.
-
-    A branch and a commit that are given precede. A commit may be given by six characters, or as Git names it.
-    `setting` is the default branch that the project's settings name. NotFound for a commit that nobody knows.
-    """
-    return found(root, environ, branch=branch, commit=commit, setting=setting, now=now).context
-
-
 def found(
     root: Path,
     environ: Mapping[str, str],
@@ -60,11 +43,13 @@ def found(
     branch: str = "",
     commit: str = "",
     setting: str | None = None,
-    now: float | None = None,
 ) -> Found:
-    """As `detect`, with where each field comes from."""
-    clock = time.time if now is None else (lambda: now)
-    job = jobs.on(jobs.read(environ, now=clock), branch, "--branch")
+    """Where the job stands that this process is part of; of somebody who is in no job, where the repository stands.
+
+    A branch and a commit that are given precede. A commit may be given by six characters, or as Git names it.
+    `setting` is the default branch that the project's settings name. NotFound for a commit that nobody knows.
+    """
+    job = jobs.on(jobs.read(environ, now=time.time), branch, "--branch")
     given, source = (commit, "--commit") if commit else (environ.get("PALMETTE_COMMIT", ""), "PALMETTE_COMMIT")
     if given.strip():
         full = resolved(root, environ, given.strip(), branch=job.context.branch, named=job.named)
