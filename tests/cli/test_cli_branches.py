@@ -46,12 +46,17 @@ def known(begun: Project) -> Project:
 
 
 def test_branches_are_listed_by_what_they_need_and_shown_one_by_one(known: Project, hub: Hub) -> None:
-    known.server = hub.of(known.directory / ".palmette")
+    server = hub.of(known.directory / ".palmette")
+    shown = known("branches", NAME).out
+    # What to do next is to be done where the branch is.
+    told = known("branches", NAME, "--on", server).out.splitlines()
+    assert told[:-1] == shown.splitlines()[:-1]
+    assert told[-1].endswith(f"palmette diff head00000000 --on {server}")
+    known.server = server
     listed = known("branches").out.splitlines()
     assert [line.split()[:2] for line in listed[1:3]] == [["failed", "mine"], ["worse", NAME]]
     assert "+3" in listed[2]
     assert known.json("branches")["needs"] == {"failed": 1, "worse": 1}
-    shown = known("branches", NAME).out
     for said in (
         "[IA-1742] DOC  [31mTYPE",
         "3 ahead of main",

@@ -50,7 +50,8 @@ def branches(session: Session, /, branch: str, everything: bool, as_json: bool) 
         if as_json:
             print_json(screens.plain_page(page))
         else:
-            show(screens.page(page, now, width=console().width if sys.stdout.isatty() else _WIDTH))
+            width = console().width if sys.stdout.isatty() else _WIDTH
+            show(screens.page(page, now, width=width, on=session.on))
         return
     limit = overviews.MOST if everything else overviews.USUAL
     found = place(overviews.branches, gone=everything, limit=limit)

@@ -82,12 +82,12 @@ def aside(found: Overviews) -> str:
     return "; ".join(parts)
 
 
-def page(found: Page, now: float, *, width: int = 80) -> RenderableType:
-    """All about one branch."""
-    return Group(*_page(found, now, width))
+def page(found: Page, now: float, *, width: int = 80, on: str = "") -> RenderableType:
+    """All about one branch. `on` is the server that was named for it."""
+    return Group(*_page(found, now, width, f" --on {shlex.quote(on)}" if on else ""))
 
 
-def _page(found: Page, now: float, width: int) -> Iterator[RenderableType]:
+def _page(found: Page, now: float, width: int, on: str) -> Iterator[RenderableType]:
     yield from _header(found, now)
     yield from _tried(found, now)
     for history in found.histories:
@@ -96,7 +96,7 @@ def _page(found: Page, now: float, width: int) -> Iterator[RenderableType]:
     yield from _runs(found, now)
     yield from _versions(found.versions, now)
     yield Text("")
-    yield hanging(Text("→", style="bold"), next_step(found))
+    yield hanging(Text("→", style="bold"), next_step(found, on))
 
 
 def _header(found: Page, now: float) -> Iterator[RenderableType]:
@@ -269,29 +269,29 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def next_step(found: Page) -> str:
-    """What to do about the branch."""
+def next_step(found: Page, on: str = "") -> str:
+    """What to do about the branch, with what names the server in each command."""
     each = found.overview
     branch = each.branch
     wrong = _first(found, each.need)
     match each.need:
         case Need.FAILED | Need.RUNNING:
-            return f"Look into it: palmette {'logs' if each.need is Need.FAILED else 'show'} {wrong}"
+            return f"Look into it: palmette {'logs' if each.need is Need.FAILED else 'show'} {wrong}{on}"
         case Need.WORSE | Need.UNCLEAR:
-            return f"See what changed: palmette diff {wrong}"
+            return f"See what changed: palmette diff {wrong}{on}"
         case Need.STALE:
-            return f"Try its head, from a checkout of it: palmette ci toy -b {shlex.quote(branch.name)}"
+            return f"Try its head, from a checkout of it: palmette ci toy -b {shlex.quote(branch.name)}{on}"
         case Need.READY:
             where = branch.merge_request_url or (f"!{branch.merge_request}" if branch.merge_request else "")
             return f"It can be merged{f': {printable(where)}' if where else ''}."
         case Need.GONE:
             return "Nothing. `palmette ci gc` archives its experiment once it has been gone for long enough."
         case Need.QUIET if (run := _uncompared(each)) and not each.trunk:
-            return f"See whether it is better: palmette diff {run}"
+            return f"See whether it is better: palmette diff {run}{on}"
         case Need.QUIET if each.trunk:
-            return "Nothing. To train it again: palmette ci run ALGORITHM"
+            return f"Nothing. To train it again: palmette ci run ALGORITHM{on}"
         case Need.QUIET:
-            return "Train it in full, from a checkout of it: palmette ci run ALGORITHM"
+            return f"Train it in full, from a checkout of it: palmette ci run ALGORITHM{on}"
         case _:
             assert_never(each.need)
 
