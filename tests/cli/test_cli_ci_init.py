@@ -46,6 +46,7 @@ def test_a_project_in_a_directory_of_its_repository_says_which_one(tiny: Project
     ("arguments", "said"),
     [
         (["jenkins"], "'jenkins' is not one of 'gitlab', 'github'"),
+        ([], "error: missing argument: gitlab, github\n"),
         (["gitlab", "--component", "a b"], "'a b' is no project of a GitLab"),
         (["github", "--image", "python:3.12"], "--component and --image are GitLab's"),
     ],

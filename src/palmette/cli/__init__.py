@@ -56,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _worded(message: str) -> str:
     """What click says, on one line and without its full stop, as the other errors are worded."""
     line = re.sub(r"\.? Choose from:\s+", ": ", message)
+    # A choice is called by what may be chosen, which is not said twice.
+    line = re.sub(r"(?i)(missing argument) '[^']*\|[^']*':", r"\1:", line)
     first, *rest = re.sub(r",\n\t", ", ", line).split("\n", 1)
     first = first.removesuffix(".")
     return "\n".join([first[:1].lower() + first[1:], *rest])
