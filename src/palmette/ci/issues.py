@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from palmette.ci.lookup import NOT_VISIBLE, Unasked, line, page, table
+from palmette.ci.tracker import NOT_VISIBLE, Unasked, line, page, table
 from palmette.ci.variables import value
 from palmette.ci.web import Web, WebError
 from palmette.domain import ticket

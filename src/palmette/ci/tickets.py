@@ -11,7 +11,7 @@ from typing import Final, assert_never
 
 from palmette.ci.issues import GitHubIssues, GitLabIssues, token
 from palmette.ci.jira import Jira
-from palmette.ci.lookup import NOT_VISIBLE, Tracker, Unasked
+from palmette.ci.tracker import NOT_VISIBLE, Tracker, Unasked
 from palmette.ci.web import WebError
 from palmette.domain import ticket
 from palmette.domain.branches import Ticket
