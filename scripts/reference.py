@@ -87,6 +87,8 @@ VARIABLES: Final = {
     "PALMETTE_DEFAULT_BRANCH": "The repository's default branch, where neither the setting nor the clone says.",
     "PALMETTE_TAG": "The tag that a job is about.",
     "PALMETTE_MERGE_REQUEST": "The number of the merge request that a job is for.",
+    "PALMETTE_OVERRIDES": "Values for `palmette ci run` where it is given none, parted by spaces and quoted as in a "
+    'shell: `C=0.1 "title=two words"`. No shell reads them.',
     "PALMETTE_TARGET": "The Kubeflow that verbs work on, one of `targets`; `home` for Palmette's own. It precedes "
     "`target` of [tool.palmette.ci], and `--target` both.",
     "PALMETTE_JOB": "What identifies the job, in a CI that is not known.",

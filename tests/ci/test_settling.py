@@ -27,6 +27,7 @@ from palmette.domain.states import RunState
 from palmette.operations import checks, extras, reports, secrets
 from palmette.operations.extras import Extra, Purpose
 from palmette.operations.inside import Inside
+from palmette.present import notes
 from palmette.present.notes import Section
 from palmette.server.follower import Follower
 from palmette.store import leases
@@ -288,6 +289,40 @@ def test_a_training_begun_by_hand_is_reported_with_those_of_jobs(world: World) -
     }
     kept = {each.algorithm: each for each in checks.of(world.past.home, SHA)}
     assert (kept["digits"].run, kept["digits"].reason) == (by_hand, "begun by hand")
+
+
+def test_a_training_with_values_of_its_own_is_told_of_and_leaves_the_commits_verdict_alone(world: World) -> None:
+    world.end()
+    world.settle()
+    own = world.past.add(told(0.97, commit=SHA, branch=BRANCH, code="2", config={"C": 3}, overrides=["C"]))
+    variant = Check(
+        project="clinic", commit=SHA, algorithm="tumour", kind=Kind.VARIANT, variant="1", run=own, context=world.context
+    )
+    checks.record(world.past.home, variant)
+    assert [each.run for each in world.settle().done] == [own]
+    assert "#### 🔴 `tumour`: worse" in world.note()
+    assert f"- **Variant** `C=3` (run `{own}` against " in world.note()
+    assert {each["description"] for each in world.lab.statuses[SHA] if each["name"] == reporting.QUALITY} == {
+        "tumour worse"
+    }
+    kept = {each.kind: each.verdict["outcome"] for each in checks.of(world.past.home, SHA)}
+    assert kept == {Kind.FULL: "worse", Kind.VARIANT: "better"}
+
+
+def test_a_commit_that_was_trained_with_other_values_alone_has_no_quality(world: World) -> None:
+    own = world.past.add(told(0.97, commit="d" * 40, branch=BRANCH, config={"C": 3}, overrides=["C"]))
+    checks.record(
+        world.past.home,
+        replace(world.check, commit="d" * 40, kind=Kind.VARIANT, variant="1", run=own, context=Context()),
+    )
+    context = replace(world.context, head="d" * 40)
+    found = reports.keep(world.place, reports.report(world.place, None, {}, context))
+    (each,) = found.algorithms
+    assert (each.trains.stage, each.quality.stage, each.compared) == (reports.Stage.NONE, reports.Stage.NONE, None)
+    assert [one.run.id for one in each.variants] == [own]
+    # What another job writes of the algorithm meanwhile does not lose it.
+    assert reports.stamps(world.place, "d" * 40) == {"tumour": reports.stamp(each)}
+    assert reporting.standing(context, [notes.section(found, each)]) == []
 
 
 @pytest.mark.parametrize("said", ["javascript:alert(1)", "", "data:text/html,x"])

@@ -157,9 +157,11 @@ def test_all_that_is_wrong_is_said_and_the_others_are_tried(team: Project) -> No
     found = team("ci", "toy", "--json", code=2)
     assert told(found.json) == {"quick": "not begun", "slow": "succeeded"}
     assert "toy" in found.err
-    wrong = team("ci", "run", "slow", "gat=1", "bad=7", code=2)
-    assert "gat=1" in wrong.err
-    assert "bad=7" in wrong.err
+    typed = {"PALMETTE_OVERRIDES": "'gat=two words' bad=$(touch$IFS.pwned)"}
+    wrong = team("ci", "run", "slow", environ=typed, code=2)
+    assert "gat=two words" in wrong.err
+    assert "bad=$(touch$IFS.pwned)" in wrong.err
+    assert "no-such" not in team("ci", "run", "slow", "gat=1", environ={"PALMETTE_OVERRIDES": "no-such=1"}, code=2).err
     assert "--no-wait leaves the runs to nobody" in team("ci", "run", "slow", "--no-wait", code=2).err
     assert "20m" in team("ci", "toy", "--wait", "soon", code=2).err
     assert "exclude each other" in team("ci", "toy", "--wait", "20m", "--no-wait", code=2).err
@@ -244,7 +246,8 @@ def test_a_server_executes_what_the_branch_has(team: Project, house: House) -> N
     assert lines[-1] == "succeeded"
     full = team("ci", "run", "--json", "--", "slow", "bad=true", environ=job(2, 1), code=3)
     assert "ValueError: it diverged" in full.err
+    assert re.search(rf"palmette logs \w+ --on {house.url} · ", full.err)
     assert house.rows("SELECT kind, preset, state, ticket FROM checks JOIN runs ON runs.id = run ORDER BY kind") == [
-        ("full", "full", "FAILED", "IA-1742"),
         ("toy", "toy", "SUCCEEDED", "IA-1742"),
+        ("variant", "full", "FAILED", "IA-1742"),
     ]

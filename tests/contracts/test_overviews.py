@@ -108,6 +108,15 @@ def test_a_branch_has_its_history_from_where_it_left_its_checks_and_its_versions
     assert (page.orphaned, page.experiment) == ((), None)
 
 
+def test_what_a_report_found_of_a_branch_that_no_ci_told_of_is_listed(home: Home, ran: Callable[..., str]) -> None:
+    put(home, Kind.FULL, ran("mine", "mine", HEAD, 0.7), branch="mine", verdict=WORSE)
+    (listed,) = overviews.branches(home).items
+    assert (listed.need, listed.updated) == (Need.WORSE, False)
+    page = overviews.branch(home, "mine")
+    assert (page.overview.need, page.overview.findings) == (Need.WORSE, listed.findings)
+    assert len(page.tried) == 1
+
+
 def test_what_is_not_known_is_not_found(home: Home, ran: Callable[..., str]) -> None:
     with pytest.raises(NotFound, match="no branch 'nope'"):
         overviews.branch(home, "nope")

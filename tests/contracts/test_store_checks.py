@@ -50,8 +50,15 @@ def test_a_commit_has_one_check_of_an_algorithm_and_a_kind_the_newest(home: Home
     checks.record(home, check(run="r2", key="k2", created=2.0))
     checks.record(home, check(run="r3", kind=Kind.FULL))
     checks.record(home, check(run="r4", commit=OTHER))
+    for variant in ("a", "b"):
+        checks.record(home, check(run=f"r5{variant}", kind=Kind.VARIANT, variant=variant))
 
-    assert [(each.kind, each.run) for each in checks.of(home, COMMIT)] == [(Kind.FULL, "r3"), (Kind.TOY, "r2")]
+    assert [(each.kind, each.run) for each in checks.of(home, COMMIT)] == [
+        (Kind.FULL, "r3"),
+        (Kind.TOY, "r2"),
+        (Kind.VARIANT, "r5a"),
+        (Kind.VARIANT, "r5b"),
+    ]
     newest = checks.latest(home, "tumour", Kind.TOY, "main")
     assert newest is not None
     assert newest.run == "r4"

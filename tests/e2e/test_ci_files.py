@@ -167,7 +167,6 @@ def steps(name: str, directory: Path, project: Path, code: int = 0, reported: in
 
 
 HOSTILE = "C=$(touch pwned) `touch pwned` * --on=http://elsewhere \"a b' ; touch pwned"
-HARMLESS = "<C=$(touch><pwned)><`touch><pwned`><*><--on=http://elsewhere><\"a><b'><;><touch><pwned>"
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -179,7 +178,7 @@ def test_what_somebody_types_into_a_form_is_never_evaluated_nor_an_option(shell:
     )  # fmt: skip
     assert (code, sorted(each.name for each in tmp_path.iterdir())) == (0, ["bin", "called"])
     assert called == [
-        f"<ci><run><--no-wait><--><tumour; touch pwned>{HARMLESS}",
+        "<ci><run><--no-wait><--><tumour; touch pwned>",
         "<ci><report><--output-dir></palmette-report>",
     ]
 
@@ -205,7 +204,7 @@ def test_what_somebody_types_into_github_s_form_is_not_evaluated_either(project:
         0,
         ["bin", "called", "pyproject.toml"],
     )
-    assert called[0] == f"<ci><run><--wait><340m><--><tumour; touch pwned>{HARMLESS}"
+    assert called[0] == "<ci><run><--wait><340m><--><tumour; touch pwned>"
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,10 @@ from tests.golden.comparisons import NOW, alone, better, hostile, run, worse
 from palmette.comparison.verdict import GateOutcome
 from palmette.domain.branches import Check, Kind
 from palmette.domain.context import Context
-from palmette.domain.run import Run
+from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState
 from palmette.operations.comparing import Compared
-from palmette.operations.reports import Report, Reported, Stage, Trial
+from palmette.operations.reports import Report, Reported, Stage, Trial, Variant
 from palmette.present import junit, notes
 from palmette.present.notes import Section
 
@@ -45,8 +45,27 @@ def unchanged() -> Trial:
     return Trial(stage=Stage.UNCHANGED, check=check)
 
 
+def variants() -> tuple[Variant, ...]:
+    """One that was compared, and one that goes on."""
+    found = worse()
+    settings = (
+        Setting(name="depth", value=3, source=Source.OVERRIDE),
+        Setting(name="note", value="see @all #1 | `x`", source=Source.FILE),
+        Setting(name="seed", value=1),
+    )
+    head = replace(
+        found.comparison.head, run=replace(run("v4r1j259kby3", branch="idea", commit=HEAD), settings=settings)
+    )
+    found = replace(found, comparison=replace(found.comparison, head=head))
+    live = replace(run("l1v3j259kby3", branch="idea", commit=HEAD), settings=settings[:1], state=RunState.RUNNING)
+    return (
+        Variant(run=live, stage=Stage.RUNNING),
+        Variant(run=head.run, stage=Stage.SUCCEEDED, compared=found),
+    )
+
+
 WHOLE = {
-    "judged": report(compared(better()), compared(worse(), "diagnosis")),
+    "judged": report(replace(compared(better()), variants=variants()), compared(worse(), "diagnosis")),
     "trained": report(
         Reported(algorithm="tumour", trains=trial(Stage.SUCCEEDED), quality=trial(Stage.RUNNING, "live1j259kby")),
         Reported(algorithm="diagnosis", trains=trial(Stage.SUCCEEDED)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from palmette.comparison.verdict import Outcome
@@ -49,6 +51,19 @@ TABLE = [
     ([TRAINS], Need.QUIET, "trains; no full training of its head yet"),
     ([toy(None)], Need.QUIET, "no run of its head is here"),
 ]
+
+
+def test_a_training_with_values_of_its_own_says_nothing_of_its_branch() -> None:
+    variant = replace(full(Outcome.WORSE), kind=Kind.VARIANT)
+    known = Known(head=HEAD, newest=RunState.SUCCEEDED, commit=HEAD, algorithm="tumour")
+    assert need(replace(known, tried=[variant])) == need(known)
+    assert need(replace(known, tried=[full(Outcome.BETTER), variant]))[0] is Need.READY
+
+
+def test_what_a_report_found_counts_where_no_ci_told_of_the_branch_too() -> None:
+    known = Known(updated=False, newest=RunState.SUCCEEDED, commit=HEAD, algorithm="tumour")
+    assert need(replace(known, tried=[full(Outcome.WORSE)])) == (Need.WORSE, "tumour is worse")
+    assert need(replace(known, tried=[full(Outcome.BETTER)], newest=RunState.FAILED))[0] is Need.FAILED
 
 
 @pytest.mark.parametrize(("tried", "what", "why"), TABLE)

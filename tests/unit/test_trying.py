@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
+from palmette.ci import trying
 from palmette.ci.launching import Choice, Wish, choose, key_of
 from palmette.ci.planning import Before, Finding, Planned, judged
 from palmette.domain.branches import Check, Kind
 from palmette.domain.context import Context
 from palmette.domain.states import RunState
-from palmette.errors import CaptureError, NotFound
+from palmette.errors import CaptureError, NotFound, UsageError
 from palmette.operations.checks import Tried
 from palmette.operations.closures import Closure, closures
 from palmette.operations.project import find
@@ -250,6 +251,33 @@ def test_all_that_cannot_be_taken_along_is_said_at_once(repository: Repository) 
     }
     with pytest.raises(NotFound, match="tumor"):
         repository.closures("tumor")
+
+
+@pytest.mark.parametrize(
+    ("typed", "values"),
+    [
+        ("", ()),
+        (" \n\t ", ()),
+        ("C=0.1 penalty=l1", ("C=0.1", "penalty=l1")),
+        ("C=0.1\n'title=two  words' note=\"it's\"", ("C=0.1", "title=two  words", "note=it's")),
+        ("""'layers=["a", "b"]'""", ('layers=["a", "b"]',)),
+        (
+            "a=$(touch x) `id` $HOME * ~ --on=http://x ; b & c > d #e",
+            ("a=$(touch", "x)", "`id`", "$HOME", "*", "~", "--on=http://x", ";", "b", "&", "c", ">", "d", "#e"),
+        ),
+        ("title=", ("title=",)),
+    ],
+)
+def test_what_a_form_says_is_parted_as_by_a_shell_and_nothing_of_it_evaluated(
+    typed: str, values: tuple[str, ...]
+) -> None:
+    assert trying.overrides({"PALMETTE_OVERRIDES": typed}) == values
+
+
+@pytest.mark.parametrize(("typed", "what"), [("C=1 'a b", "not closed"), ('a="', "not closed"), ("a\\", "backslash")])
+def test_what_a_form_leaves_open_is_refused(typed: str, what: str) -> None:
+    with pytest.raises(UsageError, match=f"PALMETTE_OVERRIDES cannot be read: .*{what}"):
+        trying.overrides({"PALMETTE_OVERRIDES": typed})
 
 
 CONTEXT = Context(branch="main", head="a" * 40, pipeline="4", job="40")

@@ -29,7 +29,7 @@ workflow:
 
 variables:
   PALMETTE_ALGORITHM: {value: "", description: "Full training: of this algorithm"}
-  PALMETTE_OVERRIDES: {value: "", description: "with these settings, as in C=0.1 penalty=l1"}
+  PALMETTE_OVERRIDES: {value: "", description: "with these settings, as in C=0.1 'title=two words'"}
 
 include:
 """

@@ -103,6 +103,11 @@ class Wish:
     rerun: bool = False
 
     @property
+    def variant(self) -> str:
+        """Tells it from others of the commit; empty for what is no variant."""
+        return self.what if self.kind is Kind.VARIANT else ""
+
+    @property
     def what(self) -> str:
         """Identifies what is executed: the code, and the values that are set."""
         values = self.config.read_text(encoding="utf-8", errors="replace") if self.config else ""
@@ -250,12 +255,12 @@ def _experiment(ground: Ground) -> Experiment | None:
 def launch(ground: Ground, wishes: Iterable[Wish], executor: Executor, bell: Bell) -> list[Launched]:
     """Begin each run, or find the one that was begun. What is wrong with one of them leaves the others alone; a server
     that does not answer ends it."""
-    known = {(each.algorithm, each.kind): each for each in ground.ask(checks.of, ground.context.head)}
+    known = {(each.algorithm, each.kind, each.variant): each for each in ground.ask(checks.of, ground.context.head)}
     done: list[Launched] = []
     for wish in wishes:
         if bell.signal:
             break
-        before = known.get((wish.algorithm, wish.kind)) or executor.found(wish)
+        before = known.get((wish.algorithm, wish.kind, wish.variant)) or executor.found(wish)
         try:
             done.append(_launched(ground, wish, executor, before))
         except (AccessDenied, ServerError):
@@ -295,6 +300,7 @@ def _check(ground: Ground, wish: Wish, *, key: str, reason: str, run: str = "") 
         commit=ground.context.head,
         algorithm=wish.algorithm,
         kind=wish.kind,
+        variant=wish.variant,
         run=run,
         branch=ground.context.branch,
         closure=wish.closure.digest,

@@ -87,6 +87,10 @@ def _own(host: PipelineHost, project: Project, experiment: str) -> Iterator[tupl
             yield run, facts
 
 
+def _variant(wish: Wish) -> dict[str, str]:
+    return {"variant": wish.variant} if wish.variant else {}
+
+
 def _told(host: PipelineHost, project: Project, run: HostedRun, facts: Mapping[str, Json]) -> Check:
     """The check that a run's footer tells of."""
     return Check(
@@ -94,6 +98,7 @@ def _told(host: PipelineHost, project: Project, run: HostedRun, facts: Mapping[s
         commit=str(facts.get("commit", "")),
         algorithm=str(facts.get("algorithm", "")),
         kind=Kind(str(facts["kind"])),
+        variant=str(facts.get("variant", "")),
         run=identity(host, run.id),
         branch=str(facts.get("branch", "")),
         closure=str(facts.get("closure", "")),
@@ -136,6 +141,7 @@ class Ordered:
     def found(self, wish: Wish) -> Check | None:
         """The newest run of the commit that its footer says is such a one."""
         wanted = {"kind": wish.kind.value, "algorithm": wish.algorithm, "commit": self.ground.context.head}
+        wanted |= _variant(wish)
         versions = _Versions(self.ground.host)
         for run, told in self._own():
             if any(told.get(name, value) != value for name, value in wanted.items()):
@@ -198,6 +204,7 @@ class Ordered:
             "kind": wish.kind.value,
             "key": check.key,
             "closure": wish.closure.digest,
+            **_variant(wish),
         }
         return Order(
             name=f"{wish.algorithm} {preset} {context.head[:8]}",

@@ -204,12 +204,11 @@ def _since(check: Check) -> float | None:
 
 
 def _same(one: Check, other: Check) -> bool:
-    return (one.project, one.commit, one.algorithm, one.kind) == (
-        other.project,
-        other.commit,
-        other.algorithm,
-        other.kind,
-    )
+    return _names(one) == _names(other)
+
+
+def _names(check: Check) -> tuple[str, ...]:
+    return check.project, check.commit, check.algorithm, check.kind, check.variant
 
 
 def _at(context: Context, commit: str) -> Context:

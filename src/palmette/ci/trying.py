@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -23,6 +24,8 @@ from palmette.operations import continuing, jobs
 from palmette.operations.closures import closures
 from palmette.operations.remote import There
 
+#: The variable that says which values are set, where nobody says so otherwise.
+OVERRIDES: Final = "PALMETTE_OVERRIDES"
 #: what to do where nobody would execute what is left
 _LEFT: Final = "Leave --no-wait out, or name a server that executes the runs: --on NAME, PALMETTE_ON."
 
@@ -96,6 +99,17 @@ def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), ev
     ]
     done = _carried_out(ground, bell, ways, wishes)
     return replace(done, entries=_ordered((*known, *done.entries)), remarks=planned.remarks)
+
+
+def overrides(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The values that a form of the CI was given in PALMETTE_OVERRIDES: parted by spaces and quoted as in a shell, and
+    nothing more of what a shell would do."""
+    said = environ.get(OVERRIDES, "")
+    try:
+        return tuple(shlex.split(said))
+    except ValueError as error:
+        what = "a quotation is not closed" if "quotation" in str(error) else "it ends with a backslash"
+        raise UsageError(f"{OVERRIDES} cannot be read: {what}", "As in: C=0.1 'title=two words'.") from error
 
 
 def train(ground: Ground, bell: Bell, ways: Ways, wish: Callable[[Wish], Wish], algorithm: str) -> Outcome:

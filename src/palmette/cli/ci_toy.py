@@ -125,18 +125,21 @@ def run(
 ) -> None:
     """Train an algorithm in full with this branch's code, and wait.
 
-    FIELD=VALUE overrides a config field, as for `palmette run`. How the run ends is reported on the merge request, also
-    if that is hours after its job: see `palmette ci settle`.
+    FIELD=VALUE overrides a config field, as for `palmette run`; without any PALMETTE_OVERRIDES gives them, parted by
+    spaces and quoted as in a shell, which a CI's form sets. How the run ends is reported on the merge request, also
+    if that is hours after its job: see `palmette ci settle`. A run with values of its own is an experiment: the report
+    lists it as a variant, and the commit's quality stays that of its training without any.
 
     \b
       palmette ci run tumour
       palmette ci run tumour C=0.1 penalty=l1 --no-wait
     """
+    overrides = overrides or trying.overrides(session.environ)
     if several := [text for text in overrides if points.varies(text)]:
         raise click.UsageError(f"{several[0]!r} gives several values: a sweep is run by `palmette run`")
 
     def wish(asked: Wish) -> Wish:
-        kind = Kind.TOY if preset == TOY else asked.kind
+        kind = Kind.VARIANT if overrides or config else Kind.TOY if preset == TOY else asked.kind
         return replace(asked, kind=kind, preset=preset, overrides=overrides, config=config)
 
     how = _ways(ways)
@@ -202,7 +205,9 @@ def _quote(session: Session, entry: Launched) -> None:
     except PalmetteError as error:
         click.echo(f"note: why {entry.run} failed cannot be shown here ({error.message}): {entry.link}", err=True)
         return
-    show(ending(detail, tails, session.on), err=True)
+    # Whoever reads a job's log does so elsewhere, where no variable names the server.
+    on = session.there.connection.server.called if session.there else ""
+    show(ending(detail, tails, on), err=True)
 
 
 def _line(entry: Launched) -> Line:

@@ -66,17 +66,22 @@ class Kind(StrEnum):
     TOY = "toy"
     #: a full training: is it better
     FULL = "full"
+    #: a training with values of its own: an experiment, which says nothing of how good the commit is
+    VARIANT = "variant"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """What CI did about an algorithm at a commit: one row for each (project, commit, algorithm, kind), the newest."""
+    """What CI did about an algorithm at a commit: one row for each (project, commit, algorithm, kind, variant), the
+    newest."""
 
     project: str
     #: full SHA: `Context.head`
     commit: str
     algorithm: str
     kind: Kind
+    #: tells variants of a commit apart; empty for what is none
+    variant: str = ""
     #: the run that tells: of this commit, or of an earlier one of the same code
     run: str = ""
     #: the run is an earlier one's, since nothing that goes into it changed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, assert_never
 
@@ -112,6 +112,8 @@ class Known:
     tried: Sequence[Finding] = ()
     #: the commit of the newest thing that was tried before the head; empty for none
     before: str = ""
+    #: a CI told of it; else its head is the newest run's commit
+    updated: bool = True
     #: the newest run: its state, algorithm and commit
     newest: RunState | None = None
     algorithm: str = ""
@@ -124,8 +126,15 @@ def need(known: Known) -> tuple[Need, str]:
     """What a branch needs, and why: a sentence without a full stop."""
     if known.gone:
         return Need.GONE, "the repository does not have it any more"
-    if found := sorted(_of_checks(known.tried), key=lambda each: each[0].urgency):
-        first = found[0][0]
+    # What was tried with values of its own says nothing of the branch.
+    known = replace(known, tried=[each for each in known.tried if each.kind is not Kind.VARIANT])
+    found = list(_of_checks(known.tried))
+    if known.tried and not known.updated and known.newest is not None:
+        # Nobody but its runs tells of it: what was tried does not speak for one that was begun since.
+        own = _of_newest(known.newest, known.algorithm)
+        found += [own] if own[0] not in {Need.QUIET, *(what for what, _ in found)} else []
+    if found:
+        first = min((what for what, _ in found), key=lambda what: what.urgency)
         return first, _several([why for what, why in found if what is first])
     if known.tried:
         return _calm(known)

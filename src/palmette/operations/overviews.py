@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from palmette.domain.branches import Branch
+from palmette.domain.branches import Branch, Kind
 from palmette.domain.footer import split
 from palmette.domain.hosting import Experiment
 from palmette.domain.states import RunState
@@ -52,7 +52,7 @@ class Overview:
     @property
     def trained(self) -> bool:
         """Whether its newest run is a full training of its head that succeeded, of nothing but what is committed."""
-        return _trained(self.branch, self.newest)
+        return _trained(self.branch, self.newest, self.findings)
 
     @property
     def at(self) -> float:
@@ -109,7 +109,9 @@ def branches(home: Home, *, gone: bool = False, limit: int = USUAL) -> Overviews
     known = {(each.project, each.name): each for each in rows.known(home.store, home.project)}
     counted = overviews.counted(home.store, home.project)
     newest = overviews.newest(home.store, {key: each.newest for key, each in counted.items()})
-    at_heads = overviews.at_heads(home.store, {key: each.head for key, each in known.items()})
+    # Of a branch that no CI told of, its newest run's commit is its head.
+    heads = {key: each.commit for key, each in newest.items()} | {key: each.head for key, each in known.items()}
+    at_heads = overviews.at_heads(home.store, heads)
     tried = overviews.tried(home.store, home.project)
     trunks = _trunks([*known.values()], [*newest.values()])
     found = [
@@ -140,7 +142,7 @@ def branch(home: Home, branch: str) -> Page:
         raise NotFound(f"no branch {branch!r} is known here", "See which are: palmette branches --all")
     project = row.project if row else made[0].project
     checked = overviews.on_branch(home.store, project, branch, _TRIED)
-    head = row.head if row else ""
+    head = row.head if row else made[0].commit
     # What was tried at the head may have been asked for by another branch that has the same commit.
     at_head = overviews.at_heads(home.store, {(project, branch): head}).get((project, branch), ())
     overview = _overview(
@@ -216,10 +218,11 @@ def _overview(
             head=branch.head,
             tried=findings,
             before=before,
+            updated=updated,
             newest=newest.state if newest else None,
             algorithm=newest.algorithm if newest else "",
             commit=newest.commit if newest else "",
-            trained=_trained(branch, newest),
+            trained=_trained(branch, newest, findings),
         )
     )
     counts = {state.value: counted.states[state] for state in RunState if counted.states.get(state)}
@@ -235,8 +238,15 @@ def _overview(
     )
 
 
-def _trained(branch: Branch, newest: Made | None) -> bool:
-    if newest is None or newest.dirty or newest.preset != "full" or newest.state is not RunState.SUCCEEDED:
+def _trained(branch: Branch, newest: Made | None, findings: Sequence[Finding]) -> bool:
+    variants = {each.run for each in findings if each.kind is Kind.VARIANT}
+    if (
+        newest is None
+        or newest.run in variants
+        or newest.dirty
+        or newest.preset != "full"
+        or newest.state is not RunState.SUCCEEDED
+    ):
         return False
     return not branch.head or newest.commit == branch.head
 

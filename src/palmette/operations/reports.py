@@ -6,6 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from palmette.domain.branches import Check, Kind, Ticket
 from palmette.domain.context import Context
 from palmette.domain.fields import TOY
-from palmette.domain.run import Run, Source
+from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, NotFound, PalmetteError, UsageError
@@ -29,8 +30,14 @@ from palmette.operations.watching import Watch
 _MOST: Final = 1_000
 #: the entry of a check's verdict that tells what was said of the algorithm last
 _MARK: Final = "section"
+#: the kinds whose checks keep that entry, the one that counts last
+_MARKED: Final = (Kind.VARIANT, Kind.TOY, Kind.FULL)
+#: where values come from that are neither the algorithm's nor those of one of its presets
+_OWN: Final = (Source.FILE, Source.OVERRIDE)
 #: times that a check is read again because somebody else wrote to it
 _TRIES: Final = 5
+#: variants of an algorithm that are told of, the newest
+_VARIANTS: Final = 5
 
 
 class Stage(StrEnum):
@@ -59,6 +66,23 @@ class Trial:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Variant:
+    """A training of the commit with values of its own, or of a toy. It says nothing of how good the commit is."""
+
+    run: Run
+    stage: Stage
+    #: None where no job asked for it
+    check: Check | None = None
+    #: against its baseline, as far as that tells without executing anything; None before it succeeded
+    compared: Compared | None = None
+
+    @property
+    def values(self) -> tuple[Setting, ...]:
+        """Its own values."""
+        return tuple(each for each in self.run.settings if each.source in _OWN)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Reported:
     """What is to be said of one algorithm."""
 
@@ -73,16 +97,8 @@ class Reported:
     hurdle: str = ""
     #: something is executed first that the comparison asks for
     waiting: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether nothing more will come of what was begun."""
-        return not self.waiting and Stage.RUNNING not in (self.trains.stage, self.quality.stage)
-
-    @property
-    def checks(self) -> tuple[Check, ...]:
-        """The checks that it rests on."""
-        return tuple(each.check for each in (self.trains, self.quality) if each.check is not None)
+    #: the newest first
+    variants: tuple[Variant, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,7 +149,7 @@ def report(
         _reported(
             asking,
             name,
-            {each.kind: each for each in found if each.algorithm == name},
+            [each for each in found if each.algorithm == name],
             [each for each in runs if each.algorithm == name],
         )
         for name in dict.fromkeys(wanted)
@@ -163,7 +179,8 @@ def keep(place: Place, found: Report) -> Report:
 def settle(place: Place, found: Report, now: float) -> None:
     """Keep that the ends of these trainings were reported."""
     for each in found.algorithms:
-        for trial in (each.trains, each.quality):
+        those: tuple[Trial | Variant, ...] = (each.trains, each.quality, *each.variants)
+        for trial in those:
             ended = trial.stage is not Stage.RUNNING and not (trial is each.quality and each.waiting)
             if trial.check is not None and trial.check.settled is None and ended:
                 place(checks.settle, trial.check, settled=now)
@@ -176,14 +193,17 @@ def stamp(reported: Reported) -> str:
         for trial in (reported.trains, reported.quality)
     ]
     verdict = reported.compared and outcome(reported.compared, 0.0)
-    body = json.dumps([said, verdict, reported.hurdle, reported.waiting], sort_keys=True)
+    variants = [
+        (each.run.id, each.stage.value, each.compared and outcome(each.compared, 0.0)) for each in reported.variants
+    ]
+    body = json.dumps([said, verdict, reported.hurdle, reported.waiting, variants], sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest()[:12]
 
 
 def stamps(place: Place, commit: str) -> Mapping[str, str]:
     """Algorithm → the stamp of what was said of it last at this commit, of those that were reported."""
     found = place(checks.of, commit) if place.there else ()
-    ranked = sorted(found, key=lambda each: each.kind is Kind.FULL)
+    ranked = sorted(found, key=lambda each: (_MARKED.index(each.kind), each.created))
     return {each.algorithm: str(mark) for each in ranked if (mark := each.verdict.get(_MARK))}
 
 
@@ -202,13 +222,29 @@ def _kept(place: Place, found: Report, each: Reported) -> Reported:
             created=found.made,
         )
         quality = replace(quality, check=place(checks.record, begun))
-    said: dict[str, Json] = {_MARK: stamp(each)}
+    mark: dict[str, Json] = {_MARK: stamp(each)}
     if quality.check is not None:
-        said |= outcome(each.compared, found.made) if each.compared is not None else {}
-        quality = replace(quality, check=_written(place, quality.check, said))
+        mark |= outcome(each.compared, found.made) if each.compared is not None else {}
+        quality = replace(quality, check=_written(place, quality.check, mark))
     elif trains.check is not None:
-        trains = replace(trains, check=_written(place, trains.check, said))
-    return replace(each, trains=trains, quality=quality)
+        trains = replace(trains, check=_written(place, trains.check, mark))
+    marked = None if quality.check or trains.check else max((one.created for one in _checks(each)), default=None)
+    variants = [
+        _variant_kept(place, one, found.made, mark if one.check and one.check.created == marked else {})
+        for one in each.variants
+    ]
+    return replace(each, trains=trains, quality=quality, variants=tuple(variants))
+
+
+def _checks(each: Reported) -> list[Check]:
+    return [one.check for one in each.variants if one.check is not None]
+
+
+def _variant_kept(place: Place, variant: Variant, now: float, mark: Mapping[str, Json]) -> Variant:
+    said = {**(outcome(variant.compared, now) if variant.compared is not None else {}), **mark}
+    if variant.check is None or not said:
+        return variant
+    return replace(variant, check=_written(place, variant.check, said))
 
 
 def _written(place: Place, check: Check, said: Mapping[str, Json]) -> Check:
@@ -217,8 +253,9 @@ def _written(place: Place, check: Check, said: Mapping[str, Json]) -> Check:
         after = place(checks.settle, check, verdict={**check.verdict, **said})
         if after is not None:
             return after
-        known = [each for each in place(checks.of, check.commit) if each.algorithm == check.algorithm]
-        check = next((each for each in known if each.kind is check.kind), check)
+        which = (check.algorithm, check.kind, check.variant)
+        known = place(checks.of, check.commit)
+        check = next((each for each in known if (each.algorithm, each.kind, each.variant) == which), check)
     return check
 
 
@@ -261,24 +298,38 @@ class _Asking:
     accept: Callable[[Extra], object] | None
 
 
-def _reported(asking: _Asking, name: str, known: Mapping[Kind, Check], runs: Sequence[Run]) -> Reported:
-    full = _trial(asking.place, known.get(Kind.FULL), [each for each in runs if _whole(each)])
-    toy = _trial(asking.place, known.get(Kind.TOY), [each for each in runs if each.preset == TOY])
+def _reported(asking: _Asking, name: str, found: Sequence[Check], runs: Sequence[Run]) -> Reported:
+    known = {each.kind: each for each in found if each.kind is not Kind.VARIANT}
+    asked = {each.run: each for each in found if each.kind is Kind.VARIANT}
+    usual = [each for each in runs if each.id not in asked and not _own(each)]
+    full = _trial(asking.place, known.get(Kind.FULL), [each for each in usual if each.preset != TOY])
+    toy = _trial(asking.place, known.get(Kind.TOY), [each for each in usual if each.preset == TOY])
     if toy.stage is Stage.NONE and full.stage is Stage.SUCCEEDED:
         toy = replace(full, check=toy.check, reason="the full training shows it")
-    found = Reported(algorithm=name, trains=toy, quality=full)
+    others = [each for each in runs if each.id in asked or (_own(each) and each.preset != TOY)]
+    variants = tuple(_variant(asking, each, asked.get(each.id)) for each in others[:_VARIANTS])
+    made = Reported(algorithm=name, trains=toy, quality=full, variants=variants)
     if full.stage is not Stage.SUCCEEDED or full.run is None:
-        return found
+        return made
     try:
         compared, waiting = _compared(asking, full.run)
     except NotFound as error:
-        return replace(found, hurdle=error.message)
-    return replace(found, compared=compared, waiting=waiting)
+        return replace(made, hurdle=error.message)
+    return replace(made, compared=compared, waiting=waiting)
 
 
-def _whole(run: Run) -> bool:
-    """Whether a run that somebody began tells how good its commit is: not with the settings of a toy, nor with own."""
-    return run.preset != TOY and all(each.source in (Source.DEFAULT, Source.PRESET) for each in run.settings)
+def _own(run: Run) -> bool:
+    """Whether a run has values of its own, and so does not tell how good its commit is."""
+    return any(each.source in _OWN for each in run.settings)
+
+
+def _variant(asking: _Asking, run: Run, check: Check | None) -> Variant:
+    stage = _stage(run)
+    compared = None
+    if stage is Stage.SUCCEEDED:
+        with suppress(NotFound):
+            compared, _ = answering.before(asking.place, asking.project, asking.environ, run)
+    return Variant(run=run, stage=stage, check=check, compared=compared)
 
 
 def _trial(place: Place, check: Check | None, runs: Sequence[Run]) -> Trial:

@@ -155,7 +155,7 @@ def _tried(found: Page, now: float) -> Iterator[RenderableType]:
         table.add_row(
             _commit(each.commit, found),
             giving(printable(each.algorithm)),
-            "toy" if each.kind is Kind.TOY else "full",
+            each.kind.value,
             _became(each),
             words.age(now - each.created),
             Text(printable(_said(each))),
@@ -305,6 +305,8 @@ def _uncompared(each: Overview) -> str:
 def _first(found: Page, need: Need) -> str:
     """The run that the need is about."""
     for each in found.overview.findings:
+        if each.kind is Kind.VARIANT:
+            continue
         open_ = each.state is not None and not each.state.final
         failed = need is Need.FAILED and each.state is RunState.FAILED
         judged = need is Need.WORSE and each.verdict is not None and each.verdict.outcome.value == "worse"

@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote
 from palmette.comparison.verdict import GateOutcome, Outcome, Verdict
 from palmette.domain.run import Run
 from palmette.operations.comparing import Compared
-from palmette.operations.reports import Report, Reported, Stage, Trial, stamp
+from palmette.operations.reports import Report, Reported, Stage, Trial, Variant, stamp
 from palmette.present import markdown, words
 from palmette.present.account import account
 from palmette.present.quoting import code, opening, prose
@@ -43,6 +43,8 @@ _URL: Final = re.compile(r"https?://[\w.~:/?#@!$&*+,;=%\[\]-]+", re.ASCII)
 _FOLDED: Final = re.compile(r"^<details>.*?^</details>\n?", re.MULTILINE | re.DOTALL)
 #: so many algorithms that nothing was tried of are told of in a line each
 _UNFOLDED: Final = 3
+#: so many values of a variant are named
+_VALUES: Final = 4
 _CUT: Final = "<sub>Cut short, since a note has no room for more: report.html of the job has all of it.</sub>"
 
 
@@ -250,12 +252,14 @@ def _body(report: Report, reported: Reported) -> Iterator[str]:
     word = _word(reported)
     sign = _SIGNS.get(word, _NOTHING)
     name = code(reported.algorithm)
-    if _quiet(word, reported.trains.stage.value):
+    if _quiet(word, reported.trains.stage.value) and not reported.variants:
         yield f"{sign} {name}: {_trains(reported.trains, reported.algorithm)}"
         return
     lost = reported.trains.stage is Stage.FAILED
     yield f"#### {_SIGNS[Stage.FAILED] if lost else sign} {name}: {_LOST if lost else _TITLES.get(word, word)}\n"
-    yield f"- **Trains:** {_trains(reported.trains, reported.algorithm)}\n- **Quality:** {_quality(reported)}\n"
+    yield f"- **Trains:** {_trains(reported.trains, reported.algorithm)}\n- **Quality:** {_quality(reported)}"
+    yield from (f"- **Variant** {_variant(each)}" for each in reported.variants)
+    yield ""
     if reported.compared is not None:
         yield markdown.unheaded(account(reported.compared))
         yield from _fine(reported.compared)
@@ -319,6 +323,16 @@ def _quality(reported: Reported) -> str:
             return f"no full training of this commit yet. Start it: the CI's job {code('train')}, or {start}."
         case _:
             assert_never(trial.stage)
+
+
+def _variant(variant: Variant) -> str:
+    """A training with values of its own, in a line."""
+    values = ", ".join(code(f"{each.name}={words.value(each.value)}", 60) for each in variant.values[:_VALUES])
+    more = f" and {len(variant.values) - _VALUES} more" if len(variant.values) > _VALUES else ""
+    told = account(variant.compared) if variant.compared is not None else None
+    said = prose(told.headline) if told is not None else variant.stage.value
+    against = f" against {code(told.baseline.id)}" if told is not None and told.baseline is not None else ""
+    return f"{values or code(variant.run.preset)}{more} (run {code(variant.run.id)}{against}): {said}."
 
 
 def _because(trial: Trial) -> str:

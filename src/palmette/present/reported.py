@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from palmette.domain.values import Json
-from palmette.operations.reports import Report, Reported, Stage, Trial
+from palmette.operations.reports import Report, Reported, Stage, Trial, Variant
 from palmette.present import compared as comparisons
+from palmette.present import words
 from palmette.present.account import account
+from palmette.present.histories import printable
 
 _SAID = {
     Stage.NONE: "not tried",
@@ -49,6 +51,7 @@ def plain(report: Report) -> dict[str, Json]:
                 "waiting": each.waiting,
                 "hurdle": each.hurdle or None,
                 "comparison": comparisons.plain(each.compared) if each.compared else None,
+                "variants": [_variant(one) for one in each.variants],
             }
             for each in report.algorithms
         ],
@@ -60,6 +63,15 @@ def _plain(trial: Trial) -> dict[str, Json]:
     return {"stage": trial.stage.value, "run": _run(trial) or None, "reason": trial.reason or None}
 
 
+def _variant(each: Variant) -> dict[str, Json]:
+    return {
+        "run": each.run.id,
+        "stage": each.stage.value,
+        "values": {one.name: one.value for one in each.values},
+        "comparison": comparisons.plain(each.compared) if each.compared else None,
+    }
+
+
 def _algorithm(each: Reported) -> Iterator[RenderableType]:
     yield Text(each.algorithm, style="bold")
     table = Table.grid(padding=(0, 2))
@@ -68,11 +80,20 @@ def _algorithm(each: Reported) -> Iterator[RenderableType]:
     run = _run(each.trains)
     table.add_row("trains", Text(_SAID[each.trains.stage] + (f", run {run}" if run else "")))
     table.add_row("quality", Text(_quality(each)))
+    for one in each.variants:
+        table.add_row("variant", Text(_told(one)))
     yield Padding(table, (0, 0, 0, 2))
 
 
+def _told(variant: Variant) -> str:
+    """What became of a training with values of its own."""
+    values = ", ".join(printable(f"{each.name}={words.value(each.value)}") for each in variant.values)
+    said = account(variant.compared).headline if variant.compared is not None else variant.stage.value
+    return f"{values or variant.run.preset} (run {variant.run.id}): {said}"
+
+
 def _quiet(each: Reported) -> bool:
-    return each.quality.stage is Stage.NONE and each.trains.stage in (Stage.NONE, Stage.UNCHANGED)
+    return not each.variants and each.quality.stage is Stage.NONE and each.trains.stage in (Stage.NONE, Stage.UNCHANGED)
 
 
 def _rest(quiet: Mapping[str, Stage]) -> Iterator[RenderableType]:

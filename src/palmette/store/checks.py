@@ -1,4 +1,4 @@
-"""What CI did about algorithms at commits: one row for each (project, commit, algorithm, kind), the newest."""
+"""What CI did about algorithms at commits: one row for each (project, commit, algorithm, kind, variant)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from palmette.store.schema import checks, runs
 from palmette.store.statements import insert_new
 
 _ADD: Final = insert_new(checks)
-_KEYS: Final = ("project", "commit", "algorithm", "kind")
-_TEXTS: Final = ("run", "branch", "closure", "reason", "key", "trouble")
+_KEYS: Final = ("project", "commit", "algorithm", "kind", "variant")
+_TEXTS: Final = ("variant", "run", "branch", "closure", "reason", "key", "trouble")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def change(store: Store, before: Check, after: Check) -> Check | None:
 
 def of(store: Store, project: str, commit: str) -> tuple[Check, ...]:
     """The checks of a commit, by algorithm and kind."""
-    query = _of(project).where(checks.c.commit == commit).order_by(checks.c.algorithm, checks.c.kind)
+    query = _of(project).where(checks.c.commit == commit).order_by(checks.c.algorithm, checks.c.kind, checks.c.variant)
     with store.read() as connection:
         return tuple(map(_loaded, connection.execute(query)))
 

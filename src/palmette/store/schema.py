@@ -663,8 +663,10 @@ checks = Table(
     _text("project", primary_key=True),
     _text("commit", primary_key=True),
     _text("algorithm", primary_key=True),
-    #: "toy" or "full"
+    #: "toy", "full" or "variant"
     _text("kind", primary_key=True),
+    #: a digest of the values of a variant; empty for what is none
+    _text("variant", primary_key=True),
     #: empty where there is none
     _text("run"),
     Column("unchanged", Boolean, nullable=False),

@@ -39,7 +39,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "checks",
-        *_texts("project", "commit", "algorithm", "kind", "run"),
+        *_texts("project", "commit", "algorithm", "kind", "variant", "run"),
         sa.Column("unchanged", sa.Boolean, nullable=False),
         *_texts("branch", "closure", "reason", "key"),
         _moment("created"),
@@ -47,7 +47,7 @@ def upgrade() -> None:
         _moment("settled", always=False),
         sa.Column("tries", sa.Integer, nullable=False),
         *_texts("trouble", "parts", "context"),
-        sa.PrimaryKeyConstraint("project", "commit", "algorithm", "kind", name="pk_checks"),
+        sa.PrimaryKeyConstraint("project", "commit", "algorithm", "kind", "variant", name="pk_checks"),
     )
     op.create_index("ix_checks_project_branch_created", "checks", ["project", "branch", "created"])
     op.create_index("ix_checks_settled_created", "checks", ["settled", "created"])
