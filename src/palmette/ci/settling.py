@@ -12,6 +12,7 @@ from palmette.ci import reporting, tickets
 from palmette.ci.forges import Forge
 from palmette.domain.branches import Check
 from palmette.domain.context import Context
+from palmette.domain.states import RunState
 from palmette.errors import PalmetteError
 from palmette.operations import checks, reports
 from palmette.operations.extras import Extra
@@ -22,6 +23,8 @@ from palmette.operations.reports import Report
 #: Seconds after which what failed is tried again: twice as many each time, and at most so many.
 _FIRST: Final = 5.0
 _LONGEST: Final = 1800.0
+#: Seconds in which a run may begin whose identifier was chosen: a job remembers it first.
+_BEGINS: Final = 600.0
 #: Seconds after which nobody tries any more.
 _LAST: Final = 86400.0
 #: The entry of a check's verdict that says when somebody began to report on it last.
@@ -71,7 +74,7 @@ def settle(
     """
     waiting = place(checks.unsettled) if place.there else ()
     states = place(checks.states, sorted({each.run for each in waiting})) if waiting else {}
-    running = [each for each in waiting if each.run in states and not states[each.run].final]
+    running = [each for each in waiting if _goes_on(each, states.get(each.run), now())]
     ended = [each for each in waiting if each not in running]
     due = [each for each in ended if _due(each, now())]
     work = _Work(
@@ -82,6 +85,11 @@ def settle(
     for place_of, group in list(_groups(due))[:limit]:
         work.report(place_of, group)
     return Settled(**{name: tuple(entries) for name, entries in work.found.items()})
+
+
+def _goes_on(check: Check, state: RunState | None, now: float) -> bool:
+    """Whether its run has not ended. One that is not here is about to begin, or else never will."""
+    return abs(now - check.created) < _BEGINS if state is None else not state.final
 
 
 def _due(check: Check, now: float) -> bool:
