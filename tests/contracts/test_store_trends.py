@@ -35,7 +35,6 @@ def test_runs_come_newest_first_with_what_was_overridden_and_without_those_of_co
     assert (found[1].overrides, found[1].fork, found[1].subject) == ({"C": "0.1", "seed": "3"}, fork, "One")
     assert [each.run for each in trends.newest(store, "clinic", "tumour", branch="topic")] == [first.id]
     assert [each.run for each in trends.newest(store, "", "tumour", preset="toy")] == [second.id]
-    assert trends.newest(store, "clinic", "tumour", succeeded=True) == ()
     assert [each.run for each in trends.of_commits(store, "clinic", "tumour", ["b" * 40], preset="toy")] == [second.id]
     assert trends.algorithms(store, "clinic") == ("other", "tumour")
     assert trends.presets(store, "clinic", "tumour") == ("full", "toy")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final
 
 from palmette.blobs import Blobs
 from palmette.domain.hosting import MIRRORED, SERVED
-from palmette.domain.run import Host, Lease, Process, Run
+from palmette.domain.run import Host, Lease, Run
 from palmette.engine import processes
 from palmette.errors import NotFound, StoreError
 from palmette.operations.project import Project, around, place
@@ -134,18 +134,18 @@ def _make_private(directory: Path, server: str) -> None:
         raise StoreError(f"{directory} cannot be made: {error.strerror}", "Set `home` in [tool.palmette].") from error
 
 
-def interrupted(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
+def interrupted(run: Run) -> bool:
     """Whether the run goes on only if somebody continues it. One that servers drive waits for the next of them, and one
     of another host goes on there."""
-    return run.queue not in (SERVED, MIRRORED) and undriven(run, alive)
+    return run.queue not in (SERVED, MIRRORED) and undriven(run)
 
 
-def undriven(run: Run, alive: Callable[[Process], bool] = processes.alive) -> bool:
+def undriven(run: Run) -> bool:
     """Whether nobody drives the run though it is not over. Holders on other hosts are believed here; taking their lease
     asks the database's clock."""
     if run.state.final:
         return False
-    return run.lease is None or (run.lease.process.boot == processes.boot() and not alive(run.lease.process))
+    return run.lease is None or (run.lease.process.boot == processes.boot() and not processes.alive(run.lease.process))
 
 
 def hold(home: Home, run: str, host: str, machine: Host | None = None) -> Lease:

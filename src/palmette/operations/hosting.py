@@ -126,19 +126,10 @@ def list_versions(home: Home, pipeline: str, name: str = "", start: str = "") ->
     return VersionsPart(items=found.items, following=following)
 
 
-def add_version(
-    home: Home, pipeline: str, name: str, document: str, *, description: str = "", code_source_url: str = ""
-) -> Version:
+def add_version(home: Home, pipeline: str, name: str, document: str, *, description: str = "") -> Version:
     """Upload a version: `document` is its YAML or JSON. AlreadyThere where the pipeline has one of that name."""
-    return pipelines.add_version(
-        home,
-        pipeline,
-        document.encode(),
-        filename="pipeline.yaml",
-        name=name,
-        description=description,
-        code_source_url=code_source_url,
-    )
+    data = document.encode()
+    return pipelines.add_version(home, pipeline, data, filename="pipeline.yaml", name=name, description=description)
 
 
 def document_of(home: Home, pipeline: str, version: str) -> str:

@@ -71,7 +71,7 @@ class Pipelines(Protocol):
         """The version of that name."""
         ...
 
-    def add(self, pipeline: str, name: str, document: bytes, *, description: str, code_source_url: str = "") -> Version:
+    def add(self, pipeline: str, name: str, document: bytes, *, description: str) -> Version:
         """Upload a version. AlreadyThere where the pipeline has one of that name."""
         ...
 

@@ -203,11 +203,8 @@ class KubeflowPipelines:
         name = "pipeline_service_list_pipeline_versions"
         return _listed(self.line, "pipelines", name, "pipeline_versions", pipeline, **named)
 
-    def add(self, pipeline: str, name: str, document: bytes, *, description: str, code_source_url: str = "") -> Version:
-        """Uploaded as a file. The client has no argument for the source's address, which stands in the footer."""
-        if code_source_url:
-            text, facts = split(description)
-            description = signed(text, {**facts, "source": code_source_url})
+    def add(self, pipeline: str, name: str, document: bytes, *, description: str) -> Version:
+        """Uploaded as a file."""
         with tempfile.TemporaryDirectory(prefix="palmette-") as directory:
             file = Path(directory) / "pipeline.yaml"
             file.write_bytes(document)

@@ -107,11 +107,10 @@ class PlacedPipelines:
         """The one of exactly this name."""
         return _one(_every(self.place, hosting.list_versions, pipeline, name=name)) if name else None
 
-    def add(self, pipeline: str, name: str, document: bytes, *, description: str, code_source_url: str = "") -> Version:
+    def add(self, pipeline: str, name: str, document: bytes, *, description: str) -> Version:
         """Uploaded as text."""
         text = document.decode(errors="replace")
-        said = {"description": description, "code_source_url": code_source_url}
-        return self.place.begun()(hosting.add_version, pipeline, name, text, **said)
+        return self.place.begun()(hosting.add_version, pipeline, name, text, description=description)
 
     def document(self, version: Version) -> bytes:
         """As JSON."""

@@ -41,13 +41,13 @@ class Lost:
     why: str = ""
 
 
-def heads(root: Path, environ: Mapping[str, str], *, seconds: float = SECONDS) -> Heads:
+def heads(root: Path, environ: Mapping[str, str]) -> Heads:
     """The branches that the remote has now; ServerError where it does not say."""
     remotes = _git(root, alone(environ), "remote").splitlines()
     if not remotes:
         raise ServerError(f"the repository in {root} has no remote", "Add one: git remote add origin URL")
     remote = _ORIGIN if _ORIGIN in remotes else remotes[0]
-    said = _git(root, outside(environ), "ls-remote", "--heads", remote, seconds=seconds)
+    said = _git(root, outside(environ), "ls-remote", "--heads", remote)
     found = (_HEAD.fullmatch(line) for line in said.splitlines())
     commits = {each[2]: each[1] for each in found if each}
     return Heads(commits=commits, source=f"git ls-remote {remote}")
@@ -67,9 +67,7 @@ def lost(root: Path, environ: Mapping[str, str], tips: Collection[str], commits:
     return Lost(commits=tuple(each for each in commits if each not in reached))
 
 
-def _git(
-    root: Path, environ: Mapping[str, str], *arguments: str, seconds: float = SECONDS, given: str | None = None
-) -> str:
+def _git(root: Path, environ: Mapping[str, str], *arguments: str, given: str | None = None) -> str:
     """What Git answers; ServerError where it does not, in time."""
     command = shutil.which("git", path=environ.get("PATH", os.defpath))
     if command is None:
@@ -84,11 +82,11 @@ def _git(
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=seconds,
+            timeout=SECONDS,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise ServerError(f"{what} gave no answer within {seconds:.0f} s") from None
+        raise ServerError(f"{what} gave no answer within {SECONDS:.0f} s") from None
     except OSError as error:
         raise ServerError(f"git cannot be asked: {error.strerror}") from error
     if done.returncode:

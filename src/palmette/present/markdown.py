@@ -30,24 +30,22 @@ _CHARACTERS: Final = 30_000
 
 def whole(compared: Sequence[Compared], *, diff: bool = False, everything: bool = False) -> str:
     """A document of its own: one section for each comparison."""
-    return "\n\n".join(section(each, diff=diff, everything=everything).rstrip("\n") for each in compared) + "\n"
+    parts = (account(each) for each in compared)
+    return "\n".join(f"{_heading(told)}\n\n{unheaded(told, diff=diff, everything=everything)}" for told in parts)
 
 
-def section(compared: Compared, *, level: int = 3, diff: bool = False, everything: bool = False) -> str:
-    """One algorithm's part of a note, under a heading of this level. Code and single examples only when asked for."""
-    told = account(compared)
-    return "\n".join(_blocks(told, level, diff=diff, everything=everything)).rstrip("\n") + "\n"
+def unheaded(told: Account, *, diff: bool = False, everything: bool = False) -> str:
+    """One algorithm's part, without a heading. Code and single examples only when asked for."""
+    return "\n".join(_blocks(told, diff=diff, everything=everything)).rstrip("\n") + "\n"
 
 
-def unheaded(told: Account) -> str:
-    """The same without its heading, of a comparison that was put into words."""
-    return "\n".join(list(_blocks(told, 1, diff=False, everything=False))[1:]).rstrip("\n") + "\n"
-
-
-def _blocks(told: Account, level: int, *, diff: bool, everything: bool) -> Iterator[str]:
-    """Each a paragraph, a table or a list; an empty line between them keeps both platforms from joining them."""
+def _heading(told: Account) -> str:
     sign = f"{_SIGNS[told.outcome]} " if told.outcome else ""
-    yield f"{'#' * level} {sign}{code(told.head.algorithm)}: {told.outcome.value if told.outcome else 'not judged'}\n"
+    return f"### {sign}{code(told.head.algorithm)}: {told.outcome.value if told.outcome else 'not judged'}"
+
+
+def _blocks(told: Account, *, diff: bool, everything: bool) -> Iterator[str]:
+    """Each a paragraph, a table or a list; an empty line between them keeps both platforms from joining them."""
     yield f"{_sentence(told.headline)}\n"
     if told.remarks:
         yield "\n".join(f"- {opening(remark)}" for remark in told.remarks) + "\n"

@@ -91,16 +91,14 @@ def newest(
     *,
     preset: str = "",
     branch: str | None = None,
-    succeeded: bool = False,
     before: float = 0.0,
     limit: int = MOST,
 ) -> tuple[Past, ...]:
-    """Runs of an algorithm, the newest first; of a preset, of a branch, only those that succeeded, only those of before
-    a time (`Past.time`), if that is said."""
+    """Runs of an algorithm, the newest first; of a preset, of a branch, only those of before a time (`Past.time`), if
+    that is said."""
     where: list[ColumnElement[bool]] = [runs.c.algorithm == plain(algorithm)]
     where += [runs.c.preset == plain(preset)] if preset else []
     where += [runs.c.git_branch == plain(branch)] if branch is not None else []
-    where += [runs.c.state == RunState.SUCCEEDED.value] if succeeded else []
     where += [func.coalesce(func.nullif(runs.c.git_committed, 0.0), runs.c.created) < before] if before else []
     with store.read() as connection:
         return _told(connection, _rows(connection, project, where, limit))
