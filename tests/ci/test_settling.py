@@ -22,8 +22,8 @@ from palmette.ci.settling import Settled
 from palmette.domain.branches import Check, Kind
 from palmette.domain.context import Context, Provider
 from palmette.domain.graph import MetricSpec
-from palmette.domain.run import Change, Process, Run, RunChanged
-from palmette.domain.states import RunState
+from palmette.domain.run import Change, Process, Run, RunChanged, TaskChanged
+from palmette.domain.states import RunState, TaskState
 from palmette.operations import checks, extras, reports, secrets
 from palmette.operations.extras import Extra, Purpose
 from palmette.operations.inside import Inside
@@ -50,10 +50,10 @@ class Live(Past):
         self._held = False
         return run
 
-    def end(self, run: str, state: RunState = RunState.SUCCEEDED) -> None:
-        """That training ends so."""
+    def end(self, run: str, state: RunState = RunState.SUCCEEDED, *before: Change) -> None:
+        """That training ends so, after these changes."""
         lease = leases.take(self.home.store, run, "host", Process(pid=1, start=1, boot="boot"), alive=lambda _: False)
-        RunLedger(self.home.store, lease, lambda _: True).record([RunChanged(state=state, time=2_000.0)])
+        RunLedger(self.home.store, lease, lambda _: True).record([*before, RunChanged(state=state, time=2_000.0)])
 
     def _changes(self, run: Run, told: Told) -> list[Change]:
         changes = super()._changes(run, told)
@@ -169,10 +169,18 @@ def test_the_note_and_the_status_change_when_a_training_ends_after_its_job(world
 
 
 def test_a_training_that_fails_after_its_job_fails_the_status(world: World) -> None:
-    world.end(RunState.FAILED)
+    failed = TaskChanged(
+        task="fit",
+        state=TaskState.FAILED,
+        time=1.0,
+        message="exit code 1: builtins.ValueError: patient Ada is too old",
+    )
+    world.past.end(world.run, RunState.FAILED, failed)
     world.settle()
     assert world.lab.state(SHA, reporting.QUALITY) == "failed"
-    assert f"run `{world.run}` failed" in world.note()
+    # Where and how, and nothing that the step may have read.
+    assert f"run `{world.run}` failed in `fit (ValueError)`: " in world.note()
+    assert "Ada" not in world.note()
 
 
 def test_a_servers_follower_does_it_with_the_token_that_is_its_secret(world: World, tmp_path: Path) -> None:

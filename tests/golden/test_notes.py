@@ -70,7 +70,7 @@ WHOLE = {
         Reported(algorithm="tumour", trains=trial(Stage.SUCCEEDED), quality=trial(Stage.RUNNING, "live1j259kby")),
         Reported(algorithm="diagnosis", trains=trial(Stage.SUCCEEDED)),
         Reported(algorithm="digits", trains=unchanged()),
-        Reported(algorithm="progression", trains=trial(Stage.FAILED)),
+        Reported(algorithm="progression", trains=replace(trial(Stage.FAILED), lost="fit (ValueError)")),
     ),
     "alone": report(compared(alone())),
 }
@@ -161,4 +161,4 @@ def test_no_name_becomes_markup_or_a_marker_in_a_note() -> None:
 def test_an_algorithm_that_does_not_train_is_a_failed_test() -> None:
     text = junit.reported(WHOLE["trained"])
     assert '<testsuites name="palmette" tests="4" failures="1" errors="0" skipped="0"' in text
-    assert "failed: run f2k9j259kby3" in text
+    assert "failed in fit (ValueError): run f2k9j259kby3" in text

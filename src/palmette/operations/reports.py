@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -15,11 +16,12 @@ from palmette.domain.branches import Check, Kind, Ticket
 from palmette.domain.context import Context
 from palmette.domain.fields import TOY
 from palmette.domain.run import Run, Setting, Source
-from palmette.domain.states import RunState
+from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, NotFound, PalmetteError, UsageError
 from palmette.operations import answering, branches, checks, extras, jobs, reading, searching
 from palmette.operations.comparing import Compared
+from palmette.operations.details import shown
 from palmette.operations.extras import Extra
 from palmette.operations.places import Place
 from palmette.operations.project import Project
@@ -34,6 +36,12 @@ _MARK: Final = "section"
 _MARKED: Final = (Kind.VARIANT, Kind.TOY, Kind.FULL)
 #: where values come from that are neither the algorithm's nor those of one of its presets
 _OWN: Final = (Source.FILE, Source.OVERRIDE)
+#: how a task is said to have failed, as far as it quotes nothing
+_RAISED: Final = re.compile(
+    r"exit code \d+: (?:\w+\.)*(\w*(?:Error|Exception|Interrupt|Exit|Warning))(?::|$)"
+    r"|(out of memory|it ran out of time)",
+    re.ASCII,
+)
 #: times that a check is read again because somebody else wrote to it
 _TRIES: Final = 5
 #: variants of an algorithm that are told of, the newest
@@ -63,6 +71,8 @@ class Trial:
     check: Check | None = None
     #: why it is as it is, as a sentence without a full stop; empty where nobody said
     reason: str = ""
+    #: of one that failed: in which step, and by which exception if that is known, as in "fit (ValueError)"
+    lost: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -346,8 +356,21 @@ def _trial(place: Place, check: Check | None, runs: Sequence[Run]) -> Trial:
     lost = (RunState.FAILED, RunState.CANCELED, RunState.CANCELING)
     standing = [run for run in candidates if run.state not in lost] or candidates
     run = standing[-1]
-    # The run's own message stays out of it: it may quote what a step has read.
-    return Trial(stage=_stage(run), run=run, check=check, reason=reason)
+    where = _lost(place, run) if run.state is RunState.FAILED else ""
+    return Trial(stage=_stage(run), run=run, check=check, reason=reason, lost=where)
+
+
+def _lost(place: Place, run: Run) -> str:
+    """Which step failed first, and by which exception. Its text stays out: it may quote what the step has read."""
+    try:
+        tasks = place(reading.show, run.id).tasks
+    except NotFound:
+        return ""
+    failed = [task for task in tasks if task.state is TaskState.FAILED and not task.group]
+    for task in sorted(failed, key=lambda task: task.ended or 0.0):
+        found = _RAISED.match(task.message)
+        return shown(task) + (f" ({found[1] or found[2]})" if found else "")
+    return ""
 
 
 def _run(place: Place, ref: str) -> Run | None:

@@ -53,7 +53,8 @@ def _trains(top: Element, reported: Reported) -> None:
     suite = SubElement(top, "testsuite", name=f"{name} trains")
     case = SubElement(suite, "testcase", classname=f"palmette.{name}.trains", name=f"{name} trains", time="0")
     run = trial.run.id if trial.run else trial.check.run if trial.check else ""
-    message = _text(f"{trial.stage.value}: run {run}" if run else f"{trial.stage.value}: no run")
+    where = f" in {trial.lost}" if trial.lost else ""
+    message = _text(f"{trial.stage.value}{where}: run {run}" if run else f"{trial.stage.value}: no run")
     if trial.stage is Stage.FAILED:
         SubElement(case, "failure", message=message, type="trains").text = message
     elif trial.stage in (Stage.SUCCEEDED, Stage.UNCHANGED):

@@ -290,7 +290,7 @@ def _trains(trial: Trial, algorithm: str) -> str:
         case Stage.RUNNING:
             return f"running, run {_run(trial)}."
         case Stage.FAILED:
-            return f"**no**, run {_run(trial)} failed: {code(f'palmette logs {_id(trial)}')}."
+            return f"**no**, run {_run(trial)} failed{_lost(trial)}: {code(f'palmette logs {_id(trial)}')}."
         case Stage.CANCELED:
             return f"not known, run {_run(trial)} was canceled."
         case Stage.NONE:
@@ -311,13 +311,15 @@ def _quality(reported: Reported) -> str:
         case Stage.RUNNING:
             return f"running, run {_run(trial)}; the verdict stands here once it ends."
         case Stage.FAILED:
-            return f"none, run {_run(trial)} failed: {code(f'palmette logs {_id(trial)}')}."
+            return f"none, run {_run(trial)} failed{_lost(trial)}: {code(f'palmette logs {_id(trial)}')}."
         case Stage.CANCELED:
             return f"none, run {_run(trial)} was canceled."
         case Stage.UNCHANGED:
             return f"unchanged since run {_run(trial)}."
         case Stage.NONE if reported.trains.stage is Stage.UNCHANGED:
             return "nothing that goes into it changed, so there is nothing to compare."
+        case Stage.NONE if reported.trains.stage is Stage.FAILED:
+            return "no full training of this commit yet."
         case Stage.NONE:
             start = code(f"palmette ci run {reported.algorithm}")
             return f"no full training of this commit yet. Start it: the CI's job {code('train')}, or {start}."
@@ -337,6 +339,10 @@ def _variant(variant: Variant) -> str:
 
 def _because(trial: Trial) -> str:
     return " (the full training)" if trial.run and trial.run.preset != "toy" else ""
+
+
+def _lost(trial: Trial) -> str:
+    return f" in {code(trial.lost, 80)}" if trial.lost else ""
 
 
 def _id(trial: Trial) -> str:

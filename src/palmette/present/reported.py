@@ -78,7 +78,8 @@ def _algorithm(each: Reported) -> Iterator[RenderableType]:
     table.add_column(no_wrap=True, style="dim")
     table.add_column()
     run = _run(each.trains)
-    table.add_row("trains", Text(_SAID[each.trains.stage] + (f", run {run}" if run else "")))
+    failed = f" failed{_lost(each.trains)}: palmette logs {run}" if each.trains.stage is Stage.FAILED else ""
+    table.add_row("trains", Text(_SAID[each.trains.stage] + (f", run {run}" if run else "") + failed))
     table.add_row("quality", Text(_quality(each)))
     for one in each.variants:
         table.add_row("variant", Text(_told(one)))
@@ -120,9 +121,13 @@ def _quality(each: Reported) -> str:
         case Stage.NONE:
             return f"no full training yet: palmette ci run {each.algorithm}"
         case Stage.FAILED | Stage.CANCELED:
-            return f"none, run {run} {each.quality.stage.value}: palmette logs {run}"
+            return f"none, run {run} {each.quality.stage.value}{_lost(each.quality)}: palmette logs {run}"
         case _:
             return f"{each.quality.stage.value}, run {run}"
+
+
+def _lost(trial: Trial) -> str:
+    return f" in {printable(trial.lost)}" if trial.lost else ""
 
 
 def _run(trial: Trial) -> str:
