@@ -50,6 +50,10 @@ TABLE = [
     ([TRAINS, full(None)], Need.QUIET, "its full training is not compared yet"),
     ([TRAINS], Need.QUIET, "trains; no full training of its head yet"),
     ([toy(None)], Need.QUIET, "no run of its head is here"),
+    ([replace(full(None), state=None)], Need.QUIET, "no run of its head is here"),
+    ([TRAINS, replace(full(Outcome.BETTER), state=None)], Need.READY, "tumour is better"),
+    ([full(Outcome.WORSE, each) for each in "abc"], Need.WORSE, "a is worse, b is worse, c is worse"),
+    ([full(Outcome.WORSE, each) for each in "abcd"], Need.WORSE, "a is worse, b is worse and 2 more"),
 ]
 
 
@@ -85,6 +89,15 @@ def test_a_head_at_which_nothing_was_tried_is_stale_if_something_was_before() ->
     older = Known(head=HEAD, before="b" * 40)
     assert need(older) == (Need.STALE, "nothing was tried at aaaaaaaa yet, the last at bbbbbbbb")
     assert need(Known(head=HEAD)) == (Need.QUIET, "nothing was tried yet")
+    begun = Known(head=HEAD, newest=RunState.FAILED, commit="c" * 40, algorithm="tumour")
+    assert need(begun) == (Need.STALE, "nothing was tried at aaaaaaaa yet, the last at cccccccc")
+    assert need(replace(begun, before="b" * 40))[1] == "nothing was tried at aaaaaaaa yet, the last at bbbbbbbb"
+    assert need(replace(begun, commit="")) == (Need.STALE, "nothing was tried at aaaaaaaa yet")
+
+
+def test_a_head_that_only_a_run_is_of_is_as_that_run() -> None:
+    known = Known(head=HEAD, newest=RunState.FAILED, commit=HEAD, algorithm="tumour", before="b" * 40)
+    assert need(known) == (Need.FAILED, "its newest run (tumour) failed")
 
 
 def test_a_branch_that_no_ci_told_of_is_as_its_newest_run() -> None:
@@ -95,11 +108,17 @@ def test_a_branch_that_no_ci_told_of_is_as_its_newest_run() -> None:
 
 def test_a_trunk_is_not_merged_and_what_is_gone_needs_nothing() -> None:
     assert need(Known(trunk=True, head=HEAD, tried=[TRAINS, full(Outcome.BETTER)])) == (Need.QUIET, "trains")
+    for none in ([full(Outcome.BETTER)], [toy(None), full(Outcome.BETTER)]):
+        assert need(Known(trunk=True, head=HEAD, tried=none)) == (Need.QUIET, "nothing is wrong")
     assert need(Known(gone=True, head=HEAD, tried=[toy(RunState.FAILED)]))[0] is Need.GONE
 
 
 def test_a_verdict_that_is_not_understood_is_none() -> None:
     assert verdict({}) is None
     assert verdict({"outcome": "splendid"}) is None
+    assert verdict({"outcome": ["worse"]}) is None
+    assert verdict({"outcome": "worse", "primary": "auc", "baseline": 7}) == Verdict(outcome=Outcome.WORSE)
+    strange = verdict({"outcome": "worse", "primary": {"metric": 3, "head": True, "difference": -0.1}})
+    assert strange == Verdict(outcome=Outcome.WORSE, difference=-0.1)
     said = verdict({"outcome": "worse", "primary": {"metric": "auc", "head": 0.8, "baseline": 0.9}, "baseline": "run1"})
     assert said == Verdict(outcome=Outcome.WORSE, metric="auc", head=0.8, baseline=0.9, against="run1")
