@@ -12,7 +12,7 @@ from tests.golden.comparisons import NOW, alone, better, hostile, run, worse
 
 from palmette.comparison.verdict import GateOutcome
 from palmette.domain.branches import Check, Kind
-from palmette.domain.context import Context
+from palmette.domain.context import Context, Provider
 from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState
 from palmette.operations.comparing import Compared
@@ -112,6 +112,29 @@ def test_what_a_note_says_can_be_read_from_it() -> None:
     told = WHOLE["judged"]
     parts = sorted((notes.section(told, each) for each in told.algorithms), key=lambda each: each.algorithm)
     assert list(notes.sections(note(told))) == parts
+
+
+@pytest.mark.parametrize(
+    ("provider", "job", "where"),
+    [
+        (
+            Provider.GITLAB,
+            "https://gitlab.example/acme/ia/-/jobs/9",
+            "[in GitLab](https://gitlab.example/acme/ia/-/pipelines/new"
+            "?ref=fix%2F%28a%29%26b%5D&var%5BPALMETTE_ALGORITHM%5D=tumour)",
+        ),
+        (
+            Provider.GITHUB,
+            "https://github.com/acme/ia/actions/runs/9/job/1",
+            "[in GitHub](https://github.com/acme/ia/actions/workflows/palmette.yml), `Run workflow`",
+        ),
+        (Provider.GITLAB, "javascript:/-/jobs/", "the CI's job `train`"),
+    ],
+)
+def test_a_full_training_is_a_click_away(provider: Provider, job: str, where: str) -> None:
+    told = report(Reported(algorithm="tumour", trains=trial(Stage.SUCCEEDED)))
+    told = replace(told, context=replace(told.context, provider=provider, job_url=job, branch="fix/(a)&b]"))
+    assert f"Start it: {where}, or `palmette ci run tumour`." in note(told)
 
 
 def test_many_algorithms_that_nothing_was_tried_of_are_folded_and_still_sections() -> None:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from palmette.comparison.verdict import GateOutcome, Outcome, Verdict
+from palmette.domain.context import Context, Provider
 from palmette.domain.run import Run
 from palmette.operations.comparing import Compared
 from palmette.operations.reports import Report, Reported, Stage, Trial, Variant, stamp
@@ -257,7 +258,7 @@ def _body(report: Report, reported: Reported) -> Iterator[str]:
         return
     lost = reported.trains.stage is Stage.FAILED
     yield f"#### {_SIGNS[Stage.FAILED] if lost else sign} {name}: {_LOST if lost else _TITLES.get(word, word)}\n"
-    yield f"- **Trains:** {_trains(reported.trains, reported.algorithm)}\n- **Quality:** {_quality(reported)}"
+    yield f"- **Trains:** {_trains(reported.trains, reported.algorithm)}\n- **Quality:** {_quality(report, reported)}"
     yield from (f"- **Variant** {_variant(each)}" for each in reported.variants)
     yield ""
     if reported.compared is not None:
@@ -299,7 +300,7 @@ def _trains(trial: Trial, algorithm: str) -> str:
             assert_never(trial.stage)
 
 
-def _quality(reported: Reported) -> str:
+def _quality(report: Report, reported: Reported) -> str:
     trial = reported.quality
     if reported.waiting:
         return f"run {_run(trial)} succeeded; its baseline is scored on the same examples first."
@@ -322,9 +323,22 @@ def _quality(reported: Reported) -> str:
             return "no full training of this commit yet."
         case Stage.NONE:
             start = code(f"palmette ci run {reported.algorithm}")
-            return f"no full training of this commit yet. Start it: the CI's job {code('train')}, or {start}."
+            return f"no full training of this commit yet. Start it: {_form(report.context, reported)}, or {start}."
         case _:
             assert_never(trial.stage)
+
+
+def _form(context: Context, reported: Reported) -> str:
+    """Where a click starts a full training, as far as the job's own address tells."""
+    job = context.job_url if _URL.fullmatch(context.job_url) else ""
+    match context.provider:
+        case Provider.GITLAB if "/-/jobs/" in job and context.branch:
+            asked = {"ref": context.branch, "var[PALMETTE_ALGORITHM]": reported.algorithm}
+            return f"[in GitLab]({job.partition('/-/jobs/')[0]}/-/pipelines/new?{urlencode(asked, quote_via=quote)})"
+        case Provider.GITHUB if "/actions/runs/" in job:
+            return f"[in GitHub]({job.partition('/runs/')[0]}/workflows/palmette.yml), {code('Run workflow')}"
+        case _:
+            return f"the CI's job {code('train')}"
 
 
 def _variant(variant: Variant) -> str:
