@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shlex
 import shutil
@@ -42,6 +43,8 @@ WAITING: Final = "importing the project's packages …"
 
 #: Where pages serve. Each reader has ports of their own, since pages are followed side by side.
 _PORTS: Final = ("8080", "8090")
+#: Where these are looked for: below those that the system hands out to whoever wants any.
+_BELOW: Final = range(16_384, 32_768)
 
 _FENCE: Final = re.compile(r"^(?P<ticks>```+)(?P<info>[^`]*)$")
 _COMMENT: Final = re.compile(r"^<!-- (?P<verb>run|copy|environment): (?P<what>.+) -->$")
@@ -116,10 +119,12 @@ class Reader:
     directory: Path = field(init=False)
     #: the ports of the pages, and what they are here
     ports: dict[str, str] = field(init=False)
+    #: keep other readers from the ports
+    kept: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def __post_init__(self) -> None:
         self.directory = self.top
-        self.ports = dict(zip(_PORTS, _free(len(_PORTS)), strict=True))
+        self.ports = {port: _free(self.kept) for port in _PORTS}
         (self.top / ".run").mkdir(mode=0o700)
 
     @property
@@ -207,13 +212,16 @@ _ADA: Final = {
 }
 
 
-def _free(count: int) -> list[str]:
-    """Ports that nobody listens on."""
-    with contextlib.ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [str(each.getsockname()[1]) for each in sockets]
+def _free(kept: contextlib.ExitStack) -> str:
+    """A port that nobody listens on, and that is no other reader's until `kept` is closed."""
+    while True:
+        port = random.choice(_BELOW)
+        mark = kept.enter_context(socket.socket(socket.AF_UNIX))
+        # Whoever comes second meets an error, at the name as at the port.
+        with contextlib.suppress(OSError), socket.socket() as tried:
+            mark.bind(f"\0palmette-screens-{port}")
+            tried.bind(("127.0.0.1", port))
+            return str(port)
 
 
 def _moved(text: str, ports: Mapping[str, str]) -> str:
@@ -286,10 +294,12 @@ def _alike(one: str, other: str) -> bool:
 def reader(python: Path, clinic: Path) -> Iterator[Reader]:
     """A reader with an empty home; all they started is ended with them."""
     top = Path(tempfile.mkdtemp(prefix="palmette-"))
+    ada = Reader(top, python, clinic)
     try:
-        yield Reader(top, python, clinic)
+        yield ada
     finally:
         _end_processes(top)
+        ada.kept.close()
         subprocess.run(["chmod", "-R", "u+w", str(top)], check=False)
         shutil.rmtree(top, ignore_errors=True)
 
