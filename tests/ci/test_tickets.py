@@ -14,7 +14,7 @@ from tests.standins import jira
 from tests.standins.gitlab import TOKEN, GitLab
 from tests.standins.jira import Jira
 
-from palmette.ci import filing
+from palmette.ci import experiments
 from palmette.ci.filling import fill
 from palmette.ci.tickets import SECONDS, text, tickets
 from palmette.ci.web import WebError
@@ -261,7 +261,7 @@ def test_a_text_that_was_missing_is_filled_in_by_a_job_that_may_ask(tracker: Jir
     host = PlacedHost(place)
     names = Names(prefix=host.claim("ia"), project="ia")
     without = tickets(place, project, Context(branch=branch), {"JIRA_URL": tracker.url})
-    filed = filing.file(host, names, branch, without)
+    filed = experiments.file(host, names, branch, without)
     assert filed.text == "IA-1742 (ticket not looked up: JIRA_TOKEN is not set)"
     known = Branch(project="ia", name=branch, experiment=filed.id, head="a" * 40, order=7, tickets=without)
     place(branches.advance, known)

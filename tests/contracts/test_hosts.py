@@ -12,7 +12,7 @@ from tests.server.conftest import PIPELINE, Serving, open_home
 from tests.standins import published
 from tests.standins.kubeflow import Kubeflow, Reply, Request
 
-from palmette.ci import filing
+from palmette.ci import experiments
 from palmette.client.connection import Connection, Server
 from palmette.domain.branches import Ticket
 from palmette.domain.footer import signed, split
@@ -215,8 +215,8 @@ def test_a_branch_s_text_that_is_missing_is_promised_only_where_it_can_be_filled
 ) -> None:
     names = Names(prefix=host.claim("ia"), project="ia")
     missing = [Ticket(key="IA-9", why="JIRA_URL is not set", pending=True)]
-    made = filing.file(host, names, "IA-9-later", missing)
-    known = filing.file(host, names, "IA-9-later", [Ticket(key="IA-9", title="DOC TYPE")])
+    made = experiments.file(host, names, "IA-9-later", missing)
+    known = experiments.file(host, names, "IA-9-later", [Ticket(key="IA-9", title="DOC TYPE")])
 
     experiment = host.experiments.named("IA-9-later")
     assert experiment is not None
@@ -227,7 +227,7 @@ def test_a_branch_s_text_that_is_missing_is_promised_only_where_it_can_be_filled
         assert (made.text, made.pending) == ("IA-9", False)
         assert "(JIRA_URL is not set), and " in made.remark
         assert split(experiment.description)[0] == known.text == "IA-9"
-    assert filing.foreseen(host, names, "IA-9-later", missing).done is Filing.FOUND
+    assert experiments.foreseen(host, names, "IA-9-later", missing).done is Filing.FOUND
 
 
 def test_an_experiment_is_archived_with_its_runs_and_comes_back(world: World, host: PipelineHost) -> None:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-from palmette.ci import filing
+from palmette.ci import experiments
 from palmette.ci.tickets import SECONDS, tickets
 from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context
@@ -47,7 +47,7 @@ def fill(
         # What cannot be written now is no reason to fail: the next job sees to it.
         with suppress(PalmetteError):
             if _better(branch, found):
-                filing.file(host, names, branch.name, found)
+                experiments.file(host, names, branch.name, found)
                 place(branches.advance, replace(branch, tickets=found), compared=branch.head)
                 filled.append(branch.name)
     return tuple(filled)

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from palmette.ci import filing
+from palmette.ci import experiments
 from palmette.ci.tickets import tickets
 from palmette.ci.waiting import Awaited, Bell, Waited, wait
 from palmette.domain.branches import Check, Kind
@@ -248,7 +248,7 @@ def _experiment(ground: Ground) -> Experiment | None:
     if found is not None and found.archived is None:
         return found
     known = tickets(ground.place, ground.project, ground.context, ground.environ, say=ground.say)
-    filing.file(ground.host, ground.names, branch, known)
+    experiments.file(ground.host, ground.names, branch, known)
     return ground.host.experiments.named(name)
 
 

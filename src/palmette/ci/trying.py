@@ -122,8 +122,7 @@ def train(ground: Ground, bell: Bell, ways: Ways, wish: Callable[[Wish], Wish], 
 
 def _require(ground: Ground, ways: Ways) -> None:
     """UsageError where nobody would execute what is left, or where the commit is not known."""
-    if not ground.context.head:
-        raise UsageError("no commit is known", jobs.NAME_COMMIT)
+    jobs.commit_of(ground.context)
     here = ground.host.dialect is Dialect.PALMETTE and not isinstance(ground.place, There)
     if ways.detach and here:
         raise UsageError("--no-wait leaves the runs to nobody: this job itself executes them", _LEFT)

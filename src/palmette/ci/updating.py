@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
-from palmette.ci import filing, recurring
+from palmette.ci import experiments, recurring
 from palmette.ci.recurring import Moves
 from palmette.domain import wire
 from palmette.domain.branches import Branch, Ticket
@@ -167,7 +167,7 @@ def foreseen(
     return replace(
         found,
         dry=True,
-        experiment=filing.foreseen(host, names, context.branch, tickets),
+        experiment=experiments.foreseen(host, names, context.branch, tickets),
         recurring=recurring.foreseen(moves),
     )
 
@@ -176,7 +176,7 @@ def require(context: Context) -> None:
     """UsageError with all that an update needs to know and nobody says."""
     problems = []
     if not context.head:
-        problems.append(Problem(where="", what="no commit is known", hint=jobs.NAME_COMMIT))
+        problems.append(Problem(where="", what=jobs.NO_COMMIT, hint=jobs.NAME_COMMIT))
     if not context.branch and not context.tag:
         problems.append(Problem(where="", what="no branch is known", hint="Name it: -b BRANCH, or PALMETTE_BRANCH."))
     if len(problems) == 1:
@@ -313,7 +313,7 @@ def _branched(place: Place, subject: Subject, built: Mapping[str, Built], found:
     """With its experiment, the branch at the commit, and what follows the branch at the new versions."""
     context, home = subject.context, place.begun()
     subject.pause()
-    filed = filing.file(subject.host, subject.names, context.branch, subject.tickets)
+    filed = experiments.file(subject.host, subject.names, context.branch, subject.tickets)
     subject.pause()
     advanced = _advanced(home, subject, filed, found)
     if subject.host.dialect is Dialect.PALMETTE:
@@ -346,7 +346,7 @@ def _worded(home: Place, subject: Subject, filed: Filed) -> Filed:
     for _ in range(_MANY):
         if at is None:
             break
-        text = filing.file(subject.host, subject.names, name, at.tickets).text
+        text = experiments.file(subject.host, subject.names, name, at.tickets).text
         # After it was written: whoever is later moves the branch first, and then writes.
         known, at = at, home(branches.named, name)
         if at is None or at.tickets == known.tickets:

@@ -16,8 +16,10 @@ from typing import Any, Final
 
 from palmette.domain.context import Cause, Context, Provider
 from palmette.domain.lines import full
+from palmette.errors import UsageError
 
-#: What to do where a verb needs a commit, and none is known.
+#: What is said where a verb needs a commit, and what to do.
+NO_COMMIT: Final = "no commit is known"
 NAME_COMMIT: Final = "Call it in a repository that has a commit, or name one: -c COMMIT, or PALMETTE_COMMIT."
 #: Seconds before the end of a job that are left for saying what was done.
 _SPARE: Final = 60.0
@@ -208,6 +210,13 @@ def at(job: Job, commit: str, source: str) -> Job:
     sources = {each: variable for each, variable in job.sources.items() if each != "base"}
     context = replace(known, commit=commit, head=commit, base="", remarks=remarks)
     return replace(job, context=context, sources=sources | {"commit": source, "head": source})
+
+
+def commit_of(context: Context) -> str:
+    """The full SHA of the commit that a job is about; UsageError where none is known."""
+    if commit := context.head or context.commit:
+        return commit
+    raise UsageError(NO_COMMIT, NAME_COMMIT)
 
 
 def plain(name: str) -> str:

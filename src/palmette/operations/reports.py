@@ -18,7 +18,7 @@ from palmette.domain.fields import TOY
 from palmette.domain.run import Run, Setting, Source
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
-from palmette.errors import AccessDenied, NotFound, PalmetteError, UsageError
+from palmette.errors import AccessDenied, NotFound, PalmetteError
 from palmette.operations import answering, branches, checks, extras, jobs, reading, searching
 from palmette.operations.comparing import Compared
 from palmette.operations.details import shown
@@ -146,9 +146,7 @@ def report(
 ) -> Report:
     """What is to be said of the job's commit: of these algorithms, else of all that have a check or a run of it and of
     those in `names`. What a comparison asks for is executed and waited for; only handed in where there is `accept`."""
-    commit = context.head or context.commit
-    if not commit:
-        raise UsageError("no commit is known", jobs.NAME_COMMIT)
+    commit = jobs.commit_of(context)
     found = place(checks.of, commit) if place.there else ()
     runs = _runs(place, commit)
     known = {each.algorithm for each in found} | {each.algorithm for each in runs}

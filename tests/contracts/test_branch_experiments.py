@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from palmette.ci.filing import file, foreseen
+from palmette.ci.experiments import file, foreseen
 from palmette.domain.branches import Ticket
 from palmette.domain.footer import signed, split
 from palmette.domain.hosting import Experiment
