@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,6 +15,7 @@ from palmette.ci import forges, merging
 from palmette.ci.forges import Forge
 from palmette.ci.merging import Memory, Target, Written
 from palmette.domain.context import Context, Provider
+from palmette.errors import ServerError
 from palmette.present import notes
 from palmette.present.notes import Section
 
@@ -42,9 +43,16 @@ def said(name: str, commit: str = NEW, stamp: str = "1", text: str = "") -> Sect
     )
 
 
-def write(lab: GitLab, *own: Section, memory: Memory | None = None, token: str = gitlab.TOKEN) -> Written:
+def write(
+    lab: GitLab,
+    *own: Section,
+    memory: Memory | None = None,
+    token: str = gitlab.TOKEN,
+    calm: float = 0.0,
+    sleep: Callable[[float], None] = lambda _: None,
+) -> Written:
     target = Target(forge=forge(lab, token), project="ia", number="7", head=NEW)
-    return merging.write(target, own, memory or Memory(), sleep=lambda _: None)
+    return merging.write(target, own, memory or Memory(), calm=calm, sleep=sleep)
 
 
 def read(lab: GitLab) -> dict[str, str]:
@@ -130,6 +138,50 @@ def test_two_notes_that_were_made_at_once_become_one(lab: GitLab) -> None:
     write(lab, said("tumour"))
     assert read(lab) == {"digits": "about digits", "tumour": "about tumour"}
     assert len(lab.notes[7]) == 1
+
+
+def test_a_note_that_another_job_made_after_ours_becomes_part_of_it(lab: GitLab) -> None:
+    made: list[object] = []
+
+    def late(asked: Asked) -> None:
+        if asked.method == "GET" and lab.asked("POST") and not made:
+            made.append(lab.say(7, notes.note("ia", [said("digits")], head=NEW), "palmette-bot"))
+
+    lab.before = late
+    write(lab, said("tumour"))
+    assert read(lab) == {"digits": "about digits", "tumour": "about tumour"}
+
+
+def test_where_no_home_tells_of_others_the_note_is_looked_at_once_more_after_a_while(lab: GitLab) -> None:
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        lab.notes[7][0]["body"] = notes.note("ia", [said("digits")], head=NEW)
+
+    write(lab, said("tumour"), calm=2.0, sleep=sleep)
+    assert (waits, set(read(lab))) == ([2.0], {"digits", "tumour"})
+    write(lab, said("tumour", stamp="2"), sleep=sleep)
+    assert waits == [2.0]
+
+
+def test_what_the_home_is_told_meanwhile_is_said_too(lab: GitLab) -> None:
+    told = iter([{}, {"digits": "1"}, {"digits": "1"}])
+    write(lab, said("tumour"), memory=Memory(stamps=lambda: next(told, {"digits": "1"}), again=said))
+    assert set(read(lab)) == {"digits", "tumour"}
+
+
+def test_a_note_that_is_rewritten_all_the_time_is_left_to_others_after_twenty_tries(lab: GitLab) -> None:
+    def overwrite(asked: Asked) -> None:
+        if asked.method == "GET" and lab.notes.get(7):
+            lab.notes[7][0]["body"] = notes.note("ia", [said("digits")], head=NEW)
+
+    waits: list[float] = []
+    lab.before = overwrite
+    with pytest.raises(ServerError, match="rewritten by others all the time"):
+        write(lab, said("tumour"), sleep=waits.append)
+    assert len(lab.asked("POST")) + len(lab.asked("PUT")) == 20
+    assert waits == [0.05 * tried for tried in range(2, 20)]
 
 
 def test_a_note_of_another_token_stays_and_a_new_one_is_written_with_a_warning(lab: GitLab) -> None:

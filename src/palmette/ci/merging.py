@@ -105,7 +105,7 @@ class _Writing:
             if len(after) == 1 and _says(after[0], body, sections) and self.memory.stamps() == told:
                 return self._written(sections, after[0])
             if tried > 1:
-                self.sleep(min(0.05 * tried, 1.0))
+                self.sleep(0.05 * tried)
         raise ServerError(f"the note on {self.target.forge.called} is rewritten by others all the time", "Try again.")
 
     def _written(self, sections: tuple[Section, ...], note: Note) -> Written:
