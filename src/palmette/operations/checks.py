@@ -13,7 +13,7 @@ from palmette.operations.home import Home
 from palmette.store import checks
 from palmette.store.checks import Tried
 
-__all__ = ["Tried", "latest", "newest", "of", "on_branch", "record", "settle", "states", "tried", "unsettled"]
+__all__ = ["Tried", "newest", "of", "on_branch", "record", "settle", "states", "tried", "unsettled"]
 
 
 def record(home: Home, check: Check) -> Check:
@@ -41,7 +41,6 @@ def settle(
     verdict: Mapping[str, Json] | None = None,
     settled: float | None = None,
     trouble: str = "",
-    run: str | None = None,
 ) -> Check | None:
     """Write what became of a check: the verdict, when its end was reported, or what was in the way of that, which
     counts as a try. What is None stays. None, and nothing is written, where somebody else came first since the check
@@ -52,15 +51,8 @@ def settle(
         settled=check.settled if settled is None else settled,
         tries=check.tries + bool(trouble),
         trouble=trouble,
-        run=check.run if run is None else run,
     )
     return checks.change(home.store, check, after)
-
-
-def latest(home: Home, algorithm: str, kind: Kind, branch: str) -> Check | None:
-    """The newest check of an algorithm on a branch that has a run."""
-    found = checks.newest(home.store, home.project, kind, branch, algorithm=algorithm)
-    return found[0].check if found else None
 
 
 def newest(home: Home, kind: Kind, branch: str) -> tuple[Tried, ...]:

@@ -119,7 +119,6 @@ VERBS: Final = (
     Verb(operation="checks.settle", method="PUT", path="/checks", role=Role.RUN),
     Verb(operation="checks.of", method="GET", path="/commits/{commit}/checks"),
     Verb(operation="checks.unsettled", method="GET", path="/checks/unsettled"),
-    Verb(operation="checks.latest", method="GET", path="/algorithms/{algorithm}/check"),
     Verb(operation="checks.newest", method="GET", path="/checks/newest"),
     Verb(operation="checks.tried", method="GET", path="/checks/tried"),
     Verb(operation="checks.on_branch", method="GET", path="/checks"),

@@ -83,15 +83,11 @@ def on_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Trie
         return tuple(map(_with_state, connection.execute(query)))
 
 
-def newest(
-    store: Store, project: str, kind: Kind, branch: str, *, algorithm: str = "", state: RunState | None = None
-) -> tuple[Tried, ...]:
+def newest(store: Store, project: str, kind: Kind, branch: str, *, state: RunState | None = None) -> tuple[Tried, ...]:
     """The newest check of each algorithm on a branch that has a run; of those whose run is in that state, if one is
     named."""
     where = [checks.c.project == project, checks.c.branch == plain(branch), checks.c.kind == kind.value]
     where += [checks.c.run != ""]
-    if algorithm:
-        where.append(checks.c.algorithm == algorithm)
     if state is not None:
         where.append(runs.c.state == state.value)
     joined = checks.outerjoin(runs, runs.c.id == checks.c.run)
