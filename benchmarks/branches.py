@@ -87,6 +87,7 @@ def _check(row: Any, number: int) -> dict[str, object]:
         "commit": row.git_commit,
         "algorithm": row.algorithm,
         "kind": "toy" if toy else "full",
+        "variant": "",
         "run": row.id,
         "unchanged": False,
         "branch": row.git_branch,

@@ -43,6 +43,32 @@ def daemon():
     time.sleep(0.2)
 """
 
+#: A task that ends and leaves a child, which ends when it is told to: whether it is alone before that, and after it.
+LEFT = """
+import os, time
+from palmette.runtime.keeper import Nursery, Task
+
+nursery = Nursery()
+if not nursery.works:
+    raise SystemExit(print("none"))
+reader, writer = os.pipe()
+init = nursery.namespace()
+if not (pid := os.fork()):
+    if not os.fork():
+        os.close(writer)
+        os.read(reader, 1)
+    os._exit(0)
+nursery.leave()
+os.waitpid(pid, 0)
+task = Task("left", None, pid, init)
+print(task.alone())
+os.close(writer)
+while not task.alone():
+    time.sleep(0.01)
+print(True)
+task.kill()
+"""
+
 #: Starts attempts, four at a time, until told to stop; notes what exists, as a store's rows would.
 DRIVER = """
 import os, random, sys, time
@@ -140,6 +166,11 @@ def cmdline(pid: int) -> bytes:
 def kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
+
+
+def test_a_namespace_is_empty_when_all_are_gone_that_were_left_to_its_init() -> None:
+    done = subprocess.run([sys.executable, "-c", LEFT], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() in (["False", "True"], ["none"])
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ from palmette.domain.artifact import Outputs
 from palmette.domain.graph import ParameterType
 from palmette.domain.hosting import Leaving
 from palmette.domain.metric import MetricPoint
-from palmette.domain.run import AttemptStarted, Change, PointsLogged, Reused, Run
+from palmette.domain.run import AttemptStarted, Change, PointsLogged, Reused, Run, TaskChanged
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.domain.values import Json
 from palmette.engine import processes
@@ -493,6 +493,18 @@ def test_an_attempt_that_does_not_leave_what_it_must_failed(bench: Bench, script
     ledger = bench.run({"fit": Shell(script=script, outputs={"n": "int", "data": "system.Dataset"}, captured=True)})
     assert message in ledger.tasks["fit"].message
     assert ledger.tasks["fit"].outputs == Outputs()
+
+
+def test_what_can_begin_has_begun_when_the_watch_hears_of_what_made_it_possible(bench: Bench) -> None:
+    begun = []
+
+    def look(notice: Change | Progress) -> None:
+        if isinstance(notice, TaskChanged) and (notice.task, notice.state) == ("first", TaskState.SUCCEEDED):
+            begun.append(bench.directory("second").is_dir())
+
+    bench.watchers.append(look)
+    bench.run({"first": Shell(script="true"), "second": Shell(script="true", after=("first",))})
+    assert begun == [True]
 
 
 def test_ctrl_c_ends_what_runs_and_cancels_the_rest(bench: Bench) -> None:

@@ -1,4 +1,4 @@
-"""Changes on their way into the ledger: together where correctness allows, and told to the watch once durable."""
+"""Changes on their way into the ledger, together where correctness allows, and from there to the watch."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class Journal:
         self._ledger = ledger
         self._watch = watch
         self._changes: list[Change] = []
+        #: durable, and not told to the watch yet
+        self._written: list[Change] = []
         self._urgent = False
         self._since = 0.0
 
@@ -56,5 +58,10 @@ class Journal:
         changes, self._changes, self._urgent = self._changes, [], False
         if changes:
             self._ledger.record(changes)
-            for change in changes:
-                self._watch(change)
+            self._written += changes
+
+    def tell(self) -> None:
+        """Tell the watch what is durable. It may draw, and no task that can begin waits for that."""
+        written, self._written = self._written, []
+        for change in written:
+            self._watch(change)

@@ -149,6 +149,7 @@ class _Drive:
                 self._hear()
                 self._settle()
             self._journal.write()
+            self._journal.tell()
             return self._ended or self._progress.state
         finally:
             self._let_go()
@@ -206,6 +207,7 @@ class _Drive:
                 break
         if self._journal.patience() == 0.0:
             self._journal.write()
+        self._journal.tell()
 
     def _look_up(self, name: str) -> None:
         """See whether the task was done before, or whether the group opens; tell the machine."""

@@ -18,7 +18,7 @@ from palmette.errors import CaptureError
 from palmette.ir.spec import ExecutorSpec, PipelineDocument
 from palmette.operations import environments
 from palmette.operations.home import Home
-from palmette.operations.originals import RUNTIME
+from palmette.operations.preparing import RUNTIME
 from palmette.operations.shelf import Shelf
 from palmette.runtime.delivery import BOOTSTRAP
 

@@ -21,9 +21,6 @@ from palmette.ir.spec import ContainerSpec, ExecutorSpec, PipelineDocument
 from palmette.operations.home import Home, interrupted
 from palmette.store import runs, tasks
 
-#: modules that each fork would otherwise import anew: of the runtime, and of what algorithms are written with
-RUNTIME = ("palmette.runtime.bootstrap", "palmette.runtime.task", "palmette.authoring.flow")
-
 
 @dataclass(frozen=True)
 class Original:

@@ -29,8 +29,11 @@ from palmette.operations.project import LOCKED, Interpreter, Project, interprete
 
 #: what Palmette's carried part runs on
 LEAST_PYTHON: Final = "3.11"
-#: what each fork would otherwise import anew
-_RUNTIME: Final = tuple(f"palmette.runtime.{name}" for name in ("bootstrap", "task", "describe"))
+#: what each fork would otherwise import anew: of the runtime, and of what algorithms are written with
+RUNTIME: Final = (
+    *(f"palmette.runtime.{name}" for name in ("bootstrap", "task", "describe")),
+    *(f"palmette.authoring.{name}" for name in ("commands", "flow")),
+)
 
 
 class Preparation:
@@ -81,7 +84,7 @@ class Preparation:
     @property
     def imports(self) -> tuple[str, ...]:
         """The modules that the template imports: the runtime's own, and what the closure names."""
-        return (*_RUNTIME, *self.closure.third_party, *self.closure.third_party_maybe)
+        return (*RUNTIME, *self.closure.third_party, *self.closure.third_party_maybe)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,7 +22,7 @@ from palmette.operations.details import shown
 from palmette.operations.home import hold, open_home
 from palmette.operations.originals import Original
 from palmette.operations.policy import downstream, from_tasks, gone, policy
-from palmette.operations.preparing import Directories, begin, directories
+from palmette.operations.preparing import RUNTIME, Directories, begin, directories
 from palmette.operations.project import Interpreter, Project, interpreter
 from palmette.operations.reading import step_named
 from palmette.store import runs
@@ -189,7 +189,7 @@ def _begun(
     template = Template.reach(python.executable, where.kit, where.templates, environ)
     try:
         taken = footing.closure(original, code)
-        imports = (*originals.RUNTIME, *taken.third_party, *taken.third_party_maybe)
+        imports = (*RUNTIME, *taken.third_party, *taken.third_party_maybe)
         template.begin_preload(imports)
         environment, notes = footing.current(
             original, taken, project=project, template=template, python=python, where=where, locked=locked

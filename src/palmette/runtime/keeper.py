@@ -231,6 +231,14 @@ class Task:
         except OSError:  # it has not made its session yet
             os.kill(self.pid, signal.SIGTERM)
 
+    def alone(self) -> bool:
+        """Whether nothing is left in its namespace but the init, which whatever loses its parent comes to at once."""
+        with contextlib.suppress(OSError, IndexError), open(f"/proc/self/fdinfo/{self.init}") as facts:
+            init = facts.read().partition("\nPid:")[2].split()[0]
+            with open(f"/proc/{init}/task/{init}/children") as found:
+                return not found.read(1)
+        return False
+
     def kill(self) -> None:
         """SIGKILL to all of it, or, without a namespace, to the leader, whose orphans come to the keeper."""
         self.deadline = float("inf")
@@ -485,9 +493,12 @@ class Keeper:
                     "cpu_seconds": usage.ru_utime + usage.ru_stime,
                     "peak_memory": usage.ru_maxrss * 1024,
                 }
+                # Then there is nobody to wait for. (A namespace's collapse ends nothing with 0.)
+                alone = task.init >= 0 and not code and task.alone()
                 task.kill()
                 if task.init < 0:
                     self.sweep()
+                if task.init < 0 or alone:
                     self.over(task)
 
     def sweep(self) -> None:
