@@ -299,6 +299,29 @@ def test_a_training_begun_by_hand_is_reported_with_those_of_jobs(world: World) -
     assert (kept["digits"].run, kept["digits"].reason) == (by_hand, "begun by hand")
 
 
+def test_a_status_is_its_commits_whatever_the_note_tells_of_by_then(world: World) -> None:
+    check, head = world.check, "e" * 40
+    other = world.past.add(told(0.95, commit=SHA, branch=BRANCH, algorithm="digits"))
+    checks.record(world.past.home, replace(check, algorithm="digits", run=other, settled=1.0))
+    job(world)
+    for name in ("digits", "tumour"):
+        newer = world.past.begin(told(0.9, commit=head, branch=BRANCH, algorithm=name))
+        checks.record(world.past.home, replace(check, commit=head, algorithm=name, run=newer))
+    world.lab.open(BRANCH, sha=head)
+    context = replace(world.context, head=head)
+    reporting.tell(world.forge(context), reports.report(world.place, None, {}, context))
+    before = notes.sections(world.note())
+    assert {each.commit for each in before} == {head}
+
+    world.end()
+    assert [each.algorithm for each in world.settle().done] == ["tumour"]
+    assert notes.sections(world.note()) == before
+    assert world.lab.state(head, reporting.QUALITY) == "running"
+    # Of both algorithms, though only one was reported now, and the note has neither.
+    (said,) = [each["description"] for each in world.lab.statuses[SHA] if each["name"] == reporting.QUALITY][-1:]
+    assert said == "digits not comparable, tumour worse"
+
+
 def test_a_training_with_values_of_its_own_is_told_of_and_leaves_the_commits_verdict_alone(world: World) -> None:
     world.end()
     world.settle()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sqlite3
 from collections.abc import Iterator
@@ -160,6 +161,10 @@ def test_all_that_is_wrong_is_said_and_the_others_are_tried(team: Project) -> No
     typed = {"PALMETTE_OVERRIDES": "'gat=two words' bad=$(touch$IFS.pwned)"}
     wrong = team("ci", "run", "slow", environ=typed, code=2)
     assert "gat=two words" in wrong.err
+    assert [line.split() for line in wrong.out.splitlines()][0] == "slow not begun the config cannot be used".split()
+    tried = [(each["algorithm"], each["kind"], each["run_id"]) for each in team.json("branches", "main")["tried"]]
+    assert ("quick", "toy", None) in tried
+    assert "variant" not in [kind for _, kind, _ in tried]
     assert "bad=$(touch$IFS.pwned)" in wrong.err
     assert "no-such" not in team("ci", "run", "slow", "gat=1", environ={"PALMETTE_OVERRIDES": "no-such=1"}, code=2).err
     assert "--no-wait leaves the runs to nobody" in team("ci", "run", "slow", "--no-wait", code=2).err

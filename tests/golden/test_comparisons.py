@@ -8,13 +8,14 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from markdown_it import MarkdownIt  # rich needs it, too
 from rich.console import Console
-from tests.golden.comparisons import HOSTILE, KINDS, NOW, better, hostile
+from tests.golden.comparisons import HOSTILE, KINDS, NOW, better, hostile, worse
 
 from palmette.operations.comparing import Compared
 from palmette.present import compared as comparisons
@@ -152,6 +153,15 @@ def test_no_name_becomes_markup_in_a_page() -> None:
     assert [tag for tag, _ in page.tags].count("h1") == 1
     names = {name for _, attributes in page.tags for name in attributes}
     assert not {name for name in names if name.startswith("on") or name in ("href", "src", "srcset", "action")}
+
+
+def test_a_page_of_several_comparisons_has_one_title_and_leaves_out_no_level_below_it() -> None:
+    page = Page()
+    page.feed(webpage.several("[IA-1742] DOC TYPE", ["tumour: better"], [better(), worse()]))
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert (levels[0], levels.count(1), levels.count(2)) == (1, 1, 2)
+    assert [(upper, lower) for upper, lower in pairwise(levels) if lower > upper + 1] == []
+    assert max(levels) == 4
 
 
 def test_a_page_lets_nothing_be_fetched_or_run() -> None:

@@ -42,7 +42,7 @@ class Embedded:
                     raise
                 return self.attach(check)
             for notice in accepted.notices:
-                ground.say(f"note: {notice}")
+                ground.say(f"note: {wish.algorithm}: {notice}")
             return self._driven(accepted)
 
     def attach(self, check: Check) -> Begun:

@@ -59,16 +59,16 @@ def tell(
     """Write the note, if there is a merge request, and the status of the commit. A forge that does not take them is a
     remark: it fails nobody's job. What may work later is tried again after each of the `pauses`, in seconds."""
     own = [notes.section(report, each) for each in report.algorithms]
-    telling = _Telling(forge=forge, pauses=pauses)
+    telling, known = _Telling(forge=forge, pauses=pauses), memory or Memory()
     found = telling.tried("the note", lambda: _merge_request(forge, report.context))
     written: Written | None = None
     if found is not None:
         target = Target(forge=forge, project=report.project, number=found.number, head=found.head, title=title)
-        written = telling.tried("the note", lambda: merging.write(target, own, memory or Memory(), calm=calm))
+        written = telling.tried("the note", lambda: merging.write(target, own, known, calm=calm))
     elif not telling.remarks:
         telling.remarks.append(_without(report.context))
-    said = written.sections if written is not None else own
-    standings = standing(report.context, _of(said, report.commit))
+    said = (*own, *(written.sections if written is not None else ()))
+    standings = standing(report.context, _of(said, report.commit, known))
     posted = []
     for each in standings:
         if telling.tried(f"the status {each.name}", partial(_posted, forge, report.commit, each)) is None:
@@ -216,8 +216,14 @@ def _why(forge: Forge, error: ServerError) -> str:
     return error.message
 
 
-def _of(parts: Sequence[Section], commit: str) -> list[Section]:
-    return [each for each in parts if each.commit == commit]
+def _of(said: Sequence[Section], commit: str, memory: Memory) -> list[Section]:
+    """What is known of the commit, whether or not a note has it: a note tells of the newest one, and a status is its
+    commit's."""
+    found = {each.algorithm: each for each in said if each.commit == commit}
+    for name in memory.stamps():
+        if name not in found and (again := memory.again(name)) is not None:
+            found[name] = again
+    return [found[name] for name in sorted(found)]
 
 
 def _trains(parts: Sequence[Section]) -> tuple[Status, str] | None:

@@ -45,7 +45,7 @@ class Served:
                 # Another job handed it in, from an environment that is not quite this one.
                 return self.attach(check)
         for notice in taken.notices:
-            ground.say(f"note: {notice}")
+            ground.say(f"note: {wish.algorithm}: {notice}")
         ground.say(f"{wish.algorithm} {taken.run.id} begun: {self.link(taken.run.id)}")
         self._listen(taken.run.id)
         return Begun(id=taken.run.id, state=taken.run.state)
@@ -64,8 +64,9 @@ class Served:
         """The home knows all."""
 
     def states(self, runs: Sequence[str]) -> Mapping[str, RunState]:
-        """All of them by one question."""
-        return self.there(checks.states, list(runs)) if runs else {}
+        """All of them by one question. Whoever waits for what has begun asks again, and hears signals in between."""
+        there = self.there.at_once() if self._heard else self.there
+        return there(checks.states, list(runs)) if runs else {}
 
     def cancel(self, run: str) -> None:
         """One that is over is let be."""

@@ -53,3 +53,14 @@ footer{margin-top:2.5rem;color:var(--quiet);font-size:.85rem}
 @media print{:root{color-scheme:light}body{font-size:11pt}main{max-width:none;padding:0}.scroll,pre{overflow:visible}
 pre{white-space:pre-wrap}pre span{width:auto}h2,h3{break-after:avoid}tr,figure,.palmette-chart{break-inside:avoid}}
 """.strip()
+#: of a page with several comparisons, whose headings are a level lower and look the same
+ARTICLES: Final = """
+article{margin-top:3rem;padding-top:1.5rem;border-top:3px solid var(--line)}
+article h2{font-size:1.6rem;line-height:1.25;margin:0 0 .5rem;padding:0;border:0;overflow-wrap:anywhere}
+article h3{font-size:1.15rem;margin:2.25rem 0 .6rem;padding-bottom:.3rem;border-bottom:1px solid var(--line);
+color:inherit}
+article h4{font-size:.95rem;margin:1.2rem 0 .35rem;color:var(--quiet);font-weight:600}
+header li{overflow-wrap:anywhere}
+@media (max-width:640px){article h2{font-size:1.3rem}}
+@media print{article{break-before:page}article h3,article h4{break-after:avoid}}
+""".rstrip()

@@ -18,7 +18,7 @@ from palmette.present.account import MARKS, Account, account
 from palmette.present.charts import Chart, Kind, Series
 from palmette.present.entries import Entry, Group, Measure
 from palmette.present.intervals import bar
-from palmette.present.style import SHEET
+from palmette.present.style import ARTICLES, SHEET
 
 _TONES: Final = {
     Outcome.BETTER: "good",
@@ -41,28 +41,34 @@ _FOOTER: Final = "<footer>Made by Palmette. Times are UTC.</footer>\n"
 def page(compared: Compared) -> str:
     """The whole document."""
     told = account(compared)
-    return _document(f"{told.head.algorithm}: {told.outcome.value if told.outcome else 'compared'}", [compared])
+    title = f"{told.head.algorithm}: {told.outcome.value if told.outcome else 'compared'}"
+    return _document(title, SHEET, [_drawn(compared, 1)])
 
 
 def several(title: str, lines: Iterable[str], compared: Iterable[Compared]) -> str:
-    """One document of several comparisons, below these lines of text."""
+    """One document of several comparisons, each an article, below these lines of text."""
     intro = (
         f"<header>\n<h1>{text(title)}</h1>\n<ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul>\n</header>\n"
     )
-    return _document(title, compared, intro)
+    drawn = [(f"<article>\n{body}</article>\n", curves) for body, curves in (_drawn(each, 2) for each in compared)]
+    return _document(title, SHEET + ARTICLES, [(intro, ""), *drawn])
 
 
-def _document(title: str, compared: Iterable[Compared], intro: str = "") -> str:
-    drawn = [(account(each), "".join(_curves(each))) for each in compared]
-    curves = "".join(curves for _, curves in drawn)
-    body = intro + "".join(part for told, own in drawn for part in _body(told, own)) + _FOOTER
-    styles = f"<style>{SHEET}</style>"
+def _drawn(compared: Compared, level: int) -> tuple[str, str]:
+    """A comparison below a heading of that level, and its curves alone."""
+    curves = "".join(_curves(compared))
+    return "".join(_body(account(compared), curves, level)), curves
+
+
+def _document(title: str, sheet: str, drawn: Sequence[tuple[str, str]]) -> str:
+    body, curves = ("".join(each) for each in zip(*drawn, strict=True))
+    styles = f"<style>{sheet}</style>"
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(styles + curves)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{text(title)}</title>\n{styles}\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+        f"<title>{text(title)}</title>\n{styles}\n</head>\n<body>\n<main>\n{body}{_FOOTER}</main>\n</body>\n</html>\n"
     )
 
 
@@ -80,29 +86,31 @@ def _policy(drawn: str) -> str:
     return f"default-src 'none'; style-src 'unsafe-hashes' {allowed}; base-uri 'none'; form-action 'none'"
 
 
-def _body(told: Account, curves: str) -> Iterator[str]:
-    yield from _header(told)
+def _body(told: Account, curves: str, level: int) -> Iterator[str]:
+    yield from _header(told, level)
+    for title, inner in _sections(told, curves, level + 2):
+        yield f"<section>\n<h{level + 1}>{title}</h{level + 1}>\n{inner}</section>\n"
+
+
+def _sections(told: Account, curves: str, level: int) -> Iterator[tuple[str, str]]:
+    """What there is to say, with headings of that level."""
     if told.gates:
-        yield _section("Gates", _gates(told))
+        yield "Gates", _gates(told)
     if told.measures:
-        yield _section("Metrics", _metrics(told))
+        yield "Metrics", _metrics(told)
     if told.baseline is not None:
-        yield _section("What changed", "".join(_changes(told)))
+        yield "What changed", "".join(_changes(told, level))
     if curves:
-        yield _section("Curves", f'<div class="charts">{curves}</div>\n')
+        yield "Curves", f'<div class="charts">{curves}</div>\n'
     if told.numbers:
-        yield _section("Examples", "".join(map(_group, told.numbers)))
-    yield _section("Runs", "".join(_runs(told)))
+        yield "Examples", "".join(_group(each, level) for each in told.numbers)
+    yield "Runs", "".join(_runs(told))
 
 
-def _section(title: str, inner: str) -> str:
-    return f"<section>\n<h2>{title}</h2>\n{inner}</section>\n"
-
-
-def _header(told: Account) -> Iterator[str]:
+def _header(told: Account, level: int) -> Iterator[str]:
     word = told.outcome.value if told.outcome else "not judged"
     tone = _TONES[told.outcome] if told.outcome else "doubt"
-    yield f'<header>\n<h1>{text(told.head.algorithm)} <span class="outcome {tone}">{word}</span></h1>\n'
+    yield f'<header>\n<h{level}>{text(told.head.algorithm)} <span class="outcome {tone}">{word}</span></h{level}>\n'
     sentence = told.headline.removeprefix(f"{word}: ")
     yield f'<p class="sentence">{text(sentence)}.</p>\n'
     if told.remarks:
@@ -175,15 +183,15 @@ def _measure(each: Measure) -> str:
     )
 
 
-def _changes(told: Account) -> Iterator[str]:
+def _changes(told: Account, level: int) -> Iterator[str]:
     if told.summary:
         yield f"<p>{text(told.summary)}</p>\n"
-    yield from map(_group, told.changes)
+    yield from (_group(each, level) for each in told.changes)
     if told.diff:
         yield _code(told.diff)
 
 
-def _group(group: Group) -> str:
+def _group(group: Group, level: int) -> str:
     """A table of what differs; what is only for those who ask is folded."""
     aside = f' <span class="quiet">({text(group.aside)})</span>' if group.aside else ""
     shown, left = group.shown()
@@ -193,7 +201,7 @@ def _group(group: Group) -> str:
         table += f"<details><summary>{left:,} more</summary>\n{_entries(rest, group.title)}</details>\n"
     if group.extra:
         return f"<details><summary>{text(group.title)}{aside}</summary>\n{table}</details>\n"
-    return f"<h3>{text(group.title)}{aside}</h3>\n{table}"
+    return f"<h{level}>{text(group.title)}{aside}</h{level}>\n{table}"
 
 
 def _entries(entries: Sequence[Entry], label: str) -> str:
