@@ -30,9 +30,9 @@ def world(tmp_path: Path, gitlab_ci_local: tuple[str, ...], clinic_python: Path)
 
 
 def patiently(world: World) -> dict[str, tuple[str, str]]:
-    """A change by which a training with C=0.5 takes as long as the test wants it to."""
+    """A change by which a full training, whose C is 1, takes as long as the test wants it to."""
     waits = f"""    import pathlib, time
-    while C == 0.5 and not pathlib.Path("{world.top}/go").exists():
+    while C == 1.0 and not pathlib.Path("{world.top}/go").exists():
         time.sleep(0.05)
     print("fitted")
 """
