@@ -161,6 +161,10 @@ def test_all_that_is_wrong_is_said_and_the_others_are_tried(team: Project) -> No
     typed = {"PALMETTE_OVERRIDES": "'gat=two words' bad=$(touch$IFS.pwned)"}
     wrong = team("ci", "run", "slow", environ=typed, code=2)
     assert "gat=two words" in wrong.err
+    assert "not begun    the config cannot be used" in wrong.out
+    tried = [(each["algorithm"], each["kind"], each["run_id"]) for each in team.json("branches", "main")["tried"]]
+    assert ("quick", "toy", None) in tried
+    assert "variant" not in [kind for _, kind, _ in tried]
     assert [line.split() for line in wrong.out.splitlines()][0] == "slow not begun the config cannot be used".split()
     tried = [(each["algorithm"], each["kind"], each["run_id"]) for each in team.json("branches", "main")["tried"]]
     assert ("quick", "toy", None) in tried

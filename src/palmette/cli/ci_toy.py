@@ -216,7 +216,7 @@ def _line(entry: Launched) -> Line:
         word=_word(entry),
         # As every other verb knows it: a cluster calls it by another and longer name.
         run="" if entry.check.unchanged or not entry.run else entry.check.run,
-        reason=entry.check.reason,
+        reason=entry.error.message if entry.error else entry.check.reason,
     )
 
 

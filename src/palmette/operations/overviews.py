@@ -155,10 +155,12 @@ def branch(home: Home, branch: str) -> Page:
         trunk=(project, branch) in _trunks(rows.known(home.store, project), made),
     )
     commits = {each.commit for each in made} | {each.commit for each in checked}
+    tried = (*at_head, *(each for each in checked if each not in at_head))
     return Page(
         overview=overview,
         experiment=experiments.get(home.store, row.experiment) if row and row.experiment else None,
-        tried=tuple(map(_finding, (*at_head, *(each for each in checked if each not in at_head)))),
+        # Values that were misspelled are no variant of anything.
+        tried=tuple(_finding(each) for each in tried if each.run or each.kind is not Kind.VARIANT),
         histories=_histories(home, project, branch),
         runs=made,
         versions=_versions(home, project, branch),

@@ -172,7 +172,7 @@ def _commit(commit: str, found: Page) -> Text:
 
 def _became(each: Finding) -> Text:
     if each.state is None:
-        return Text("unchanged" if each.unchanged else "not here", style="dim")
+        return Text("unchanged" if each.unchanged else "not here" if each.run else "not begun", style="dim")
     word = each.state.value.lower()
     return Text("unchanged" if each.unchanged and each.trains else word, style=words.RUN_STYLES[each.state])
 
