@@ -156,8 +156,9 @@ class Project:
         """A run as `show --json` prints it."""
         return Run(self("show", run, "--json").json)
 
-    def terminal(self, *arguments: str) -> tuple[int, str]:
-        """Run the command at a terminal of 80 columns; its exit code and everything that the terminal was sent."""
+    def terminal(self, *arguments: str, watch: Callable[[str], None] = lambda _: None) -> tuple[int, str]:
+        """Run the command at a terminal of 80 columns; its exit code and everything that the terminal was sent, which
+        is shown to `watch` as it grows."""
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 80, 0, 0))
         environ = {name: value for name, value in self.environ.items() if name != "COLUMNS"}
@@ -174,6 +175,7 @@ class Project:
         with contextlib.suppress(OSError):  # Linux says EIO once nobody has the other end open
             while part := os.read(ours, 1 << 16):
                 seen += part
+                watch(seen.decode(errors="replace"))
         os.close(ours)
         return process.wait(PATIENCE), seen.decode()
 

@@ -143,7 +143,7 @@ def test_a_step_is_tried_again_as_often_as_it_says(bare: Project) -> None:
 
 def test_a_timeout_ends_a_daemon_too(bare: Project) -> None:
     source = """
-        @step(timeout=1)
+        @step(timeout=4)
         def slow(number: int) -> int:
             if os.fork() == 0:
                 os.setsid()
@@ -162,7 +162,7 @@ def test_a_timeout_ends_a_daemon_too(bare: Project) -> None:
     run = bare.run("job", code=3)
     assert bare.exists("daemon")
     assert run.states["slow"] == "failed"
-    assert "1 s" in run.task("slow")["message"]
+    assert "4 s" in run.task("slow")["message"]
     assert run.task("slow")["attempts"][0]["exit_code"] == 124
     alone(bare)
 
