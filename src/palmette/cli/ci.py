@@ -7,6 +7,7 @@ from typing import Final
 import click
 
 from palmette.cli.lazy import Deferred, Table
+from palmette.cli.session import Session, pass_session
 
 #: verb → the module and name of its command, and the line that `palmette ci --help` shows for it
 VERBS: Final[Table] = {
@@ -39,7 +40,8 @@ class Steps(Deferred):
 
 @click.group(cls=Steps, invoke_without_command=True)
 @click.pass_context
-def ci(ctx: click.Context) -> None:
+@pass_session
+def ci(session: Session, /, ctx: click.Context) -> None:
     """Train every branch from a CI: what its jobs call.
 
     Every branch is an experiment, every commit a version. A job needs no options: branch, commit and merge request
@@ -51,5 +53,6 @@ def ci(ctx: click.Context) -> None:
       palmette ci toy
       palmette ci report
     """
+    session.patient = True
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())

@@ -36,6 +36,8 @@ class Session:
     on: str = ""
     #: what `--target` said
     target: str = ""
+    #: a job calls, and nobody sits before it: a server that is started again meanwhile is waited for
+    patient: bool = False
 
     @cached_property
     def project(self) -> projects.Project:
@@ -63,7 +65,8 @@ class Session:
         if not self.server:
             return None
         server = operation("servers").named(self.server, self.environ)
-        there: There = operation("remote").reach(server, self._settled.name if self._settled else "")
+        project = self._settled.name if self._settled else ""
+        there: There = operation("remote").reach(server, project, patient=self.patient)
         return there
 
     @cached_property

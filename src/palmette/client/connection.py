@@ -22,6 +22,8 @@ PREFIX: Final = "/apis/palmette/v1"
 PATIENCE: Final = 30.0
 #: Seconds before a question that may be asked again is asked again, where a server was not ready for it.
 _PAUSES: Final = (0.2, 0.6, 1.5)
+#: Seconds before it is looked again whether a server that is being started again is back, for those who can wait.
+RESTARTS: Final = (0.3, 0.7, 1.5, 2.5, 4.0, 6.0)
 _BUSY: Final = (502, 503, 504)
 _AGAIN: Final = ("GET", "PUT", "DELETE", "HEAD")
 _STOPPED: Final = "It may have been stopped. Try again."
@@ -73,10 +75,12 @@ class Answer:
 class Connection:
     """The way to a server, kept open between questions. Threads may share it."""
 
-    def __init__(self, server: Server, *, patience: float = PATIENCE) -> None:
+    def __init__(self, server: Server, *, patience: float = PATIENCE, restarts: Sequence[float] = ()) -> None:
+        """`restarts`: how long a server is waited for that has answered before, and is gone now."""
         self.server = server
         self._url = parsed(server.url)
-        self._patience = patience
+        self._patience, self._restarts = patience, restarts
+        self._answered = False
         self._open = threading.local()
         #: of all threads
         self._lines: set[http.client.HTTPConnection] = set()
@@ -92,12 +96,16 @@ class Connection:
     ) -> Answer:
         """The whole answer to a question below the prefix; what a server says is wrong is raised as the error it is.
         A question that changes nothing is asked again where a server is not ready."""
-        answer = self._whole(self._sent(method, path, query, body, accept))
+
+        def asked() -> Answer:
+            return self._whole(self._sent(method, path, query, body, accept))
+
+        answer = self._awaited(asked, again=method in _AGAIN)
         for pause in _PAUSES if method in _AGAIN else ():
             if answer.status not in _BUSY:
                 break
             time.sleep(pause)
-            answer = self._whole(self._sent(method, path, query, body, accept))
+            answer = self._awaited(asked, again=True)
         self._judge(answer)
         return answer
 
@@ -132,10 +140,17 @@ class Connection:
     def send(self, path: str, parts: Callable[[], Iterable[bytes]], size: int) -> Answer:
         """Put bytes of a known size at a path, part by part."""
         headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-        try:
-            answer = self._whole(self._exchange("PUT", path, (), parts(), headers))
-        except _Lost:
-            answer = self._whole(self._exchange("PUT", path, (), parts(), headers))
+
+        def put() -> Answer:
+            return self._whole(self._exchange("PUT", path, (), parts(), headers))
+
+        def sent() -> Answer:
+            try:
+                return put()
+            except _Lost:
+                return put()
+
+        answer = self._awaited(sent, again=True)
         if answer.status >= 300:
             self.close()
         self._judge(answer)
@@ -155,6 +170,22 @@ class Connection:
             line.close()
 
     # One exchange
+
+    def _awaited(self, ask: Callable[[], Answer], *, again: bool) -> Answer:
+        """What is answered. A server that has answered before and is gone is being started again: it is told what it
+        never heard, and what it may hear twice."""
+        for pause in self._restarts if self._answered else ():
+            try:
+                return ask()
+            except _Away:
+                pass
+            except _Lost:
+                if not again:
+                    raise
+            time.sleep(pause)
+        answer = ask()
+        self._answered = True
+        return answer
 
     def _sent(
         self, method: str, path: str, query: Sequence[tuple[str, str]], body: bytes | None, accept: str
@@ -256,7 +287,8 @@ class Connection:
         return ServerError(f"{where} is no server of Palmette's ({answer.status})", hint)
 
     def _unreachable(self, error: OSError | http.client.HTTPException) -> ServerError:
-        where, kind = self.server.called, ServerError
+        where = self.server.called
+        kind = ServerError
         url = f" at {self.server.url}" if self.server.name else ""
         match error:
             case socket.gaierror():
@@ -270,7 +302,8 @@ class Connection:
             case TimeoutError():
                 what, hint = f"{where}{url} did not answer within {self._patience:g} s", "Try again, or see its log."
             case ConnectionRefusedError():
-                what, hint = f"nobody answers at {self.server.url}", "Is it running? palmette serve"
+                kind, what = _Away, f"nobody answers at {self.server.url}"
+                hint = "Is it running? palmette serve"
             case _ if isinstance(error, _STALE):
                 kind, what = _Lost, f"{where}{url} closed the connection"
                 hint = _STOPPED
@@ -281,6 +314,10 @@ class Connection:
             case _:
                 what, hint = f"{where}{url} cannot be reached: {error.strerror or error}", "Check the network."
         return kind(what, hint)
+
+
+class _Away(ServerError):
+    """Nobody is there, so nobody heard it."""
 
 
 class _Lost(ServerError):

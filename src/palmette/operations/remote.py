@@ -9,7 +9,7 @@ from dataclasses import replace as altered
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
-from palmette.client.connection import Answer, Connection, Server, lines, not_ours, segment
+from palmette.client.connection import RESTARTS, Answer, Connection, Server, lines, not_ours, segment
 from palmette.client.downloads import Wanted, bring
 from palmette.domain import wire
 from palmette.errors import ServerError
@@ -70,6 +70,10 @@ class There:
         """As it is: whatever is sent there makes its project."""
         return self
 
+    def at_once(self) -> There:
+        """As it is now: it is not waited for, if it is being started again."""
+        return altered(self, connection=Connection(self.connection.server))
+
     def nothing(self, what: str = "runs") -> str:
         """No more than that: where it was looked is known."""
         return f"No {what} yet."
@@ -121,6 +125,7 @@ class _Asked:
         return cls(verb.method, path, query, written(rest))
 
 
-def reach(server: Server, project: str) -> There:
-    """The runs of a project on a server. Nothing is asked yet."""
-    return There(Connection(server), project)
+def reach(server: Server, project: str, *, patient: bool = False) -> There:
+    """The runs of a project on a server. Nothing is asked yet. `patient`: where it has answered and is gone, it is
+    waited for a while."""
+    return There(Connection(server, restarts=RESTARTS if patient else ()), project)
