@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 from palmette.comparison.verdict import GateOutcome, Outcome
@@ -26,6 +27,8 @@ _METRICS: Final = 8
 _ENTRIES: Final = 6
 _LINES: Final = 300
 _CHARACTERS: Final = 30_000
+#: settings beyond which none is told of outside what is folded
+_SETTINGS: Final = 3
 
 
 def whole(compared: Sequence[Compared], *, diff: bool = False, everything: bool = False) -> str:
@@ -56,7 +59,7 @@ def _blocks(told: Account, *, diff: bool, everything: bool) -> Iterator[str]:
         yield _metrics(shown)
     yield from _unshown(told, shown)
     if told.summary:
-        yield f"**What changed.** {_sentence(told.summary)}\n"
+        yield f"**What changed.** {_sentence(told.summary)}{_values(told.changes)}\n"
     changes = [group for group in told.changes if everything or not group.extra]
     if changes:
         yield _folded("Changes", [line for group in changes for line in _group(group, everything=everything)])
@@ -77,6 +80,15 @@ def _sentence(text: str) -> str:
     shown = opening(text)
     shown = shown[:1].upper() + shown[1:]
     return shown if shown.endswith((".", "…")) else f"{shown}."
+
+
+def _values(changes: Sequence[Group]) -> str:
+    """The settings that differ where they are few: whoever decides in a minute unfolds nothing."""
+    entries = next((group.entries for group in changes if group.title == "config"), ())
+    told = [
+        _entry(replace(entry, aside="")) for entry in entries if entry.before is not None or entry.after is not None
+    ]
+    return f" {', '.join(told)}." if told and len(entries) <= _SETTINGS else ""
 
 
 def _gates(told: Account) -> str:
