@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -9,6 +10,7 @@ from threading import Thread
 from typing import ClassVar
 
 import pytest
+import time_machine
 
 from palmette.authoring.references import InputFile, Reference
 from palmette.blobs import Blobs
@@ -81,13 +83,16 @@ def test_what_is_not_there_or_goes_in_circles_is_refused(there: References, data
 def test_a_file_that_looks_unchanged_is_not_read_again(tmp_path: Path, data: Path) -> None:
     digests = Counted()
     there = References(tmp_path, digests)
-    there.content(str(data / "a.csv"))
-    assert digests.kept == {}, "it changed just now, and may again without looking it"
     look = f"{data}/a.csv"
     status = (data / "a.csv").stat()
+    with time_machine.travel(status.st_ctime + 1, tick=False):
+        there.content(look)
+    assert digests.kept == {}, "it changed just now, and may again without looking it"
     digests.kept[f"{look}\0{status.st_dev}:{status.st_ino}:4:{status.st_mtime_ns}:{status.st_ctime_ns}"] = "0" * 64
     assert there.content(look).digest == "sha256:" + "0" * 64
     (data / "a.csv").write_text("b,2\n")
+    # A file system's clock may stand still for some milliseconds.
+    os.utime(data / "a.csv", ns=(status.st_atime_ns, status.st_mtime_ns + 1))
     assert there.content(look).digest != "sha256:" + "0" * 64
     assert digests.hits == 1
 
