@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,15 @@ def detect(
 ) -> Context:
     """The context alone."""
     return found(root, environ, branch=branch, commit=commit, setting=setting).context
+
+
+def test_a_branch_is_compared_with_its_target_else_with_the_default_branch() -> None:
+    branch = Context(branch="idea", default_branch="main")
+    assert branch.compared_with == "main"
+    assert replace(branch, target="release").compared_with == "release"
+    assert replace(branch, branch="").compared_with == "main"
+    trunk = Context(branch="main", default_branch="main")
+    assert (trunk.compared_with, replace(trunk, target="release").compared_with) == ("", "release")
 
 
 def read(*parts: Mapping[str, str], without: tuple[str, ...] = ()) -> Context:

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 
 from palmette.ci import trying
+from palmette.ci.earlier import Before
 from palmette.ci.launching import Choice, Wish, choose, key_of
-from palmette.ci.planning import Before, Finding, Planned, judged
+from palmette.ci.planning import Finding, Planned, judged
 from palmette.domain.branches import Check, Kind
 from palmette.domain.context import Context
 from palmette.domain.states import RunState

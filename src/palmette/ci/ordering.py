@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
+from palmette.ci.earlier import Before
 from palmette.ci.launching import Begun, Ground, Wish, version_of
-from palmette.ci.planning import Before
 from palmette.domain.branches import Check, Kind
 from palmette.domain.config import settle
 from palmette.domain.fields import FULL

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
 from typing import Final
 
-from palmette.domain.branches import Kind
+from palmette.ci.earlier import Before, remembered, silent
 from palmette.domain.context import Context
 from palmette.domain.states import RunState, became
-from palmette.errors import AccessDenied, NotFound, PalmetteError, ServerError, StoreError
+from palmette.errors import AccessDenied, ServerError
 from palmette.ir.dialects import Dialect
-from palmette.operations import checks
-from palmette.operations.checks import Tried
 from palmette.operations.closures import LOCK, PYTHON, SETTINGS, Closure, closures, differing
 from palmette.operations.continuing import Toy
 from palmette.operations.hosts import PipelineHost
@@ -78,18 +76,6 @@ class Plan:
     remarks: tuple[str, ...] = field(default_factory=tuple)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Before:
-    """What is known of earlier toy runs on a branch, by algorithm."""
-
-    succeeded: Mapping[str, Tried] = field(default_factory=dict)
-    newest: Mapping[str, Tried] = field(default_factory=dict)
-    #: why nothing is known; empty where something is
-    why: str = ""
-    #: whether whoever remembers it did not answer
-    silent: bool = False
-
-
 def plan(
     place: Place,
     host: PipelineHost,
@@ -104,7 +90,7 @@ def plan(
     succeeded. By content: so neither a shallow clone nor a squashed merge matters. `forced` says what all are tried
     for, changed or not: "--all"."""
     now = closures(project, names, environ=environ)
-    against = context.branch if context.on_default else context.target or context.default_branch or context.branch
+    against = context.compared_with or context.branch
     before = known(place, host, project, against, environ)
     if not forced and project.ci.toy is Toy.ALL and context.on_default:
         forced = 'toy = "all" on the default branch'
@@ -157,45 +143,20 @@ def _said(changed: Sequence[str], before: Mapping[str, str], closure: Closure, s
     return f"{first}{more} {verb}{importer}"
 
 
-def known(
-    place: Place, host: PipelineHost, project: Project, branch: str, environ: Mapping[str, str] | None = None
-) -> Before:
+def known(place: Place, host: PipelineHost, project: Project, branch: str, environ: Mapping[str, str]) -> Before:
     """The toy runs of a branch: what the home remembers, else what a Kubeflow's runs say of themselves."""
-    before = _remembered(place, branch)
+    before = remembered(place, branch)
     if host.dialect is Dialect.PALMETTE:
         return before
     ordering = import_module("palmette.ci.ordering")
     try:
         unsure = [each.check.created for each in before.newest.values() if each.state is None or not each.state.final]
         if unsure:
-            ordering.bring(place, host, project, environ or {}, min(unsure))
-            before = _remembered(place, branch)
+            ordering.bring(place, host, project, environ, min(unsure))
+            before = remembered(place, branch)
         found: Before | None = None if before.succeeded else ordering.before(host, project, branch)
     except AccessDenied:
         raise
     except ServerError as error:
-        return _silent(error)
+        return silent(error)
     return found or before
-
-
-def _remembered(place: Place, branch: str) -> Before:
-    if not place.there:
-        return Before(why="nothing was ever run here, so all are tried")
-    try:
-        newest, good = place(checks.newest, Kind.TOY, branch), place(checks.tried, Kind.TOY, branch)
-    except AccessDenied:
-        raise
-    except NotFound:
-        return Before(why="nothing was ever run here, so all are tried")
-    except (ServerError, StoreError) as error:
-        return _silent(error)
-    found = Before(succeeded=_by_algorithm(good), newest=_by_algorithm(newest))
-    return found if newest else Before(why=f"there are no toy runs on {branch or 'a branch'} yet, so all are tried")
-
-
-def _silent(error: PalmetteError) -> Before:
-    return Before(why=f"what was tried before cannot be asked for, so all are tried: {error.message}", silent=True)
-
-
-def _by_algorithm(tried: Iterable[Tried]) -> dict[str, Tried]:
-    return {each.check.algorithm: each for each in tried}
