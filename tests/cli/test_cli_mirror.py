@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COMMIT = "a" * 40
 WARDS = """
     from dataclasses import dataclass
-    from palmette import Evaluation, Metric, Metrics, algorithm, each, step
+    from palmette import HTML, Evaluation, Metric, Metrics, algorithm, each, log_metric, step
     from sklearn.metrics import accuracy_score
 
     @dataclass(frozen=True)
@@ -37,6 +37,8 @@ WARDS = """
 
     @step
     def evaluate(labels: list[int], right: int) -> Evaluation:
+        for epoch in range(3):
+            log_metric("loss", right / (epoch + 1), step=epoch)
         predictions = [each if at < right else 1 - each for at, each in enumerate(labels)]
         return Evaluation(
             metrics={"accuracy": accuracy_score(labels, predictions)},
@@ -53,6 +55,14 @@ WARDS = """
     def fold(labels: list[int], number: int, share: float) -> Metrics:
         return Metrics(part=share * (number + 1))
 
+    @step
+    def tell(evaluation: Evaluation) -> HTML:
+        return HTML(f"<b>{evaluation.metrics['accuracy']}</b>")
+
+    @step
+    def keep(labels: list[int]) -> bytes:
+        return bytes(2 << 20)
+
     @algorithm(
         config=Config,
         presets={"toy": Config(rows=10, right=5)},
@@ -60,8 +70,9 @@ WARDS = """
     )
     def wards(config: Config) -> None:
         labels = draw(config.rows)
-        evaluate(labels, config.right)
+        tell(evaluate(labels, config.right))
         count(labels)
+        keep(labels)
         for number in each([0, 1]):
             fold(labels, number, config.share)
 """
@@ -130,6 +141,19 @@ class Team:
         return found
 
 
+def known(project: Project, run: str, other: str) -> dict[str, Any]:
+    """What is known here of what a run made, and how it compares with another one."""
+    shown, found = project.show(run), project.json("diff", run, other)
+    curves = {name: [(each["step"], each["value"]) for each in points] for name, points in shown["curves"].items()}
+    tasks = {task["name"]: (task["parameters"], task["artifacts"]) for task in shown["tasks"]}
+    return {
+        "metrics": shown["metrics"],
+        "curves": curves,
+        "tasks": {name: made for name, made in tasks.items() if name != "keep"},
+        "compared": (found["verdict"], found["decided_by"], found["numbers"]),
+    }
+
+
 def test_runs_of_a_kubeflow_are_compared_like_any_other(
     bare: Project, kubeflow: Kubeflow, hub: Hub, tmp_path: Path
 ) -> None:
@@ -157,9 +181,10 @@ def test_runs_of_a_kubeflow_are_compared_like_any_other(
     head = bare.show()
     assert line.split() == [head["run_id"], "wards", "succeeded"], "what is over is brought once"
 
-    assert head["metrics"] == {"accuracy": 0.9, "examples": 100.0, "part": 2.0}
+    assert head["metrics"] == {"accuracy": 0.9, "examples": 100.0, "loss": 30.0, "part": 2.0}
     folds = {"fold[0]": "cached", "fold[1]": "cached"}
-    assert head.states == {"draw": "succeeded", "evaluate": "succeeded", "count": "cached", **folds}
+    reused = {"count": "cached", "keep": "cached", **folds}
+    assert head.states == {"draw": "succeeded", "evaluate": "succeeded", "tell": "succeeded", **reused}
     made = {task["name"]: task["artifacts"] for task in head["tasks"]}
     assert [made[name]["output"]["metadata"]["part"] for name in folds] == [1.0, 2.0]
     assert repr(head["config"]) == "{'right': 90, 'rows': 100, 'share': 1.0}"
@@ -174,7 +199,11 @@ def test_runs_of_a_kubeflow_are_compared_like_any_other(
     assert found["metrics"][0]["judged"]["evidence"]["method"] == "McNemar", "the examples decide"
     assert found["unknown"] == ["data"]
 
-    assert f"it is executed on cluster ({kubeflow.url})" in bare("logs", "last", code=1).err
+    here = bare("run", "wards", "right=90", "--json").json["run_id"]
+    assert known(bare, head["run_id"], first["run_id"]) == known(bare, here, first["run_id"])
+    assert head["notices"][1:] == ["left there, being large or no single file: keep.output"]
+
+    assert f"it is executed on cluster ({kubeflow.url})" in bare("logs", head["run_id"], code=1).err
 
     there = hub.of(tmp_path / "there")
     brought = bare.json("mirror", "--on", there)["runs"]

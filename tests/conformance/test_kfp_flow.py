@@ -10,6 +10,7 @@ What may differ, and why:
 * The SDK hands each block whatever a condition around it needs, used or not, and does not declare the item of a
   written-out list that is not used: inputs of blocks that nothing within uses are left out.
 * The SDK does not say that a loop waits for the task that makes its list, which follows from the input.
+* What only clusters need: the tasks `palmette-outcome`, and the artifact `palmette-kept` that they take of each step.
 * Numbers in documents are floating-point ones in the SDK's, and 1 is 1.0.
 """
 
@@ -34,6 +35,7 @@ from palmette.domain import wire
 from palmette.domain.graph import Algorithm
 from palmette.domain.run import Environment
 from palmette.ir import codec
+from palmette.runtime.request import KEPT
 
 HERE = Path(__file__).parent
 GROUP = re.compile(r"(condition-branches|condition|for-loop|exit-handler|loop-item-param)-(\d+)")
@@ -67,8 +69,9 @@ class Structure:
 
     def component(self, component: Mapping[str, Any], name: str) -> Any:
         if "dag" not in component:
-            return [component.get("inputDefinitions"), component.get("outputDefinitions")]
-        tasks = {key: self.task(task) for key, task in component["dag"]["tasks"].items()}
+            return [component.get("inputDefinitions"), _without_kept(component.get("outputDefinitions"))]
+        own = {key: task for key, task in component["dag"]["tasks"].items() if not key.startswith("palmette-outcome")}
+        tasks = {key: self.task(task) for key, task in own.items()}
         inputs = component.get("inputDefinitions", {})
         if name.startswith(("comp-condition", "comp-for-loop", "comp-exit-handler")):
             inputs = {
@@ -120,6 +123,11 @@ class Structure:
             plain["parameterIterator"]["items"]["raw"] = json.loads(plain["parameterIterator"]["items"]["raw"])
         needs = sorted({*task.get("dependentTasks", []), *producers})
         return {**plain, "needs": needs, "inputs": {k: v for k, v in kept.items() if v}, "component": inner}
+
+
+def _without_kept(outputs: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    kinds = {kind: {key: each for key, each in named.items() if key != KEPT} for kind, named in (outputs or {}).items()}
+    return {kind: named for kind, named in kinds.items() if named} or None
 
 
 def _keys(inputs: Mapping[str, Mapping[str, Any]]) -> set[str]:

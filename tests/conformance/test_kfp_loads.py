@@ -178,7 +178,7 @@ def test_the_sdk_loads_what_is_compiled_for_its_version_and_changes_nothing(stoc
         f"{make.__name__}.yaml": True for make in ALGORITHMS
     }
     assert found["scalars.yaml"]["inputs"] == sorted(field.name for field in scalars().config)
-    assert found["calls.yaml"]["executors"] == ["exec-fit-etape-2"]
+    assert found["calls.yaml"]["executors"] == ["exec-fit-etape-2", "exec-palmette-outcome"]
     assert found["calls.yaml"]["name"] == "fit-etape"
     # used in another pipeline, each brings its executors along
     assert [len(entry["used"]) for entry in found.values()] == [len(entry["executors"]) for entry in found.values()]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from palmette.comparison.changes import Edit
 from palmette.comparison.compare import compare
 from palmette.comparison.sides import Side, Sources
 from palmette.domain.artifact import Artifact, Outputs
 from palmette.domain.graph import MetricSpec
+from palmette.domain.hosting import MIRRORED
 from palmette.domain.run import Environment, Pin, Run, Setting, TaskRecord
 from palmette.domain.states import RunState, TaskState
 from palmette.domain.values import Json
@@ -47,6 +49,18 @@ def made(name: str, digest: str, *, needs: tuple[str, ...] = (), **metadata: Jso
     return TaskRecord(
         name=name, state=TaskState.SUCCEEDED, needs=needs, outputs=Outputs(artifacts={"output": artifact})
     )
+
+
+def test_what_only_one_side_brought_along_from_another_host_is_no_change_of_data() -> None:
+    head, baseline = (
+        side(name, tasks=tuple(made(task, digest) for task, digest in given.items()))
+        for name, given in (("b", {"fetch": "1", "same": "2", "new": "4"}), ("a", {"same": "2", "new": "3"}))
+    )
+    bare = TaskRecord(name="fetch", state=TaskState.SUCCEEDED)
+    baseline = replace(baseline, run=replace(baseline.run, queue=MIRRORED), tasks=(*baseline.tasks, bare))
+    found = compare(head, baseline)
+    assert [change.task for change in found.data] == ["new"]
+    assert "data" in found.unknown
 
 
 def test_equal_runs_have_no_cause() -> None:

@@ -46,7 +46,8 @@ def test_each_file_is_imported_once_as_the_sdk_writes_it() -> None:
     pipeline = compiled(task("one", "labels"), task("two", "labels"), task("three", "scans")).document.pipeline
     assert pipeline.root.dag is not None
     tasks = pipeline.root.dag.tasks
-    assert set(tasks) == {"import-labels", "import-scans", "one", "two", "three"}
+    assert set(tasks) == {"import-labels", "import-scans", "one", "two", "three", "palmette-outcome"}
+    assert tasks["palmette-outcome"].dependent_tasks == ("one", "three", "two"), "nothing is kept of an import"
     imported = tasks["import-labels"]
     assert imported.inputs.parameters["uri"].component_input_parameter == "labels"
     label = pipeline.components[imported.component].executor_label

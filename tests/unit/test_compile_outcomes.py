@@ -24,6 +24,7 @@ from palmette.domain.graph import (
     Comparison,
     Constant,
     Each,
+    FromItem,
     FromTask,
     OnExit,
     Output,
@@ -78,9 +79,9 @@ def test_each_dag_that_makes_metrics_has_an_outcome_which_is_never_cached() -> N
     assert scopes == {*found}, "each says which DAG it is of"
 
 
-def test_what_a_task_that_cannot_be_waited_for_measures_is_said_to_be_lost() -> None:
+def test_what_a_task_that_cannot_be_waited_for_makes_is_said_to_be_lost() -> None:
     warnings = [each for each in compiled(tried()).warnings if "mirrored" in each]
-    assert warnings == ["what score-4 measures is not mirrored: it runs whatever became of the rest"]
+    assert warnings == ["what score-4 makes is not mirrored: it runs whatever became of the rest"]
 
 
 @pytest.mark.parametrize("dialect", [each for each in Dialect if each is not Dialect.PALMETTE])
@@ -92,12 +93,42 @@ def test_palmettes_own_engine_needs_none() -> None:
     assert NAME not in str(compiled(tried(), Dialect.PALMETTE).document.pipeline)
 
 
-def test_nothing_is_added_where_nothing_is_measured_or_a_name_is_taken() -> None:
-    assert NAME not in str(compiled(Algorithm(name="a", target="a:a", steps=(FIT,), tasks=(task("fit", FIT),))))
+def test_a_name_that_is_taken_stays_whose_it_is() -> None:
     own = replace(SCORE, name="palmette_outcome")
     pipeline = compiled(Algorithm(name="a", target="a:a", steps=(own,), tasks=(task(own.name, own),))).document.pipeline
     assert pipeline.root.dag is not None
     assert {*pipeline.root.dag.tasks} == {NAME, f"{NAME}-2"}
+
+
+def test_metrics_wait_for_nothing_that_comes_after_them_or_may_be_left_out() -> None:
+    test = Comparison(left=FromTask(task="fit", output="output"), operator=Comparator.MORE, right=Constant(value=0.5))
+    branch = When(name="condition-1", cases=(Case(name="condition-1", test=test, body=(task("extra", FIT),)),))
+    flow = (
+        task("fit", FIT),
+        Task(name="score", step="score", after=("fit",)),
+        Task(name="tell", step="fit", after=("score",)),
+        branch,
+        Task(name="maybe", step="fit", after=("condition-1",)),
+    )
+    dag = compiled(Algorithm(name="a", target="a:a", steps=(FIT, SCORE), tasks=flow)).document.pipeline.root.dag
+    assert dag is not None
+    waits = [each.dependent_tasks for key, each in dag.tasks.items() if key.startswith(NAME)]
+    assert waits == [("fit", "score"), ("tell",), ("maybe",)]
+
+
+def test_the_outcome_of_an_iteration_is_told_its_items() -> None:
+    test = Comparison(left=FromItem(loop="for-loop-2"), operator=Comparator.MORE, right=Constant(value=1))
+    branch = When(name="condition-1", cases=(Case(name="condition-1", test=test, body=(task("score", SCORE),)),))
+    items = Constant(value=[1, 2])
+    inner = Each(name="for-loop-2", items=items, item=ParameterType.INTEGER, body=(branch,))
+    outer = Each(name="for-loop-1", items=items, item=ParameterType.INTEGER, body=(inner,))
+    pipeline = compiled(Algorithm(name="a", target="a:a", steps=(SCORE,), tasks=(outer,))).document.pipeline
+    dags = {name: each.dag.tasks for name, each in pipeline.components.items() if each.dag}
+    said = dags["comp-condition-1"][NAME].inputs.parameters
+    assert {*said} == {"for-loop-1", "for-loop-2"}
+    around = dags["comp-for-loop-2"]["condition-1"].inputs.parameters
+    assert {each.component_input_parameter for each in said.values()} <= {*around}, "they are handed in"
+    assert list(check(compiled(Algorithm(name="a", target="a:a", steps=(SCORE,), tasks=(outer,))).document)) == []
 
 
 def gathered(directory: Path, sources: dict[str, Any], files: dict[str, bytes], most: int) -> zipfile.ZipFile:

@@ -21,6 +21,7 @@ from palmette.domain.graph import (
     Constant,
     Each,
     Field,
+    FromParameter,
     FromTask,
     Input,
     Output,
@@ -60,13 +61,46 @@ def packed(directory: Path, *artifacts: tuple[str, Any], scope: str = "root", **
     return file.getvalue()
 
 
-def document(*tasks: Task | Each, steps: Sequence[Step]) -> PipelineDocument:
+def kept(task: str, *, logged: Sequence[float] = (), values: dict[str, Any] | None = None, **files: bytes) -> bytes:
+    """What a task kept of itself, as the runtime writes it."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as target:
+        made = {name: {"type": {"schemaTitle": "system.HTML"}, "metadata": {"format": "html"}} for name in files}
+        for name, content in files.items():
+            if content:
+                target.writestr(f"made/{name}", content)
+        points = [{"metric": "loss", "value": value, "step": at, "time": at} for at, value in enumerate(logged)]
+        target.writestr("logged", "".join(json.dumps(each) + "\n" for each in points))
+        target.writestr("kept.json", json.dumps({"values": values or {}, "made": made, "cut": False}))
+    return held.getvalue()
+
+
+def outcome(*held: tuple[str, bytes], scope: str = "root", **items: Any) -> bytes:
+    """An outcome of what tasks kept, or measured."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as target:
+        for number, (_, content) in enumerate(held):
+            target.writestr(str(number), content)
+        forms = [("output", "metrics") if content[:1] == b"{" else ("palmette-kept", "kept") for _, content in held]
+        listed = [
+            {"task": task, "output": output, "format": form, "file": str(number)}
+            for number, ((task, _), (output, form)) in enumerate(zip(held, forms, strict=True))
+        ]
+        said = {"schema": 1, "scope": scope, "items": items, "artifacts": listed}
+        target.writestr("outcome.json", json.dumps(said))
+    return file.getvalue()
+
+
+ENDS = (TaskState.FAILED, TaskState.SUCCEEDED, TaskState.SUCCEEDED)
+
+
+def document(*tasks: Task | Each, steps: Sequence[Step], config: Sequence[Field] = ()) -> PipelineDocument:
     closures = {step.name: f"closure-{step.name}" for step in steps}
     captured = Captured(
         bundle="b" * 64, archive=b"", closures=closures, environment=Environment(digest="e"), image="i:1"
     )
-    config = (Field(name="C", type=ParameterType.INTEGER, default=1),)
-    algorithm = Algorithm(name="job", target="a:job", steps=tuple(steps), tasks=tasks, config=config)
+    fields = (Field(name="C", type=ParameterType.INTEGER, default=1), *config)
+    algorithm = Algorithm(name="job", target="a:job", steps=tuple(steps), tasks=tasks, config=fields)
     return compile_algorithm(algorithm, captured, dialect="2.0").document
 
 
@@ -199,3 +233,72 @@ def test_without_its_pipeline_the_nodes_are_its_tasks() -> None:
     found = like(None, [node("fit"), node("palmette-outcome", at=2.0)])
     assert [(task.component, task.state) for task in found.tasks] == [("fit", TaskState.SUCCEEDED)]
     assert found.run.notices == ("its pipeline is not there any more",)
+
+
+def test_curves_values_and_small_artifacts_come_along() -> None:
+    nodes = [node("fetch"), node("score", at=2.0, pod=TaskState.SKIPPED)]
+    held = kept("score", logged=[3.0, 2.0, 1.0], values={"rows": 7}, page=b"<p>", model=b"")
+    made = outcome(("score", held), ("score", b'{"auc": 0.5}'))
+    found = like(document(*FLOW, steps=(FETCH, SCORE)), nodes, made)
+    score = next(task for task in found.tasks if task.name == "score")
+    assert score.outputs.parameters == {"rows": 7}
+    page = score.outputs.artifacts["page"]
+    assert (page.type, found.contents[page.digest.removeprefix("sha256:")]) == ("system.HTML", b"<p>")
+    curve = [(point.value, point.step) for each in found.logged for point in each.points if point.name == "loss"]
+    assert curve == [(3.0, 0), (2.0, 1), (1.0, 2)]
+    assert found.logged[-1].points[0].name == "auc", "what was made counts after what was logged"
+    assert found.run.notices == ("left there, being large or no single file: score.model",)
+    assert found.lost == (), "that is as it should be"
+
+
+def test_what_a_task_kept_and_cannot_be_read_costs_no_other() -> None:
+    found = outcomes.read(outcome(("a", b"nothing"), ("b", kept("b", logged=[1.0]))))
+    assert [(each.task, each.left) for each in found.measured] == [("a", "it cannot be read")]
+    assert [(each.task, len(each.points)) for each in found.kept] == [("b", 1)]
+
+
+@pytest.mark.parametrize("given", ["constant", "parameter", "task"])
+def test_an_iteration_is_told_by_its_item_and_not_by_when_it_began(given: str) -> None:
+    number = Output(name="output", parameter=ParameterType.LIST)
+    draw = Step(name="draw", target="a:draw", outputs=(number,))
+    score = Step(name="score", target="a:score", outputs=(NUMBERS,))
+    items = {
+        "constant": Constant(value=[5, 6, 5]),
+        "parameter": FromParameter(parameter="folds"),
+        "task": FromTask(task="draw", output="output"),
+    }[given]
+    loop = Each(name="for-loop-1", items=items, item=ParameterType.INTEGER, body=(Task(name="score", step="score"),))
+    folds = Field(name="folds", type=ParameterType.LIST, default=[5, 6, 5])
+    drawn_from = document(Task(name="draw", step="draw"), loop, steps=(draw, score), config=(folds,))
+    nodes = [node("draw"), *(node("score", state, at=at) for at, state in enumerate(ENDS, start=2))]
+    made = [
+        outcome(("score", kept("score", logged=[value])), scope="comp-for-loop-1", **{"for-loop-1": item})
+        for item, value in ((6.0, 0.2), (5.0, 0.1))
+    ]
+    root = outcome(("draw", kept("draw", values={"output": [5.0, 6.0, 5.0]})))
+    found = like(drawn_from, nodes, root, *made, state=RunState.FAILED)
+    points = {each.task: each.points[0].value for each in found.logged}
+    assert points == {"for-loop-1.0.score": 0.1, "for-loop-1.1.score": 0.2}
+    states = {task.component: task.state for task in found.tasks}
+    assert states["score[2]"] is TaskState.FAILED, "the one that failed is none of those that made something"
+
+
+def test_an_iteration_of_a_loop_in_a_loop_has_the_numbers_of_both() -> None:
+    score = Step(name="score", target="a:score", outputs=(NUMBERS,))
+    items = Constant(value=["a", "b"])
+    inner = Each(name="for-loop-2", items=items, item=ParameterType.STRING, body=(Task(name="score", step="score"),))
+    outer = Each(name="for-loop-1", items=items, item=ParameterType.STRING, body=(inner,))
+    nodes = [node("score", at=at) for at in range(1, 5)]
+    made = [
+        outcome(("score", kept("score", logged=[at])), **{"for-loop-1": first, "for-loop-2": second})
+        for at, (first, second) in enumerate((("b", "b"), ("b", "a"), ("a", "b"), ("a", "a")))
+    ]
+    found = like(document(outer, steps=(score,)), nodes, *made)
+    points = {each.task: each.points[0].value for each in found.logged}
+    titles = {task.name: task.component for task in found.tasks if task.name in points}
+    assert {titles[name]: value for name, value in points.items()} == {
+        "score[1][1]": 0.0,
+        "score[1][0]": 1.0,
+        "score[0][1]": 2.0,
+        "score[0][0]": 3.0,
+    }

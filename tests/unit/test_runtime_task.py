@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -323,6 +324,42 @@ def test_logged_metrics_are_lines_of_the_event_file(carry: Carry) -> None:
     )
     (line,) = (done.directory / "events.jsonl").read_text().splitlines()
     assert json.loads(line)["metric"] == "loss"
+
+
+@pytest.mark.parametrize("events", ["", "events.jsonl"], ids=["in a pod", "here"])
+def test_what_a_cluster_would_lose_of_a_step_is_kept_in_one_file(carry: Carry, tmp_path: Path, events: str) -> None:
+    done = carry(
+        """
+from typing import Annotated, NamedTuple
+from palmette import HTML, Sensitive, log_metric, progress
+
+class Gave(NamedTuple):
+    page: HTML
+    large: bytes
+    secret: Annotated[bytes, Sensitive]
+    count: int
+    name: Annotated[str, Sensitive]
+
+def work() -> Gave:
+    for step in range(2):
+        log_metric("loss", 0.5, step=step)
+    progress(1, 1)
+    return Gave(HTML("<p>"), bytes((1 << 20) + 1), b"Ada", 3, "Ada")
+""",
+        values=("count", "name"),
+        artifacts=("page", "large", "secret", "palmette-kept"),
+        environment={"PALMETTE_EVENTS": events and str(tmp_path / events)},
+    )
+    assert done.code == 0, done.err
+    with zipfile.ZipFile(done.output("palmette-kept")) as kept:
+        assert sorted(kept.namelist()) == ["kept.json", "logged", "made/page"]
+        assert kept.read("made/page") == b"<p>"
+        logged = [json.loads(line) for line in kept.read("logged").splitlines()]
+        about = json.loads(kept.read("kept.json"))
+    assert [each["step"] for each in logged if "metric" in each] == [0, 1]
+    assert (about["values"], about["cut"]) == ({"count": 3}, False)
+    assert {name: each["size"] for name, each in about["made"].items()} == {"page": 3, "large": (1 << 20) + 1}
+    assert about["made"]["page"]["metadata"] == done.metadata("page")
 
 
 def test_an_input_that_lies_on_a_mounted_store_is_found(carry: Carry) -> None:

@@ -43,8 +43,9 @@ def mirror(session: Session, /, since: str, everything: bool, keep_on: bool, eve
     """Bring a Kubeflow's runs here, once or as they come.
 
     A mirrored run is searched, shown, compared and reported like any other: with its settings, branch, commit, tasks,
-    metrics and evaluations. What its steps printed, curves, models and tables stay on the cluster. Runs that go on
-    are brought as they are now, and anew at each look; those that are over, once.
+    metrics, evaluations, curves, and artifacts of up to 1 MiB (4 MiB a step). Larger ones, directories and what its
+    steps printed stay on the cluster. Runs that go on are brought as they are now, and anew at each look; those that
+    are over, once.
 
     The host is --target, else PALMETTE_TARGET, else the project's own. Runs are brought into the project's home, or
     with --on to a Palmette server. Pipelines must have been compiled by this Palmette or a newer one: their last task,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from palmette.comparison import environments
 from palmette.comparison.artifacts import data
-from palmette.comparison.changes import Comparison, MetricChange, TaskChange
+from palmette.comparison.changes import Comparison, DataChange, MetricChange, TaskChange
 from palmette.comparison.definitions import code
 from palmette.comparison.examples import Moved
 from palmette.comparison.files import Files, files
@@ -46,7 +46,7 @@ def compare(
         config=config(head, baseline),
         code=edited,
         environment=() if imported else environments.environment(head, baseline),
-        data=data(head, baseline),
+        data=_data(head, baseline, mirrored=mirrored),
         metrics=_metrics(head, baseline),
         tasks=() if imported else _tasks(head, baseline),
         unknown=("code", "data", "environment") if imported else _unknown(head, baseline, mirrored=mirrored),
@@ -58,6 +58,12 @@ def compare(
         reruns=() if imported or mirrored else reruns(head, baseline),
         numbers=numbers or Numbers(),
     )
+
+
+def _data(head: Side, baseline: Side, *, mirrored: bool) -> tuple[DataChange, ...]:
+    """What differs of what is known on both sides: of a run that another host executes, what is large stayed there."""
+    found = data(head, baseline)
+    return tuple(each for each in found if each.before and each.after) if mirrored else found
 
 
 def _unknown(head: Side, baseline: Side, *, mirrored: bool) -> tuple[str, ...]:
@@ -120,7 +126,7 @@ def _remarks(head: Side, baseline: Side) -> Iterator[str]:
         if side.run.imported:
             yield f"run {side.run.id} was imported: its code, data and environment are not known"
         elif side.run.mirrored:
-            yield f"run {side.run.id} was executed on another host: its data are not known here"
+            yield f"run {side.run.id} was executed on another host: not all of its data are known here"
     known = {task.name: task.component or task.name for side in (baseline, head) for task in side.tasks}
     silent = [
         known.get(task, task)

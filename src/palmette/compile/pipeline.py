@@ -16,7 +16,7 @@ from palmette.compile.groups import Dags
 from palmette.compile.importers import EXECUTOR, IMPORT, importing, unreachable
 from palmette.compile.levels import Level
 from palmette.compile.naming import keys, pipeline_name
-from palmette.compile.outcomes import ROOT, Outcomes
+from palmette.compile.outcomes import ROOT, Outcomes, keeping
 from palmette.compile.sizes import too_large
 from palmette.domain import wire
 from palmette.domain.graph import Algorithm, Fresh, Freshness, Step, calls
@@ -74,8 +74,9 @@ def compile_algorithm(
             "(install = true is turned on); set `image` in [tool.palmette]"
         )
         captured = replace(captured, install=True)
+    recorded = importing(algorithm)
     lowering = _Lowering(
-        algorithm=importing(algorithm),
+        algorithm=recorded if dialect is Dialect.PALMETTE else keeping(recorded),
         captured=captured,
         dialect=dialect,
         name=pipeline_name(algorithm.name, prefix),

@@ -25,9 +25,13 @@ from palmette.errors import PalmetteError
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import messages, submitting
 from palmette.operations.delivered import delivered
+from palmette.operations.iterations import Iterations
 from palmette.operations.looking import Looked, Node
-from palmette.operations.outcomes import Measured, Outcome
+from palmette.operations.outcomes import Kept, Made, Outcome
+from palmette.runtime.request import KEPT
 
+#: names of artifacts that a sentence lists
+_SHOWN: Final = 6
 #: parts of a workflow that are no tasks of the pipeline's author
 _OTHERS: Final = ("executor", "root")
 
@@ -47,8 +51,9 @@ class Sight:
     #: digest of the document's bytes
     spec: str = ""
     outcomes: tuple[Outcome, ...] = ()
-    #: sentences without a full stop: where it is executed, what of it could not be brought
-    notices: tuple[str, ...] = ()
+    #: sentences without a full stop: where it is executed, and what of it could not be brought
+    where: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,19 +67,22 @@ class Likeness:
     history: tuple[Commit, ...] = ()
     #: SHA-256 → bytes
     contents: Mapping[str, bytes] = field(default_factory=dict)
+    #: sentences without a full stop: what of it could not be brought
+    lost: tuple[str, ...] = ()
 
 
 def drawn(sight: Sight) -> Likeness:
     """The run as it was seen."""
     algorithm = submitting.algorithm_of(sight.document) if sight.document else Algorithm(name="", target="")
     run = _run(sight, algorithm)
-    records, notes = _tasks(sight, run.config)
-    records, contents, left = _measured(sight, records)
-    logged = tuple(_logged(sight, records))
-    known = {each.task for each in logged}
-    logged += tuple(each for each in _told(sight, records) if each.task not in known)
-    notices = tuple(dict.fromkeys((*sight.notices, *notes, *left)))
-    return Likeness(run=replace(run, notices=notices), tasks=records, logged=logged, contents=contents)
+    iterations = Iterations.of(sight.document, sight.outcomes, run.config)
+    records, notes = _tasks(sight, run.config, iterations)
+    found = _Found.of(iterations, records)
+    records, contents, left = _made(sight, found, records)
+    logged = tuple(_logged(sight, found, records))
+    lost = tuple(dict.fromkeys((*sight.lost, *notes, *left)))
+    notices = tuple(filter(None, (sight.where, _stayed(found), *lost)))
+    return Likeness(run=replace(run, notices=notices), tasks=records, logged=logged, contents=contents, lost=lost)
 
 
 # The run
@@ -170,7 +178,9 @@ def _environment(document: PipelineDocument | None) -> Environment:
 # Its tasks
 
 
-def _tasks(sight: Sight, config: Mapping[str, Json]) -> tuple[tuple[TaskRecord, ...], tuple[str, ...]]:
+def _tasks(
+    sight: Sight, config: Mapping[str, Json], iterations: Iterations
+) -> tuple[tuple[TaskRecord, ...], tuple[str, ...]]:
     """The tasks of its pipeline as its nodes say they are; without a pipeline that can be read, the nodes alone."""
     nodes = _by_key(sight.looked.nodes)
     final = sight.looked.run.state.final
@@ -182,7 +192,7 @@ def _tasks(sight: Sight, config: Mapping[str, Json]) -> tuple[tuple[TaskRecord, 
         else:
             planned = [each for each in plan.planned if not _gathers(each.name)]
             found = [_record(each.record(), _planned(each), nodes, final) for each in planned]
-            looped = [each for pattern in plan.patterns for each in _iterations(pattern, nodes, final)]
+            looped = [each for pattern in plan.patterns for each in _iterations(pattern, nodes, iterations, final)]
             return (*found, *looped), ()
     else:
         notes = ("its pipeline is not there any more",) if final else ()
@@ -231,14 +241,21 @@ def _record(record: TaskRecord, parts: Parts | None, nodes: Mapping[str, list[No
     return replace(_seen(record, node, final), parts=parts)
 
 
-def _iterations(pattern: PlannedTask, nodes: Mapping[str, list[Node]], final: bool) -> Iterator[TaskRecord]:
-    """What became of a task in the body of a loop: one record for each node, in the order in which they began."""
-    loop, _, inner = pattern.name.partition(".0.")
+def _iterations(
+    pattern: PlannedTask, nodes: Mapping[str, list[Node]], iterations: Iterations, final: bool
+) -> Iterator[TaskRecord]:
+    """What became of a task in the body of a loop: one record for each node."""
     if _gathers(pattern.name):
         return
-    for number, node in enumerate(nodes.get(pattern.name.rpartition(".")[2], ())):
-        title = pattern.title.replace("[0]", f"[{number}]", 1)
-        record = TaskRecord(name=f"{loop}.{number}.{inner}", executor=pattern.executor, component=title)
+    several = nodes.get(pattern.name.rpartition(".")[2], [])
+    places = iterations.numbered(pattern.name, [node.state.good for node in several])
+    for place, node in sorted(zip(places, several, strict=True), key=lambda each: each[0]):
+        name, title = pattern.name, pattern.title
+        for key, number in place:
+            name = name.replace(f"{key}.0.", f"{key}.{number}.", 1)
+        numbers = "".join(f"[{number}]" for _, number in place)
+        title = title.replace("[0]" * len(place), numbers, 1)
+        record = TaskRecord(name=name, executor=pattern.executor, component=title)
         yield replace(_seen(record, node, final), parts=_planned(pattern), needs=())
 
 
@@ -253,20 +270,42 @@ def _seen(record: TaskRecord, node: Node | None, final: bool) -> TaskRecord:
     return replace(record, state=state, started=started, ended=ended, message=node.message)
 
 
-# What they measured
+# What they made
 
 
-def _measured(
-    sight: Sight, records: tuple[TaskRecord, ...]
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """What the outcomes tell of, by the names of the tasks here."""
+
+    made: tuple[tuple[str, Made], ...] = ()
+    kept: Mapping[str, Kept] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, iterations: Iterations, records: Sequence[TaskRecord]) -> _Found:
+        """Everything that is of a task that is here."""
+        made: list[tuple[str, Made]] = []
+        kept: dict[str, Kept] = {}
+        for outcome, names in iterations.assigned(records):
+            made += [(names[each.task], each) for each in outcome.measured if each.task in names]
+            for each in outcome.kept:
+                if each.task in names:
+                    made += [(names[each.task], artifact) for artifact in each.made]
+                    kept[names[each.task]] = each
+        return cls(made=tuple(made), kept=kept)
+
+
+def _made(
+    sight: Sight, found: _Found, records: tuple[TaskRecord, ...]
 ) -> tuple[tuple[TaskRecord, ...], dict[str, bytes], list[str]]:
-    """The tasks with the artifacts that the outcomes hold, those artifacts' bytes, and what was left out."""
+    """The tasks with what they gave, the bytes of their artifacts, and what was left out."""
     contents: dict[str, bytes] = {}
     left: list[str] = []
     made: dict[str, dict[str, Artifact]] = {}
     confidential = _confidential(sight.document, records)
-    for name, each in _placed(sight.outcomes, records):
+    for name, each in found.made:
         if each.left:
-            left.append(f"{each.task}.{each.output} is not mirrored: {each.left}")
+            what = f"{each.task}.{each.output}" if each.output != KEPT else f"what {each.task} made beside metrics"
+            left.append(f"{what} is not mirrored: {each.left}")
             continue
         sha256 = messages.sha256(each.content)
         contents[sha256] = each.content
@@ -278,28 +317,24 @@ def _measured(
             filename=each.filename,
             metadata=metadata,
         )
-    found = tuple(
-        replace(record, outputs=Outputs(artifacts=made[record.name])) if record.name in made else record
-        for record in records
+    told = {*made, *found.kept}
+    values = {name: each.values for name, each in found.kept.items()}
+    cut = [each.task for each in found.kept.values() if each.cut]
+    left += [f"the curves of {each} are cut: it logged more than is taken" for each in cut]
+    drawn = tuple(
+        replace(each, outputs=Outputs(parameters=values.get(each.name, {}), artifacts=made.get(each.name, {})))
+        if each.name in told
+        else each
+        for each in records
     )
-    return found, contents, left
+    return drawn, contents, left
 
 
-def _placed(outcomes: Sequence[Outcome], records: Sequence[TaskRecord]) -> Iterator[tuple[str, Measured]]:
-    """Each artifact with the name of the task that made it. Of several tasks of one key the n-th outcome is the n-th
-    one's: both are in the order in which they began."""
-    by_key: dict[str, list[str]] = {}
-    for record in records:
-        if record.state.good and not record.group:
-            by_key.setdefault(record.name.rpartition(".")[2], []).append(record.name)
-    taken: dict[tuple[str, str], int] = {}
-    for outcome in outcomes:
-        for each in outcome.measured:
-            names = by_key.get(each.task, [])
-            at = taken.get((each.task, each.output), 0)
-            if at < len(names):
-                taken[each.task, each.output] = at + 1
-                yield names[at], each
+def _stayed(found: _Found) -> str:
+    """What to say of artifacts that are too large to come along; empty where there are none."""
+    names = dict.fromkeys(f"{each.task}.{name}" for each in found.kept.values() for name in each.stayed)
+    shown = [*names][:_SHOWN] + ([f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else [])
+    return f"left there, being large or no single file: {', '.join(shown)}" if names else ""
 
 
 def _confidential(document: PipelineDocument | None, records: Sequence[TaskRecord]) -> frozenset[str]:
@@ -315,23 +350,25 @@ def _confidential(document: PipelineDocument | None, records: Sequence[TaskRecor
     return frozenset(behind | loose)
 
 
-def _logged(sight: Sight, records: Sequence[TaskRecord]) -> Iterator[PointsLogged]:
-    """The metrics of the tasks, as the engine takes them from what a task made."""
-    for record in records:
-        time = record.ended or sight.looked.run.ended or sight.looked.run.created
-        if points := engine.metrics(record.outputs, time):
-            yield PointsLogged(task=record.name, serial=0, points=points, position=1)
-
-
-def _told(sight: Sight, records: Sequence[TaskRecord]) -> Iterator[PointsLogged]:
-    """The metrics of artifacts whose bytes are not here, as far as their numbers are."""
-    when = sight.looked.run.ended or sight.looked.run.created
-    for name, each in _placed(sight.outcomes, records):
+def _logged(sight: Sight, found: _Found, records: Sequence[TaskRecord]) -> Iterator[PointsLogged]:
+    """What the tasks logged, and then the metrics of what they made, as the engine takes them. Of artifacts whose bytes
+    are not here too, as far as their numbers are."""
+    untaken: dict[str, dict[str, Artifact]] = {}
+    for name, each in found.made:
         if each.left and not each.metadata.get("sensitive"):
             artifact = Artifact(type=each.type, digest="", size=0, filename="", metadata=each.metadata)
-            points = engine.metrics(Outputs(artifacts={each.output: artifact}), when)
-            if points:
-                yield PointsLogged(task=name, serial=0, points=points, position=1)
+            untaken.setdefault(name, {})[each.output] = artifact
+    for record in records:
+        time = record.ended or sight.looked.run.ended or sight.looked.run.created
+        points = found.kept[record.name].points if record.name in found.kept else ()
+        if points and record.state is TaskState.CACHED:
+            late = time - max(point.time for point in points)
+            points = tuple(replace(point, time=point.time + late) for point in points)
+        if points:
+            yield PointsLogged(task=record.name, serial=0, points=points, position=1)
+        outputs = Outputs(artifacts={**untaken.get(record.name, {}), **record.outputs.artifacts})
+        if measured := engine.metrics(outputs, time):
+            yield PointsLogged(task=record.name, serial=0, points=measured, position=2)
 
 
 __all__ = ["Likeness", "RunState", "Sight", "drawn"]

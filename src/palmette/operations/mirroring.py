@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -164,8 +165,8 @@ class _Look:
         self._deliver({**like.contents, **self._spec(looked)})
         if not self.place(mirrors.take, self._brought(like, sight)):
             return None
-        lost = like.run.notices[1:]
-        return Brief(run=like.run.id, id=found.id, algorithm=like.run.algorithm, state=like.run.state, lost=lost)
+        run = like.run
+        return Brief(run=run.id, id=found.id, algorithm=run.algorithm, state=run.state, lost=like.lost)
 
     def _mine(self, found: HostedRun) -> bool:
         """Whether it is the project's, or nobody's and wanted all the same."""
@@ -180,7 +181,7 @@ class _Look:
             "called": self.cluster.host.called,
             "page": self.cluster.page(id),
             "state": sight.looked.run.state.value,
-            "lost": list(like.run.notices[1:]),
+            "lost": list(like.lost),
         }
         mirror = Mirror(run=like.run.id, host=address, id=id, progress=progress, seen=self.now())
         return Brought(
@@ -205,7 +206,8 @@ class _Look:
             document=document,
             spec=spec,
             outcomes=found,
-            notices=(where, *lost),
+            where=where,
+            lost=lost,
         )
 
     def _facts(self, run: HostedRun) -> dict[str, Json]:
@@ -256,7 +258,8 @@ class _Look:
             return (), ("what it measured is not known: it ended before that was written",) if failed else ()
         found = [data for node in written if (data := self._artifact(looked.run.id, node))]
         if len(found) < len(written):
-            found = below(self._root(looked, document), looked.run.id) or found
+            names = dict.fromkeys([NAME, *(node.name for node in written)])
+            found = below(self._root(looked, document), looked.run.id, names) or found
         return self._read(found, len(written))
 
     def _artifact(self, run: str, node: Node) -> bytes | None:
@@ -320,15 +323,14 @@ def _measures(document: PipelineDocument) -> bool:
     return any(spec.artifact_type.schema_title == ArtifactType.METRICS for several in outputs for spec in several)
 
 
-def below(root: str, run: str) -> list[bytes]:
-    """The outcomes of a run below a pipeline's directory, the oldest first; none where that is out of reach."""
+def below(root: str, run: str, names: Iterable[str]) -> list[bytes]:
+    """What tasks of these names wrote below a pipeline's directory in a run, the oldest first; none where that is out
+    of reach."""
     if not root:
         return []
     with tempfile.TemporaryDirectory(prefix="palmette-") as directory:
-        target = Path(directory) / "outcomes"
-        try:
-            References(Path("/"), NoDigests()).fetch(f"{root}/{run}/{NAME}", target)
-        except (PalmetteError, OSError):
-            return []
-        files = sorted(target.rglob(ARTIFACT), key=lambda path: (path.stat().st_mtime, str(path)))
+        for name in names:
+            with suppress(PalmetteError, OSError):
+                References(Path("/"), NoDigests()).fetch(f"{root}/{run}/{name}", Path(directory) / name)
+        files = sorted(Path(directory).rglob(ARTIFACT), key=lambda path: (path.stat().st_mtime, str(path)))
         return [path.read_bytes() for path in files if path.is_file() and path.stat().st_size <= LARGEST]

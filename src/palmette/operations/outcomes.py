@@ -15,12 +15,15 @@ from typing import Any, Final
 
 from palmette.authoring.results import Evaluation
 from palmette.domain.graph import ArtifactType
+from palmette.domain.metric import MetricPoint
 from palmette.domain.values import Json
+from palmette.engine.events import Tail
 from palmette.errors import UsageError
+from palmette.ir.embedded import loads
 from palmette.operations.evaluations import DAMAGED, MOST, STRANGE, size
 from palmette.runtime.evaluations import ARRAYS, read_evaluation, read_metrics
 
-__all__ = ["LARGEST", "Measured", "Outcome", "read"]
+__all__ = ["LARGEST", "Kept", "Made", "Outcome", "read"]
 
 #: bytes of one, which holds what compiling left room for
 LARGEST: Final = 64 << 20
@@ -28,18 +31,27 @@ LARGEST: Final = 64 << 20
 _SCHEMA: Final = 1
 _LISTED: Final = "outcome.json"
 _MANY: Final = 1000
+#: how `palmette.runtime.kept` is called in it, and the parts of such a file; bytes that one may lead to
+_KEPT, _ABOUT, _LOGGED = "kept", "kept.json", "logged"
+_ROOM: Final = 32 << 20
+_DAMAGES: Final = (
+    *(zipfile.BadZipFile, zlib.error, ValueError, LookupError),
+    *(TypeError, AttributeError, RuntimeError, NotImplementedError),
+)
 _SUFFIXES: Final = {"evaluation": ".npz", "metrics": ".json"}
 _TYPES: Final = {"evaluation": "Evaluation", "metrics": "Metrics"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Measured:
-    """An artifact of type Metrics that a task made."""
+class Made:
+    """An artifact that a task made."""
 
     #: the task's key in its DAG
     task: str
     output: str
     format: str
+    #: KFP's schema title
+    type: str = ArtifactType.METRICS.value
     #: of it as the home keeps it; what is known of one whose bytes are not here
     metadata: Mapping[str, Json] = field(default_factory=dict)
     filename: str = ""
@@ -48,19 +60,40 @@ class Measured:
     #: why they were: "it is sensitive"
     left: str = ""
 
-    @property
-    def type(self) -> str:
-        """KFP's schema title."""
-        return ArtifactType.METRICS.value
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """What a task kept of itself for its outcome."""
+
+    task: str
+    #: the parameters that it gave
+    values: Mapping[str, Json] = field(default_factory=dict)
+    #: its artifacts that are no metrics, if they are small
+    made: tuple[Made, ...] = ()
+    #: the names of those that are not
+    stayed: tuple[str, ...] = ()
+    #: what it logged, and whether it logged more than that
+    points: tuple[MetricPoint, ...] = ()
+    cut: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the tasks of one DAG measured."""
+    """What the tasks of one DAG made."""
 
     #: the DAG's component, or "root"
     scope: str
-    measured: tuple[Measured, ...]
+    #: what is of type Metrics, and all that is left out
+    measured: tuple[Made, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    #: of a loop's iteration its item, by the loop's key; the same of loops around it
+    items: Mapping[str, Json] = field(default_factory=dict)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The keys of the tasks that it tells of."""
+        found = [each.task for each in self.measured] + [each.task for each in self.kept]
+        return tuple(dict.fromkeys(found))
 
 
 def read(data: bytes) -> Outcome:
@@ -72,14 +105,24 @@ def read(data: bytes) -> Outcome:
             listed = json.loads(file.read(_LISTED))
             if listed["schema"] != _SCHEMA:
                 raise UsageError("the outcome is of another Palmette", "Bring this one up to date.")
-            return Outcome(scope=str(listed["scope"]), measured=tuple(_each(file, listed["artifacts"])))
-    except (zipfile.BadZipFile, zlib.error, ValueError, LookupError, TypeError, AttributeError, RuntimeError) as error:
+            found = tuple(_each(file, listed["artifacts"][:_MANY]))
+            return Outcome(
+                scope=str(listed["scope"]),
+                measured=tuple(each for each in found if isinstance(each, Made)),
+                kept=tuple(each for each in found if isinstance(each, Kept)),
+                items=dict(listed.get("items", {})),
+            )
+    except _DAMAGES as error:
         raise UsageError(f"the outcome is damaged: {error}") from None
 
 
-def _each(file: zipfile.ZipFile, listed: list[Mapping[str, Any]]) -> Iterator[Measured]:
-    for entry in listed[:_MANY]:
+def _each(file: zipfile.ZipFile, listed: list[Mapping[str, Any]]) -> Iterator[Made | Kept]:
+    for entry in listed:
         said = {name: str(entry[name]) for name in ("task", "output", "format")}
+        if said["format"] == _KEPT and "file" in entry:
+            kept = _kept(said["task"], file.read(str(entry["file"])))
+            yield kept or Made(task=said["task"], output=said["output"], format=_KEPT, left="it cannot be read")
+            continue
         sensitive = bool(entry.get("sensitive"))
         content = file.read(str(entry["file"])) if "file" in entry else b""
         left = str(entry.get("left", ""))
@@ -91,7 +134,46 @@ def _each(file: zipfile.ZipFile, listed: list[Mapping[str, Any]]) -> Iterator[Me
         about: dict[str, Json] = {"format": said["format"], "filename": name, "type": _TYPES.get(said["format"], "")}
         # As the runtime writes it: of what is sensitive no number stands beside it.
         metadata = {**about, "sensitive": True} if sensitive else {**told, **about}
-        yield Measured(**said, metadata=metadata, filename=name, content=b"" if left else content, left=left)
+        yield Made(**said, metadata=metadata, filename=name, content=b"" if left else content, left=left)
+
+
+def _kept(task: str, data: bytes) -> Kept | None:
+    """What the file of a task holds; None for one that cannot be read."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as file:
+            if sum(entry.file_size for entry in file.infolist()) > _ROOM:
+                return None
+            about, names = loads(file.read(_ABOUT)), {*file.namelist()}
+            listed: dict[str, dict[str, Any]] = about["made"]
+            here = [name for name in listed if f"made/{name}" in names]
+            return Kept(
+                task=task,
+                values=dict(about["values"]),
+                made=tuple(_made(task, name, listed[name], file.read(f"made/{name}")) for name in here),
+                stayed=tuple(name for name in listed if name not in here),
+                points=_points(task, file.read(_LOGGED)) if _LOGGED in names else (),
+                cut=bool(about["cut"]),
+            )
+    except _DAMAGES:
+        return None
+
+
+def _made(task: str, output: str, said: Mapping[str, Any], content: bytes) -> Made:
+    metadata = dict(said["metadata"])
+    filename = Path(str(metadata.get("filename") or output)).name or output
+    title = str(said["type"].get("schemaTitle") or ArtifactType.ARTIFACT.value)
+    form = str(metadata.get("format") or "")
+    return Made(
+        task=task, output=output, format=form, type=title, metadata=metadata, filename=filename, content=content
+    )
+
+
+def _points(task: str, lines: bytes) -> tuple[MetricPoint, ...]:
+    """What was logged, read as the engine reads it."""
+    with tempfile.TemporaryDirectory(prefix="palmette-") as directory:
+        path = Path(directory) / _LOGGED
+        path.write_bytes(lines)
+        return tuple(point for batch in Tail(path, task).rest() for point in batch.points)
 
 
 def _numbers(metadata: Mapping[str, Any]) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""The program of the task `palmette-outcome`: the metrics and evaluations of a run, gathered in one file.
+"""The program of the task `palmette-outcome`: what the tasks of a run measured and kept, gathered in one file.
 
 No API of a cluster gives what a run made, and a cached task writes nothing under the run that uses it: only a task that
 is never cached, and takes them, sees all of them. `palmette.runtime.delivery` takes this file's text into the pipeline,
@@ -45,8 +45,8 @@ def entries(sources: dict, given: dict) -> list:  # type: ignore[type-arg]  # th
 
 
 def chosen(found: list, most: int) -> None:  # type: ignore[type-arg]
-    """Say of each what becomes of it: the smallest come first, as long as there is room."""
-    for number, entry in enumerate(sorted(found, key=lambda each: each["size"])):
+    """Say of each what becomes of it: metrics come first, and the smallest, as long as there is room."""
+    for number, entry in enumerate(sorted(found, key=lambda each: (each["format"] == "kept", each["size"]))):
         secret = entry.get("sensitive") and entry.get("format") != "evaluation"
         if entry["size"] < 0:
             entry["left"] = "its file is not there"
@@ -65,7 +65,8 @@ def main(arguments: list[str]) -> int:
     """Write the outcome of the ExecutorInput's artifacts: scope, sources, limit, the ExecutorInput."""
     scope, sources, most, text = arguments
     asked = json.loads(text)
-    found = entries(json.loads(sources), asked.get("inputs", dict()).get("artifacts", dict()))
+    given = asked.get("inputs", dict())
+    found = entries(json.loads(sources), given.get("artifacts", dict()))
     chosen(found, int(most))
     target = place(asked["outputs"]["artifacts"]["outcome"]["artifacts"][0]["uri"])
     os.makedirs(os.path.dirname(target), exist_ok=True)  # noqa: PTH103, PTH120
@@ -74,7 +75,8 @@ def main(arguments: list[str]) -> int:
             path = entry.pop("path")
             if "file" in entry:
                 file.write(path, entry["file"])
-        file.writestr("outcome.json", json.dumps(dict(schema=1, scope=scope, artifacts=found)))
+        items = given.get("parameterValues", dict())
+        file.writestr("outcome.json", json.dumps(dict(schema=1, scope=scope, items=items, artifacts=found)))
     print("palmette: gathered", len(found), "artifacts of", scope)
     return 0
 

@@ -12,6 +12,8 @@ from typing import Any, Final
 from palmette.domain.values import Json
 from palmette.errors import PalmetteError
 
+#: the artifact that a task of a cluster's gives besides its own: what nothing else there hands out
+KEPT: Final = "palmette-kept"
 #: Where a launcher mounts the stores that are no directories.
 _SCHEMES: Final = {"gs://": "/gcs/", "s3://": "/s3/", "minio://": "/minio/", "oci://": "/oci/"}
 

@@ -27,7 +27,7 @@ from palmette.domain.fields import Refused, accept
 from palmette.domain.graph import Field, ParameterType
 from palmette.domain.values import Json
 from palmette.errors import ConfigError, DefinitionError, PalmetteError, Problem
-from palmette.runtime import finder, formats, pickles, program, request
+from palmette.runtime import finder, formats, kept, pickles, program, request
 from palmette.runtime.complaint import complain
 from palmette.runtime.redaction import redact
 from palmette.runtime.request import Placed, Request
@@ -56,6 +56,8 @@ def main(
     try:
         bundle = _prepare(directory or os.environ.get("PALMETTE_BUNDLE", ""))
         asked = request.parse(text)
+        if request.KEPT in asked.outputs:
+            kept.listen(asked)
         if fields:
             _check(json.loads(fields), asked.parameters)
         return _carry_out(target, asked, bundle, call)
@@ -214,6 +216,10 @@ def _deliver(name: str, signature: Signature, outputs: Mapping[str, Any], asked:
             raise DefinitionError(
                 f"step {name}: output {output!r} should be {kind.declared}, and is {type(value).__qualname__}{about}"
             ) from None
+    if request.KEPT in asked.outputs:
+        plain = {each: value for each, value in parameters.items() if not signature.outputs[each].sensitive}
+        kept.keep(asked, plain, artifacts)
+        artifacts[request.KEPT] = {}
     request.answer(asked, parameters, artifacts)
 
 
