@@ -19,9 +19,9 @@ from palmette.operations.home import Home
 from palmette.operations.scopes import Names
 from palmette.store import branches as rows
 from palmette.store import experiments, overviews
-from palmette.store.overviews import Checked, Counted, Key, Made
+from palmette.store.overviews import Brief, Checked, Counted, Key
 
-__all__ = ["Checked", "Made", "Overview", "Overviews", "Page", "Version", "branch", "branches"]
+__all__ = ["Brief", "Checked", "Overview", "Overviews", "Page", "Version", "branch", "branches"]
 
 #: branches that are listed where nobody says how many, and at most
 USUAL: Final = 100
@@ -43,7 +43,7 @@ class Overview:
     findings: tuple[Finding, ...] = ()
     #: state → how many runs
     runs: Mapping[str, int] = field(default_factory=dict)
-    newest: Made | None = None
+    newest: Brief | None = None
     #: a CI told of it; else its runs alone do
     updated: bool = True
     #: others are compared with it
@@ -95,7 +95,7 @@ class Page:
     #: the primary metric of each algorithm that has runs there, with the point at which it left its target
     histories: tuple[History, ...] = ()
     #: the newest first
-    runs: tuple[Made, ...] = ()
+    runs: tuple[Brief, ...] = ()
     versions: tuple[Version, ...] = ()
     #: commits of those runs that are on no branch any more
     orphaned: tuple[str, ...] = ()
@@ -179,7 +179,7 @@ def _order(each: Overview) -> tuple[int, float, str]:
     return (each.need.urgency, -each.at, each.branch.name)
 
 
-def _trunks(known: Sequence[Branch], made: Iterable[Made]) -> frozenset[Key]:
+def _trunks(known: Sequence[Branch], made: Iterable[Brief]) -> frozenset[Key]:
     """The branches that others are compared with; where nobody is, those that are usually called so."""
     told = {(each.project, each.target) for each in known if each.target}
     told |= {(each.project, each.fork.target) for each in made if each.fork.target}
@@ -188,7 +188,7 @@ def _trunks(known: Sequence[Branch], made: Iterable[Made]) -> frozenset[Key]:
     return frozenset(told | {(project, name) for project in others - projects for name in _MAIN})
 
 
-def _from_run(made: Made) -> Branch:
+def _from_run(made: Brief) -> Branch:
     """A branch that no CI told of, as its newest run has it."""
     fork = made.fork
     return Branch(
@@ -204,7 +204,7 @@ def _from_run(made: Made) -> Branch:
 
 def _overview(
     branch: Branch,
-    newest: Made | None,
+    newest: Brief | None,
     counted: Counted,
     at_head: Sequence[Checked],
     *,
@@ -240,7 +240,7 @@ def _overview(
     )
 
 
-def _trained(branch: Branch, newest: Made | None, findings: Sequence[Finding]) -> bool:
+def _trained(branch: Branch, newest: Brief | None, findings: Sequence[Finding]) -> bool:
     variants = {each.run for each in findings if each.kind is Kind.VARIANT}
     if (
         newest is None

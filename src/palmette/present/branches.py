@@ -16,7 +16,7 @@ from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.operations.attention import Finding, Need, Verdict
 from palmette.operations.histories import History
-from palmette.operations.overviews import Made, Overview, Overviews, Page, Version
+from palmette.operations.overviews import Brief, Overview, Overviews, Page, Version
 from palmette.present import histories, words
 from palmette.present.histories import printable
 from palmette.present.layout import giving, hanging
@@ -343,7 +343,7 @@ def plain_page(found: Page) -> dict[str, Json]:
         else {"id": experiment.id, "name": experiment.name, "archived_at": words.instant(experiment.archived)},
         "tried": [_finding(each) | {"orphaned": each.commit in found.orphaned} for each in found.tried],
         "histories": [histories.plain(each) for each in found.histories],
-        "latest_runs": [_made(each) | {"orphaned": each.commit in found.orphaned} for each in found.runs],
+        "latest_runs": [_brief(each) | {"orphaned": each.commit in found.orphaned} for each in found.runs],
         "versions": [
             {
                 "pipeline": each.pipeline,
@@ -386,7 +386,7 @@ def _plain(each: Overview) -> dict[str, Json]:
         "archived_at": words.instant(branch.archived),
         "head_tried": [_finding(one) for one in each.findings],
         "runs": {state.lower(): count for state, count in each.runs.items()},
-        "newest_run": None if each.newest is None else _made(each.newest),
+        "newest_run": None if each.newest is None else _brief(each.newest),
     }
 
 
@@ -414,7 +414,7 @@ def _finding(each: Finding) -> dict[str, Json]:
     }
 
 
-def _made(each: Made) -> dict[str, Json]:
+def _brief(each: Brief) -> dict[str, Json]:
     return {
         "run_id": each.run,
         "algorithm": each.algorithm,

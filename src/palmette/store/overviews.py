@@ -43,7 +43,7 @@ class Counted:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Made:
+class Brief:
     """A run of a branch, in short."""
 
     run: str
@@ -93,24 +93,24 @@ def counted(store: Store, project: str, branch: str = "") -> dict[Key, Counted]:
     return {key: Counted(states=states, newest=newest[key]) for key, states in found.items()}
 
 
-def newest(store: Store, wanted: Mapping[Key, float]) -> dict[Key, Made]:
+def newest(store: Store, wanted: Mapping[Key, float]) -> dict[Key, Brief]:
     """The newest run of each branch, by when that was created."""
-    found: dict[Key, Made] = {}
+    found: dict[Key, Brief] = {}
     query = select(*(runs.c[name] for name in _COLUMNS)).where(LISTED)
     with store.read() as connection:
         for some in chunks(sorted(set(wanted.values()))):
             for row in connection.execute(query.where(runs.c.created.in_(some)).order_by(runs.c.id)).all():
                 if wanted.get((row.project, row.git_branch)) == row.created:
-                    found[row.project, row.git_branch] = _made(row)
+                    found[row.project, row.git_branch] = _brief(row)
     return found
 
 
-def of_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Made, ...]:
+def of_branch(store: Store, project: str, branch: str, limit: int) -> tuple[Brief, ...]:
     """The newest runs of a branch, the newest first."""
     query = select(*(runs.c[name] for name in _COLUMNS)).where(LISTED, runs.c.git_branch == plain(branch))
     query = query.where(runs.c.project == plain(project)).order_by(runs.c.created.desc(), runs.c.id.desc())
     with store.read() as connection:
-        return tuple(map(_made, connection.execute(query.limit(limit))))
+        return tuple(map(_brief, connection.execute(query.limit(limit))))
 
 
 def algorithms(store: Store, project: str, branch: str) -> tuple[str, ...]:
@@ -199,8 +199,8 @@ def _checked(row: Sequence[Any]) -> Checked:
     return Checked(algorithm, _KINDS[kind], commit, run, known, bool(unchanged), reason, created, said)
 
 
-def _made(row: Row[Any]) -> Made:
-    return Made(
+def _brief(row: Row[Any]) -> Brief:
+    return Brief(
         run=row.id,
         project=row.project,
         algorithm=row.algorithm,
