@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import cast
 
 import pytest
 from tests.standins import gitlab
@@ -12,8 +14,10 @@ from tests.standins.gitlab import GitLab
 from tests.standins.loopback import Asked
 
 from palmette.ci import forges, merging
+from palmette.ci import gitlab as gitlab_forge
 from palmette.ci.forges import Forge
 from palmette.ci.merging import Memory, Target, Written
+from palmette.ci.web import WebError
 from palmette.domain.context import Context, Provider
 from palmette.errors import ServerError
 from palmette.present import notes
@@ -184,6 +188,59 @@ def test_a_note_that_is_rewritten_all_the_time_is_left_to_others_after_twenty_tr
     assert waits == [0.05 * tried for tried in range(2, 20)]
 
 
+def test_a_note_that_is_deleted_while_it_is_written_is_made_again(lab: GitLab) -> None:
+    write(lab, said("digits"))
+
+    def delete(asked: Asked) -> None:
+        if asked.method == "PUT" and lab.notes[7]:
+            lab.notes[7].clear()
+
+    lab.before = delete
+    told = write(lab, said("tumour"))
+    assert (read(lab), told.remarks) == ({"tumour": "about tumour"}, ())
+    assert (told.id, told.sections) == (str(lab.notes[7][0]["id"]), (said("tumour"),))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_what_the_forge_refuses_for_another_reason_is_said_at_once(lab: GitLab, method: str) -> None:
+    def refuse(asked: Asked) -> None:
+        if asked.method == method == "PUT":
+            asked.headers["private-token"] = "revoked"
+        elif asked.method == method:
+            lab.merge_requests.clear()
+
+    if method == "PUT":
+        write(lab, said("digits"))
+    lab.before = refuse
+    with pytest.raises(WebError):
+        write(lab, said("tumour"))
+    assert len(lab.asked(method)) == 1
+
+
+def test_of_two_notes_of_ours_the_oldest_says_what_holds(lab: GitLab) -> None:
+    for text in ("first", "second"):
+        lab.say(7, notes.note("ia", [said("digits", text=text)], head=NEW), "palmette-bot")
+    write(lab, said("tumour"))
+    assert read(lab) == {"digits": "first", "tumour": "about tumour"}
+
+
+def test_a_second_note_that_may_not_be_deleted_stays(lab: GitLab) -> None:
+    for author in ("palmette-bot", "ada"):
+        lab.say(7, notes.note("ia", [said("digits")], head=NEW), author)
+    told = write(lab, said("tumour"))
+    assert told.id == str(lab.notes[7][0]["id"])
+    assert [len(notes.sections(each["body"])) for each in lab.notes[7]] == [2, 1]
+
+
+def test_a_note_has_its_title_and_is_no_longer_than_the_forge_takes(lab: GitLab) -> None:
+    short = replace(cast("gitlab_forge.GitLab", forge(lab)), limit=2_000)
+    target = Target(forge=short, project="ia", number="7", head=NEW, title="DOC TYPE")
+    merging.write(target, [said("tumour")], Memory())
+    assert "DOC TYPE" in lab.notes[7][0]["body"]
+    merging.write(target, [said("tumour", stamp="2", text="x" * 3_000)], Memory())
+    assert len(lab.notes[7][0]["body"]) <= 2_000
+
+
 def test_a_note_of_another_token_stays_and_a_new_one_is_written_with_a_warning(lab: GitLab) -> None:
     write(lab, said("digits"), token=gitlab.OTHER)
     told = write(lab, said("tumour"))
@@ -205,3 +262,24 @@ def test_a_section_that_the_home_knows_better_is_said_anew(lab: GitLab) -> None:
     memory = Memory(stamps=lambda: {"digits": "2"}, again=lambda name: said(name, stamp="2", text="anew"))
     write(lab, said("tumour"), memory=memory)
     assert read(lab) == {"tumour": "about tumour", "digits": "anew"}
+    assert write(lab, memory=Memory()).id
+
+
+def test_the_home_is_asked_for_no_section_that_is_there_or_of_another_commit(lab: GitLab) -> None:
+    there = [said("digits"), said("iris", OLD), said("wine")]
+    write(lab, *there)
+    asked: list[str] = []
+
+    def again(name: str) -> Section:
+        asked.append(name)
+        return said(name, stamp="3", text="anew")
+
+    def overwrite(request: Asked) -> None:
+        # So that the note is written twice; what was said anew is newer than the stamp that was asked for.
+        if request.method == "GET" and len(lab.asked("PUT")) == 1:
+            lab.notes[7][0]["body"] = notes.note("ia", there, head=NEW)
+
+    lab.before = overwrite
+    write(lab, said("tumour"), memory=Memory(stamps=lambda: {"digits": "1", "iris": "2", "wine": "2"}, again=again))
+    assert (asked, len(lab.asked("PUT"))) == (["wine"], 2)
+    assert read(lab) == {"digits": "about digits", "iris": "about iris", "tumour": "about tumour", "wine": "anew"}
