@@ -113,3 +113,24 @@ def test_twenty_files_take_milliseconds(tmp_path: Path) -> None:
 
     # Ten times what it takes. A collection of garbage or another's caches may cost one look as much, and not each.
     assert min(seconds() for _ in range(5)) < 0.3
+
+
+@pytest.mark.parametrize(
+    ("given", "presets"),
+    [
+        ("", set()),
+        ("(config=C)", set()),
+        ("(presets=None)", set()),
+        ('(presets={"toy": C(), "small": C()})', {"toy", "small"}),
+        ("(presets=dict(toy=C()))", {"toy"}),
+        ("(presets=PRESETS)", None),
+        ('(presets={"small": C(), **PRESETS})', None),
+        ("(presets={NAME: C()})", None),
+        ("(presets=dict(PRESETS, small=C()))", None),
+        ("(presets=dict(**PRESETS))", None),
+        ("(**MORE)", None),
+    ],
+)
+def test_presets_are_known_where_they_are_written_out(tmp_path: Path, given: str, presets: set[str] | None) -> None:
+    (tmp_path / "a.py").write_text(f"from palmette import algorithm\n\n@algorithm{given}\ndef a(): ...\n")
+    assert survey({"a": tmp_path / "a.py"}).found["a"].presets == presets

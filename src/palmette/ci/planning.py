@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import import_module
@@ -10,6 +10,7 @@ from typing import Final
 
 from palmette.ci.earlier import Before, remembered, silent
 from palmette.domain.context import Context
+from palmette.domain.fields import TOY
 from palmette.domain.states import RunState, became
 from palmette.errors import AccessDenied, ServerError
 from palmette.ir.dialects import Dialect
@@ -38,6 +39,8 @@ class Finding(StrEnum):
     #: the last one did not succeed
     FAILED = "failed last"
     UNCHANGED = "unchanged"
+    #: it has no toy preset
+    UNABLE = "no toy preset"
     #: nothing changed, and it is tried all the same
     ASKED = "asked for"
 
@@ -60,7 +63,7 @@ class Planned:
     @property
     def tried(self) -> bool:
         """Whether it is run."""
-        return self.finding is not Finding.UNCHANGED
+        return self.finding not in (Finding.UNCHANGED, Finding.UNABLE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,13 +97,30 @@ def plan(
     before = known(place, host, project, against, environ)
     if not forced and project.ci.toy is Toy.ALL and context.on_default:
         forced = 'toy = "all" on the default branch'
+    # Whoever names one is told by its source, when it is tried, what presets there are.
+    unable = [name for name, closure in now.items() if not names and _unable(closure)]
     return Plan(
         branch=context.branch,
         commit=context.head,
         against=against,
-        algorithms=tuple(judged(name, closure, before, against, forced) for name, closure in now.items()),
-        remarks=(before.why,) if before.why and now else (),
+        algorithms=tuple(
+            Planned(algorithm=name, finding=Finding.UNABLE, reason="whether it trains is not tried", closure=closure)
+            if name in unable
+            else judged(name, closure, before, against, forced)
+            for name, closure in now.items()
+        ),
+        remarks=(*((before.why,) if before.why and len(unable) < len(now) else ()), *_lacking(unable)),
     )
+
+
+def _unable(closure: Closure) -> bool:
+    return closure.presets is not None and TOY not in closure.presets
+
+
+def _lacking(unable: Sequence[str]) -> Iterator[str]:
+    if unable:
+        whose = f"{unable[0]} has" if len(unable) == 1 else f"{', '.join(unable)} have"
+        yield f'{whose} no toy preset; give one: @algorithm(config=Config, presets={{"toy": Config(…)}})'
 
 
 def judged(name: str, closure: Closure, before: Before, against: str, forced: str = "") -> Planned:

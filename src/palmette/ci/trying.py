@@ -15,7 +15,7 @@ from palmette.ci.planning import Finding, Plan, plan
 from palmette.ci.sending import Served
 from palmette.ci.tickets import tickets
 from palmette.ci.waiting import Bell, deadline
-from palmette.domain.branches import Kind
+from palmette.domain.branches import Check, Kind
 from palmette.domain.fields import TOY
 from palmette.domain.states import RunState, became
 from palmette.errors import PalmetteError, Problem, RunFailed, StillRunning, UsageError
@@ -84,7 +84,7 @@ def toy(ground: Ground, bell: Bell, ways: Ways, *, names: Sequence[str] = (), ev
     for remark in planned.remarks:
         ground.say(f"note: {remark}")
     # Before anything runs: a job that is ended in between has said so much.
-    known = tuple(_unchanged(ground, planned))
+    known = (*_unchanged(ground, planned), *_unable(ground, planned))
     wishes = [
         Wish(
             algorithm=each.algorithm,
@@ -133,6 +133,20 @@ def _unchanged(ground: Ground, planned: Plan) -> Iterator[Launched]:
         if each.finding is Finding.UNCHANGED:
             check = unchanged(ground, each.algorithm, each.closure, each.since, each.commit)
             yield Launched(check=check, state=RunState.SUCCEEDED, attached=not check.unchanged, run=check.run)
+
+
+def _unable(ground: Ground, planned: Plan) -> Iterator[Launched]:
+    """Those that have no toy preset: nothing is kept of them, since nothing was tried."""
+    for each in planned.algorithms:
+        if each.finding is Finding.UNABLE:
+            check = Check(
+                project=ground.project.name,
+                commit=ground.context.head,
+                algorithm=each.algorithm,
+                kind=Kind.TOY,
+                reason=each.finding.value,
+            )
+            yield Launched(check=check)
 
 
 def _ordered(entries: Sequence[Launched]) -> tuple[Launched, ...]:

@@ -82,7 +82,8 @@ def toy(
     """Run the toy preset of each algorithm that changed, and wait.
 
     It shows that the algorithms still train, and nothing of their quality. `palmette ci plan` says which would run.
-    One that did not change is noted on the commit as "unchanged since RUN".
+    One that did not change is noted on the commit as "unchanged since RUN". One that has no preset `toy` is not tried,
+    which is said, too.
 
     Runs are executed where they usually are: by the server or the Kubeflow that is named, else by this job. A job that
     is started again finds the runs that it began. Exit codes: 3 a run failed, 6 one still runs, 69 the server does not
@@ -225,6 +226,8 @@ def _word(entry: Launched) -> str:
         return "not begun"
     if entry.check.unchanged:
         return "unchanged"
+    if not entry.run:
+        return "not tried"
     return entry.state.value.lower() if entry.state else RunState.PENDING.value.lower()
 
 

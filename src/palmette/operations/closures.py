@@ -61,6 +61,8 @@ class Closure:
     parts: Mapping[str, str] = field(default_factory=dict)
     #: file → the module or file that brought it in, and where: "algorithms/tumour.py:3"
     why: Mapping[str, str] = field(default_factory=dict)
+    #: the names of its presets; None where the source alone does not tell
+    presets: frozenset[str] | None = None
 
 
 def closures(
@@ -184,7 +186,7 @@ def _closure(found: Found, source: Source, tree: _Tree, shared: Mapping[str, str
     parts |= shared
     # Where an algorithm stands in its file is no matter; which of its file's it is, is.
     said = {"schema": _SCHEMA, "algorithm": f"{found.module}:{found.qualname}", "parts": parts}
-    return Closure(digest=_sha(said), parts=dict(sorted(parts.items())), why=why)
+    return Closure(digest=_sha(said), parts=dict(sorted(parts.items())), why=why, presets=found.presets)
 
 
 def _kept(path: Path) -> Path | None:

@@ -25,6 +25,8 @@ class Found:
     qualname: str
     file: Path
     line: int
+    #: the names of its presets; None where the text alone does not tell
+    presets: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +171,31 @@ def _algorithms(tree: ast.Module, module: str, path: Path, flaws: list[Flaw]) ->
                 problem = Problem(where=f"{path}:{decorator.lineno}", what=what, hint="Write the name out.")
                 flaws.append(Flaw(file=path, problem=problem))
                 continue
-            yield Found(name=name, module=module, qualname=qualname, file=path, line=function.lineno)
+            yield Found(
+                name=name,
+                module=module,
+                qualname=qualname,
+                file=path,
+                line=function.lineno,
+                presets=_presets(decorator),
+            )
+
+
+def _presets(decorator: ast.expr) -> frozenset[str] | None:
+    """The names that `presets={"toy": …}` gives; None where it is no mapping that is written out."""
+    given = {each.arg: each.value for each in decorator.keywords} if isinstance(decorator, ast.Call) else {}
+    match given.get("presets"):
+        case None if None not in given:
+            return frozenset()
+        case ast.Constant(value=None):
+            return frozenset()
+        case ast.Dict(keys=keys):
+            names = [each.value if isinstance(each, ast.Constant) else None for each in keys]
+        case ast.Call(func=ast.Name(id="dict"), args=[], keywords=keywords):
+            names = [each.arg for each in keywords]
+        case _:
+            return None
+    return frozenset(map(str, names)) if None not in names else None
 
 
 def _spellings(tree: ast.Module) -> set[str]:
