@@ -10,7 +10,7 @@ import pytest
 from tests.standins import github, gitlab
 
 from palmette.ci import forges
-from palmette.ci.forges import Forge, Standing, Status
+from palmette.ci.forge import Forge, Standing, Status
 from palmette.ci.gitlab import GitLab
 from palmette.ci.web import WebError
 from palmette.domain.context import Context, Provider

@@ -15,7 +15,7 @@ from tests.standins.loopback import Asked
 
 from palmette.ci import forges, merging
 from palmette.ci import gitlab as gitlab_forge
-from palmette.ci.forges import Forge
+from palmette.ci.forge import Forge
 from palmette.ci.merging import Memory, Target, Written
 from palmette.ci.web import WebError
 from palmette.domain.context import Context, Provider

@@ -17,7 +17,7 @@ from tests.standins.gitlab import GitLab
 
 from palmette.authoring.results import Evaluation
 from palmette.ci import forges, reporting, settling
-from palmette.ci.forges import Forge
+from palmette.ci.forge import Forge
 from palmette.ci.settling import Settled
 from palmette.domain.branches import Check, Kind
 from palmette.domain.context import Context, Provider

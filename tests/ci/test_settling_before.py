@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.trained import Past, Told
 
 from palmette.ci import settling
-from palmette.ci.forges import Forge
+from palmette.ci.forge import Forge
 from palmette.ci.settling import Settled
 from palmette.domain.branches import Check, Kind
 from palmette.domain.context import Context

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from palmette.ci.forges import Forge
+from palmette.ci.forge import Forge
 from palmette.ci.web import WebError
 from palmette.domain.branches import Branch
 from palmette.domain.footer import split

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from palmette.ci import github, gitlab
-from palmette.ci.exchanged import MergeRequest, Note, Standing, Status
+from palmette.ci.forge import Forge
 from palmette.domain.context import Context, Provider
 from palmette.errors import UsageError
-
-__all__ = ["Forge", "Kind", "MergeRequest", "Note", "Standing", "Status", "lacking", "of", "trusted"]
 
 #: the variable that is looked at first, whatever the forge
 OWN: Final = "PALMETTE_FORGE_TOKEN"
@@ -30,53 +28,6 @@ class Kind(StrEnum):
 
     GITLAB = "gitlab"
     GITHUB = "github"
-
-
-class Forge(Protocol):
-    """What is asked of a forge about one repository. Each call raises `WebError` where that cannot be."""
-
-    @property
-    def called(self) -> str:
-        """As sentences call it: "GitLab"."""
-        ...
-
-    @property
-    def limit(self) -> int:
-        """Characters that a note may have."""
-        ...
-
-    @property
-    def writes(self) -> bool:
-        """Whether what opens it may write, as far as that is known before it is tried."""
-        ...
-
-    def merge_request(self, branch: str) -> MergeRequest | None:
-        """The open merge request of a branch, the newest; None if there is none."""
-        ...
-
-    def numbered(self, number: str) -> MergeRequest | None:
-        """The merge request of that number, open or not; None if there is none."""
-        ...
-
-    def notes(self, number: str) -> Iterator[Note]:
-        """All notes of a merge request, the oldest first."""
-        ...
-
-    def put_note(self, number: str, body: str, note: Note | None = None) -> Note:
-        """Write a note, in place of the one that is named; `WebError` of status 403 where that is somebody else's."""
-        ...
-
-    def remove_note(self, number: str, note: Note) -> None:
-        """Delete a note of one's own; nothing happens if it is gone."""
-        ...
-
-    def status(self, commit: str, standing: Standing) -> None:
-        """Say how a commit stands. The same may be said twice."""
-        ...
-
-    def branches(self) -> tuple[str, ...]:
-        """The names of all branches that the repository has."""
-        ...
 
 
 def of(context: Context, environ: Mapping[str, str]) -> Forge | None:

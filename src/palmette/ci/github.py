@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from palmette.ci.exchanged import MergeRequest, Note, Standing, Status, part
-from palmette.ci.exchanged import commit as sha
-from palmette.ci.exchanged import number as numbered
+from palmette.ci.forge import MergeRequest, Note, Standing, Status, part
+from palmette.ci.forge import commit as sha
+from palmette.ci.forge import number as numbered
 from palmette.ci.web import Web, WebError
 from palmette.domain.context import Context
 from palmette.domain.values import Json
@@ -26,7 +26,7 @@ _LONGEST: Final = 140
 
 @dataclass(frozen=True, kw_only=True)
 class GitHub:
-    """A repository on GitHub. Satisfies `forges.Forge`."""
+    """A repository on GitHub. Satisfies `forge.Forge`."""
 
     web: Web
     #: "acme/ia"

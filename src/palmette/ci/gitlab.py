@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from palmette.ci.exchanged import MergeRequest, Note, Standing, part
-from palmette.ci.exchanged import commit as sha
-from palmette.ci.exchanged import number as numbered
+from palmette.ci.forge import MergeRequest, Note, Standing, part
+from palmette.ci.forge import commit as sha
+from palmette.ci.forge import number as numbered
 from palmette.ci.web import Web, WebError
 from palmette.domain.context import Context
 from palmette.domain.values import Json
@@ -20,7 +20,7 @@ _LONGEST: Final = 250
 
 @dataclass(frozen=True, kw_only=True)
 class GitLab:
-    """A project on a GitLab. Satisfies `forges.Forge`."""
+    """A project on a GitLab. Satisfies `forge.Forge`."""
 
     web: Web
     #: its number, or its path with percent signs

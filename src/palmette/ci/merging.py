@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from palmette.ci.forges import Forge, Note
+from palmette.ci.forge import Forge, Note
 from palmette.ci.web import WebError
 from palmette.errors import ServerError
 from palmette.present import notes

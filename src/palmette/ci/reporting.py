@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from palmette.ci import merging
-from palmette.ci.forges import Forge, MergeRequest, Standing, Status
+from palmette.ci.forge import Forge, MergeRequest, Standing, Status
 from palmette.ci.merging import Memory, Target, Written
 from palmette.ci.web import WebError
 from palmette.comparison.verdict import GateOutcome

@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Final
 
 from palmette.ci import reporting, tickets
-from palmette.ci.forges import Forge
+from palmette.ci.forge import Forge
 from palmette.domain.branches import Check
 from palmette.domain.context import Context
 from palmette.domain.states import RunState

@@ -9,7 +9,7 @@ from dataclasses import replace
 import click
 
 from palmette.ci import forges, settling
-from palmette.ci.forges import Forge
+from palmette.ci.forge import Forge
 from palmette.ci.settling import Settled
 from palmette.cli.brought import bring
 from palmette.cli.circumstances import circumstances

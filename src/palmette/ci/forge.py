@@ -1,9 +1,11 @@
-"""What is read from a forge and written to it."""
+"""What every forge is: what is read from it and written to it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 from urllib.parse import quote
 
 from palmette.ci.web import WebError
@@ -56,6 +58,53 @@ class MergeRequest:
     title: str = ""
     url: str = ""
     opened: bool = True
+
+
+class Forge(Protocol):
+    """What is asked of a forge about one repository. Each call raises `WebError` where that cannot be."""
+
+    @property
+    def called(self) -> str:
+        """As sentences call it: "GitLab"."""
+        ...
+
+    @property
+    def limit(self) -> int:
+        """Characters that a note may have."""
+        ...
+
+    @property
+    def writes(self) -> bool:
+        """Whether what opens it may write, as far as that is known before it is tried."""
+        ...
+
+    def merge_request(self, branch: str) -> MergeRequest | None:
+        """The open merge request of a branch, the newest; None if there is none."""
+        ...
+
+    def numbered(self, number: str) -> MergeRequest | None:
+        """The merge request of that number, open or not; None if there is none."""
+        ...
+
+    def notes(self, number: str) -> Iterator[Note]:
+        """All notes of a merge request, the oldest first."""
+        ...
+
+    def put_note(self, number: str, body: str, note: Note | None = None) -> Note:
+        """Write a note, in place of the one that is named; `WebError` of status 403 where that is somebody else's."""
+        ...
+
+    def remove_note(self, number: str, note: Note) -> None:
+        """Delete a note of one's own; nothing happens if it is gone."""
+        ...
+
+    def status(self, commit: str, standing: Standing) -> None:
+        """Say how a commit stands. The same may be said twice."""
+        ...
+
+    def branches(self) -> tuple[str, ...]:
+        """The names of all branches that the repository has."""
+        ...
 
 
 def part(text: str) -> str:
