@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -194,7 +195,14 @@ def test_a_driver_that_is_killed_leaves_no_container(yard: Yard) -> None:
 
 
 @pytest.fixture(scope="module")
-def podman(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def short() -> Iterator[str]:
+    """A directory for sockets: where their paths do not fit, Podman waits 20 seconds for each container."""
+    with tempfile.TemporaryDirectory(prefix="pod", dir="/tmp", ignore_cleanup_errors=True) as place:
+        yield place
+
+
+@pytest.fixture(scope="module")
+def podman(tmp_path_factory: pytest.TempPathFactory, short: str) -> Path:
     """The directory of a Podman that keeps everything there, and starts an image that came from no registry."""
     program, busybox = shutil.which("podman"), shutil.which("busybox")
     if not program or not busybox:
@@ -204,9 +212,7 @@ def podman(tmp_path_factory: pytest.TempPathFactory) -> Path:
         '[containers]\nnetns = "none"\ndefault_ulimits = ["nofile=1024:1024", "nproc=1000:1000"]\n'
         f'[engine]\ncgroup_manager = "cgroupfs"\nevents_logger = "none"\n{_runtime()}'
     )
-    (home / "storage.conf").write_text(
-        f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/graph"\nrunroot = "{home}/run"\n'
-    )
+    (home / "storage.conf").write_text(f'[storage]\ndriver = "vfs"\ngraphroot = "{home}/graph"\nrunroot = "{short}"\n')
     with tarfile.open(home / "tiny.tar", "w") as archive:
         archive.add(busybox, "bin/busybox")
         for name in ("sh", "cat", "sleep", "id"):
