@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from palmette.blobs import Blobs
 from palmette.domain.branches import Branch, Check, Kind
@@ -24,6 +26,7 @@ from palmette.operations.home import Home
 from palmette.store import pipelines, versions
 from palmette.store.arrivals import Whole, accept
 from palmette.store.database import Store
+from palmette.store.overviews import counted
 
 FIRST, LEFT, HEAD = "1" * 40, "2" * 40, "3" * 40
 BRANCH = "feature/IA-1742-doc-type"
@@ -122,3 +125,41 @@ def test_what_is_not_known_is_not_found(home: Home, ran: Callable[..., str]) -> 
         overviews.branch(home, "nope")
     ran("mine", "mine", LEFT)
     assert overviews.branch(home, "mine").overview.updated is False
+
+
+def test_runs_are_counted_however_long_the_name_of_their_branch_is(home: Home, ran: Callable[..., str]) -> None:
+    names = [letter * length for letter, length in (("a", 200), ("b", 201), ("c", 3_000))]
+    for number, name in enumerate(names):
+        ran(f"run{number}", name, HEAD, 0.7)
+    ran("again", names[-1], LEFT)
+    found = {each.branch.name: each.runs for each in overviews.branches(home).items}
+    assert found == {
+        names[0]: {"SUCCEEDED": 1},
+        names[1]: {"SUCCEEDED": 1},
+        names[2]: {"SUCCEEDED": 1, "FAILED": 1},
+    }
+
+
+def test_counting_the_runs_of_branches_reads_an_index_alone(store: Store) -> None:
+    asked: list[tuple[str, Any]] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        asked.append((statement, parameters))
+
+    event.listen(store._reader, "before_cursor_execute", note)
+    counted(store, "clinic")
+    event.remove(store._reader, "before_cursor_execute", note)
+    with store.read() as connection:
+        server = connection.dialect.name == "postgresql"
+        if server:
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("SET LOCAL enable_bitmapscan = off")
+        explain = "EXPLAIN" if server else "EXPLAIN QUERY PLAN"
+        counts = [each for each in asked if "count(*)" in each[0]]
+        plans = [
+            "\n".join(str(row) for row in connection.exec_driver_sql(f"{explain} {statement}", parameters))
+            for statement, parameters in counts
+        ]
+    names = ["ix_runs_counted_short", "ix_runs_counted_long"] if server else ["COVERING INDEX ix_runs_counted"]
+    assert [name for name, plan in zip(names, plans, strict=True) if name not in plan] == [], plans
+    assert not server or "Index Only Scan" in plans[0]

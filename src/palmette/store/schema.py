@@ -761,16 +761,19 @@ orphans = Table(
 # On PostgreSQL a row of a B-tree has at most some 2,700 bytes, and users decide how long these texts are.
 _LISTED: Final = ("project", "created", "id", "algorithm", "state", "preset", "git_branch", "ticket", "git_author")
 _LISTED_TOO: Final = ("trigger", "sweep", "started", "ended", "git_dirty")
+#: Branches are listed with their runs counted.
+_COUNTED: Final = ("project", "git_branch", "state", "created", "trigger")
 for _index in (
     Index("ix_runs_listed", *(runs.c[_name] for _name in (*_LISTED, *_LISTED_TOO))),
     Index("ix_settings_name_text_run", settings.c.name, settings.c.text, settings.c.run),
-    # Branches are listed with their runs counted.
-    Index("ix_runs_counted", *(runs.c[_name] for _name in ("project", "git_branch", "state", "created", "trigger"))),
+    Index("ix_runs_counted", *(runs.c[_name] for _name in _COUNTED)),
 ):
     _index.ddl_if(dialect="sqlite")
 #: of a config value's text so many characters fit in a row of an index, whatever they are
 LONGEST: Final = 200
 SHORT: Final = func.length(settings.c.text) <= literal_column(str(LONGEST))
+#: and so many of a branch's name
+SHORT_BRANCH: Final = func.length(runs.c.git_branch) <= literal_column(str(LONGEST))
 # What is neither a number nor a text that stands in an index: nulls and lists.
 _OTHER: Final = Index(
     "ix_settings_other",
@@ -794,6 +797,16 @@ def for_postgresql() -> None:
             settings.c.text,
             settings.c.run,
             postgresql_where=literal_column(f"length(text) <= {LONGEST}"),
+        ),
+        Index(
+            "ix_runs_counted_short",
+            *(runs.c[name] for name in _COUNTED),
+            postgresql_where=literal_column(f"length(git_branch) <= {LONGEST}"),
+        ),
+        Index(
+            "ix_runs_counted_long",
+            runs.c.project,
+            postgresql_where=literal_column(f"length(git_branch) > {LONGEST}"),
         ),
         *(
             Index(f"ix_{column.table.name}_{column.name}_hash", column, postgresql_using="hash")

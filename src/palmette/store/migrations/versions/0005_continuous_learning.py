@@ -92,6 +92,11 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project", "commit", name="pk_orphans"),
         sqlite_with_rowid=False,
     )
+    counted = ["project", "git_branch", "state", "created", "trigger"]
     if op.get_bind().dialect.name == "sqlite":
+        op.create_index("ix_runs_counted", "runs", counted)
+    else:
         # On PostgreSQL a row of a B-tree has at most some 2,700 bytes, and users decide how long a branch's name is.
-        op.create_index("ix_runs_counted", "runs", ["project", "git_branch", "state", "created", "trigger"])
+        short, long = sa.text("length(git_branch) <= 200"), sa.text("length(git_branch) > 200")
+        op.create_index("ix_runs_counted_short", "runs", counted, postgresql_where=short)
+        op.create_index("ix_runs_counted_long", "runs", ["project"], postgresql_where=long)
