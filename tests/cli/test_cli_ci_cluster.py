@@ -12,9 +12,13 @@ import pytest
 from tests.standins.kubeflow import Kubeflow
 
 from palmette.ci import ordering
+from palmette.ci.launching import Ground
+from palmette.domain.context import Context
 from palmette.domain.footer import split
+from palmette.domain.states import RunState
 from palmette.operations import kubeflow
 from palmette.operations.closures import closures
+from palmette.operations.places import Here
 from palmette.operations.project import find
 
 if TYPE_CHECKING:
@@ -91,3 +95,40 @@ def test_a_run_begins_once_on_a_cluster_though_the_home_is_lost_in_between(bare:
     with closing(sqlite3.connect(bare.directory / ".palmette" / "store.db")) as store:
         found = store.execute("SELECT checks.algorithm, runs.state FROM checks JOIN runs ON id = run").fetchall()
     assert found == [("tiny", "PENDING")]
+
+
+def test_of_two_jobs_that_begin_the_same_at_the_same_moment_one_run_stays(bare: Project, cluster: Kubeflow) -> None:
+    job: dict[str, str] = {"CI": "true", "CI_PIPELINE_ID": "7", "CI_DEFAULT_BRANCH": "main"}
+    first = bare.json("ci", "toy", "--no-wait", environ={**job, "CI_JOB_ID": "1"})["runs"][0]
+    # It was not written down yet when the other job looked, and still that one's comes first: a cluster counts in whole
+    # seconds. So each job has seen its own before all others.
+    with closing(sqlite3.connect(bare.directory.parent / "cluster" / "store.db")) as store, store:
+        store.execute("UPDATE runs SET created = created + 3600")
+    cluster.late = True
+    home = {"PALMETTE_STORE": str(bare.directory.parent / "other")}
+    second = bare.json("ci", "toy", "--no-wait", environ={**job, **home, "CI_JOB_ID": "2"})["runs"][0]
+
+    assert (first["attached"], second["attached"], first["link"] != second["link"]) == (False, False, True)
+    with closing(sqlite3.connect(bare.directory.parent / "cluster" / "store.db")) as store:
+        states = dict(store.execute("SELECT id, state FROM runs").fetchall())
+    one, two = (each["link"].rpartition("/")[2] for each in (first, second))
+    assert (states[one], states[two]) == ("CANCELED", "PENDING")
+
+    # Whoever waits for the one goes on with the other, and whoever asks for the one gets the other.
+    project = find(bare.directory, {})
+    ground = Ground(
+        place=Here(project),
+        host=kubeflow.reach(project.targets["cluster"], {}),
+        project=project,
+        environ={},
+        context=Context(branch="main"),
+        directory=bare.directory,
+        say=lambda _: None,
+    )
+    executor = ordering.Ordered(ground=ground, update=lambda: None)
+    assert executor.states([one]) == {one: RunState.PENDING}
+    begun = executor.instead(one)
+    assert begun is not None
+    assert (begun.id, executor.instead(two)) == (two, None)
+    again = bare.json("ci", "toy", "--no-wait", environ={**job, "CI_JOB_ID": "1"})["runs"][0]
+    assert (again["attached"], again["link"]) == (True, second["link"])

@@ -99,6 +99,8 @@ class Kubeflow:
     ended: str = "FAILED"
     #: so many requests are answered with 503 before the next one is answered
     faults: int = 0
+    #: no runs are listed until the next one is begun: a cluster writes a run down a moment after it began it
+    late: bool = False
     requests: list[Request] = field(default_factory=list)
     #: node → the run and task behind it
     _nodes: dict[str, tuple[str, str]] = field(default_factory=dict)
@@ -159,6 +161,9 @@ class Kubeflow:
             return {**said, "multi_user": bool(self.namespace)}
         if not request.path.startswith(_RUNS):
             return said
+        if request.path == _RUNS and self.late:
+            self.late = request.method != "POST"
+            said = {**said, "runs": []} if self.late else said
         for run in [said, *said.get("runs", [])]:
             if "run_id" in run:
                 self._hide(run)

@@ -70,6 +70,9 @@ class Embedded:
                 raise Temporary(f"whoever executed run {run} has ended", "Start this job again: it goes on with it.")
         return self.ground.place(checks.states, list(runs)) if runs else {}
 
+    def instead(self, run: str) -> None:
+        """Identifiers are chosen, so there are no two."""
+
     def cancel(self, run: str) -> None:
         """Whoever is asked to end drives none any more."""
 

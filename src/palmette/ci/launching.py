@@ -163,6 +163,10 @@ class Executor(Protocol):
         """Run → its state now; one that is not there is left out."""
         ...
 
+    def instead(self, run: str) -> Begun | None:
+        """The run that another job began at the same moment, and that this one was given up for; None mostly."""
+        ...
+
     def cancel(self, run: str) -> None: ...
 
     def link(self, run: str) -> str:
@@ -343,3 +347,14 @@ def awaited(
         found = wait(executor, runs, clock=bell, until=until, say=say, stopped=lambda: bell.signal, known=known)
         states |= found.states
     return Waited(states=states, signal=bell.signal)
+
+
+def standing(ground: Ground, launched: Launched, executor: Executor) -> Launched:
+    """With the run that it was given up for, if it was."""
+    begun = executor.instead(launched.run)
+    if begun is None:
+        return launched
+    link = executor.link(begun.id)
+    ground.say(f"{launched.check.algorithm} {launched.run} was canceled for {begun.id}, begun as well: {link}")
+    check = ground.ask(checks.record, replace(launched.check, run=begun.home or begun.id))
+    return replace(launched, check=check, run=begun.id, link=link, attached=True)

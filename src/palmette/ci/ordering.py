@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Final
 
@@ -107,6 +107,15 @@ def _told(host: PipelineHost, project: Project, run: HostedRun, facts: Mapping[s
     )
 
 
+def _live(runs: Iterable[HostedRun]) -> list[HostedRun]:
+    """Those that nobody asked to end."""
+    return [run for run in runs if run.state not in (RunState.CANCELING, RunState.CANCELED)]
+
+
+def _age(run: HostedRun) -> tuple[float, str]:
+    return run.created, run.id
+
+
 @dataclass
 class Ordered:
     """A Kubeflow executes the runs."""
@@ -115,15 +124,15 @@ class Ordered:
     #: uploads the commit's versions, where that was not done before
     update: Callable[[], object]
     chosen: bool = False
+    #: run → the one that it was given up for
+    _instead: dict[str, HostedRun] = field(default_factory=dict)
 
     def begin(self, wish: Wish, check: Check) -> Begun:
-        """Begun there, unless a run of that key is there. Of two that were begun at once the first one stays."""
+        """Begun there, unless a run of that key is there. Of those that were begun at once the first one stays."""
         if there := self._keyed(check.key):
             return self._begun(there, attached=True)
         run = self.ground.host.runs.begin(self._order(wish, check))
-        first = self._keyed(check.key) or run
-        if first.id != run.id:
-            self.ground.host.runs.cancel(run.id)
+        first = self._sole(check.key, run)
         attached = first.id != run.id
         self.ground.say(
             f"{wish.algorithm} {first.id} {'was begun before' if attached else 'begun'}: {self.link(first.id)}"
@@ -154,15 +163,22 @@ class Ordered:
         return None
 
     def states(self, runs: Sequence[str]) -> Mapping[str, RunState]:
-        """One question for each; by their identifiers there or in the home."""
+        """One question for each; by their identifiers there or in the home. Of one that was given up for another one
+        the state of that."""
         found: dict[str, RunState] = {}
         for id in runs:
             try:
-                found[id] = self.ground.host.runs.get(id).state
+                there: HostedRun | None = self.ground.host.runs.get(id)
             except NotFound:
-                if there := self._of_home(id):
-                    found[id] = there.state
+                there = self._of_home(id)
+            if there is not None:
+                found[id] = self._standing(there).state
         return found
+
+    def instead(self, run: str) -> Begun | None:
+        """As it was when it was asked for states."""
+        there = self._instead.get(run)
+        return self._begun(there, attached=True) if there else None
 
     def cancel(self, run: str) -> None:
         """Asked to end."""
@@ -184,9 +200,32 @@ class Ordered:
 
     def _keyed(self, key: str) -> HostedRun | None:
         """The first run of that key that was not canceled because another one came first."""
-        same = [run for run, facts in self._own() if key and facts.get("key") == key]
-        live = [run for run in same if run.state not in (RunState.CANCELING, RunState.CANCELED)] or same
-        return min(live, key=lambda run: (run.created, run.id), default=None)
+        same = self._same(key)
+        return min(_live(same) or same, key=_age, default=None)
+
+    def _same(self, key: str) -> list[HostedRun]:
+        return [run for run, facts in self._own() if key and facts.get("key") == key]
+
+    def _sole(self, key: str, run: HostedRun) -> HostedRun:
+        """The first of those of the key, one of which was begun just now; the others are canceled, whoever began them.
+        A cluster counts in seconds and writes a run down a moment after: who came before may have seen none but its
+        own, even if that is not the first one. Who is written down last sees all."""
+        live = _live({each.id: each for each in (run, *self._same(key))}.values())
+        first = min(live, key=_age, default=run)
+        for each in live:
+            if each.id != first.id and not each.state.final:
+                self.ground.host.runs.cancel(each.id)
+        return first
+
+    def _standing(self, run: HostedRun) -> HostedRun:
+        """The run, or the one that it was canceled for."""
+        key = split(run.description)[1].get("key")
+        if _live([run]) or not key:
+            return run
+        first = min(_live(self._same(str(key))), key=_age, default=run)
+        if first.id != run.id:
+            self._instead[run.id] = first
+        return first
 
     def _of_home(self, id: str) -> HostedRun | None:
         return next((run for run, _ in self._own() if self._mirrored(run.id) == id), None)

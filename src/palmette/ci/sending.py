@@ -68,6 +68,9 @@ class Served:
         there = self.there.at_once() if self._heard else self.there
         return there(checks.states, list(runs)) if runs else {}
 
+    def instead(self, run: str) -> None:
+        """Identifiers are chosen, so there are no two."""
+
     def cancel(self, run: str) -> None:
         """One that is over is let be."""
         self.there(canceling.cancel, run)

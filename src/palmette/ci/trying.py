@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from palmette.ci import updating
 from palmette.ci.embedded import Embedded
-from palmette.ci.launching import Executor, Ground, Launched, Wish, awaited, launch, unchanged
+from palmette.ci.launching import Executor, Ground, Launched, Wish, awaited, launch, standing, unchanged
 from palmette.ci.planning import Finding, Plan, plan
 from palmette.ci.sending import Served
 from palmette.ci.tickets import tickets
@@ -163,14 +163,14 @@ def _carried_out(ground: Ground, bell: Bell, ways: Ways, wishes: Sequence[Wish])
     states: Mapping[str, RunState] = {each.run: each.state for each in launched if each.state}
     if not ways.detach:
         states = awaited(launched, executor, bell, until, ground.say).states
+    entries = [standing(ground, replace(each, state=states.get(each.run)), executor) for each in launched]
     if launched and ground.host.dialect is not Dialect.PALMETTE:
         _brought(ground, now)
     canceled = bool(bell.signal) and ways.cancel
     if canceled:
-        for each in launched:
-            if each.run and not states[each.run].final:
+        for each in entries:
+            if each.state is not None and not each.state.final:
                 executor.cancel(each.run)
-    entries = [replace(each, state=states.get(each.run)) for each in launched]
     return Outcome(entries=_ordered(entries), detached=ways.detach, signal=bell.signal, canceled=canceled)
 
 

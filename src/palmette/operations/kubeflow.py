@@ -396,11 +396,12 @@ class KubeflowRuns:
         return _listed(self.line, "runs", "run_service_list_runs", "runs", **said)
 
     def cancel(self, id: str) -> None:
-        """Terminated; one that is over stays as it is."""
+        """Terminated; one that is over stays as it is, and so does one that somebody else terminates."""
         try:
             self.line.ask("runs", "run_service_terminate_run", id)
         except (Conflict, UsageError):
-            if not self.get(id).state.final:
+            state = self.get(id).state
+            if not state.final and state is not RunState.CANCELING:
                 raise
 
 
