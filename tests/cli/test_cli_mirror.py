@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 COMMIT = "a" * 40
 WARDS = """
+    import time
     from dataclasses import dataclass
     from palmette import HTML, Evaluation, Metric, Metrics, algorithm, each, log_metric, step
     from sklearn.metrics import accuracy_score
@@ -33,6 +34,8 @@ WARDS = """
 
     @step
     def draw(rows: int) -> list[int]:
+        while rows < 0:
+            time.sleep(0.1)
         return [each % 2 for each in range(rows)]
 
     @step
@@ -126,6 +129,12 @@ class Team:
 
     def run(self, name: str, **parameters: Any) -> Any:
         """A run that is over."""
+        found = self.client.wait_for_run_completion(self.begin(name, **parameters), timeout=120, sleep_duration=0.2)
+        assert found.state == "SUCCEEDED", found.error
+        return found
+
+    def begin(self, name: str, **parameters: Any) -> str:
+        """The identifier of a run that was handed in."""
         config = models.V2beta1RuntimeConfig(parameters=parameters, pipeline_root=self.root.as_uri())
         said = signed("begun by hand", {"project": "tiny", "key": name})
         wanted = models.V2beta1Run(
@@ -135,10 +144,8 @@ class Team:
             pipeline_version_reference=self.version,
             runtime_config=config,
         )
-        begun = self.client.runs.run_service_create_run(wanted).run_id
-        found = self.client.wait_for_run_completion(begun, timeout=120, sleep_duration=0.2)
-        assert found.state == "SUCCEEDED", found.error
-        return found
+        begun: str = self.client.runs.run_service_create_run(wanted).run_id
+        return begun
 
 
 def known(project: Project, run: str, other: str) -> dict[str, Any]:
@@ -210,3 +217,10 @@ def test_runs_of_a_kubeflow_are_compared_like_any_other(
     assert {each["run_id"] for each in brought} == {first["run_id"], head["run_id"]}
     assert bare.json("show", head["run_id"], "--on", there)["metrics"] == head["metrics"]
     assert bare.json("diff", "--on", there)["metrics"] == found["metrics"]
+
+    endless = team.begin("endless", rows=-1)
+    [live] = bare.json("mirror")["runs"]
+    bare("cancel", live["run_id"])
+    team.client.wait_for_run_completion(endless, timeout=120, sleep_duration=0.2)
+    bare("mirror")
+    assert bare.show(live["run_id"])["state"] == "canceled"

@@ -23,7 +23,7 @@ from palmette.domain.run import Attempt, AttemptEnded, AttemptStarted, Environme
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.errors import Conflict
 from palmette.ir import codec
-from palmette.operations import canceling, mirroring, reading
+from palmette.operations import canceling, mirroring, reading, terminating
 from palmette.operations.home import hold, serve_home
 from palmette.operations.hosts import Order
 from palmette.operations.kubeflow import reach
@@ -62,7 +62,8 @@ class Looking:
 
     def __init__(self, kubeflow: Kubeflow, directory: Path) -> None:
         directory.mkdir()
-        (directory / "pyproject.toml").write_text(f'[tool.palmette]\nname = "{directory.name}"\n')
+        target = f'[tool.palmette.targets.cluster]\nhost = "{kubeflow.url}"\n'
+        (directory / "pyproject.toml").write_text(f'[tool.palmette]\nname = "{directory.name}"\n{target}')
         self.project: Project = find(directory, {})
         self.place = Here(self.project).begun()
         self.host = reach(Target(name="cluster", host=kubeflow.url), {})
@@ -141,6 +142,19 @@ def test_a_run_that_is_canceled_there_was_live_here_and_is_over_then(
     assert [each.run for each in look().brought] == [brief.run]
     assert look.state(brief.run) is RunState.CANCELED
     assert look().brought == (), "what is over is brought once"
+
+
+def test_a_run_of_one_of_the_projects_clusters_is_canceled_from_here(look: Looking) -> None:
+    id = look.begin(pipeline(), project=look.project.name, algorithm="job")
+    [brief] = look().brought
+    nobodys = replace(look.project, targets={})
+    assert terminating.terminate(look.place, nobodys, {}, brief.run) is None
+    assert look.host.runs.get(id).state is RunState.PENDING, "nothing was done"
+
+    found = terminating.terminate(look.place, look.project, {}, brief.run)
+    assert found is not None
+    assert (found.id, found.state) == (brief.run, RunState.CANCELED)
+    assert look.host.runs.get(id).state is RunState.CANCELED
 
 
 def test_of_runs_that_two_jobs_began_at_once_the_one_that_was_kept_is_brought(look: Looking) -> None:

@@ -98,6 +98,7 @@ _OPERATIONS: Final = {
     "servers": "palmette.operations.servers",
     "elsewhere": "palmette.operations.elsewhere",
     "canceling": "palmette.operations.canceling",
+    "terminating": "palmette.operations.terminating",
     "scheduler": "palmette.server.scheduler",
     "follower": "palmette.server.follower",
     "serving": "palmette.server.serving",

@@ -19,7 +19,7 @@ from palmette.cli.patience import patience
 from palmette.cli.place import executed, placed
 from palmette.cli.session import Session, pass_session, print_json
 from palmette.domain.states import RunState
-from palmette.errors import UsageError
+from palmette.errors import Conflict, UsageError
 from palmette.operations import points, preparing
 
 #: how many of a failed step's last log lines are shown
@@ -275,21 +275,30 @@ def resume(session: Session, run: str, as_json: bool, detach: bool) -> None:
 def cancel(session: Session, run: str, as_json: bool) -> None:
     """Cancel a run.
 
-    Its driver ends the steps that are running; where nobody drives it any more, that is done here.
+    Its driver ends the steps that are running; where nobody drives it any more, that is done here. A run that one of
+    the project's Kubeflows executes is terminated there.
 
     \b
       palmette cancel last
     """
-    if session.server:
-        found = session.place(operation("canceling").cancel, run)
-    else:
-        found = operation("running").cancel(session.project, session.environ, run)
+    try:
+        if session.server:
+            found = session.place(operation("canceling").cancel, run)
+        else:
+            found = operation("running").cancel(session.project, session.environ, run)
+    except Conflict:
+        if session.at_hand is None:
+            raise
+        found = operation("terminating").terminate(session.place, session.at_hand, session.environ, run)
+        if found is None:
+            raise
     if as_json:
         print_json({"run_id": found.id, "state": found.state.value.lower()})
     elif found.state is RunState.CANCELED:
         click.echo(f"canceled {found.id}", err=True)
     else:
-        click.echo(f"asked the driver of {found.id} to cancel it", err=True)
+        asked = "host" if found.mirrored else "driver"
+        click.echo(f"asked the {asked} of {found.id} to cancel it", err=True)
 
 
 def drive_shown(running: Any, accepted: Any) -> Any:

@@ -115,6 +115,14 @@ def mirror(
     return Mirrored(host=host.called, brought=tuple(brought), foreign=look.foreign, gone=tuple(look.gone))
 
 
+def again(place: Place, host: KubeflowHost, project: Project, environ: Mapping[str, str], id: str) -> Brief | None:
+    """Look at one run again, by its identifier there; None where nothing changed, or it is gone."""
+    repository = Repository(project, environ)
+    return _Look(place=place, cluster=Cluster(host), project=project.name, repository=repository).bring(
+        HostedRun(id=id)
+    )
+
+
 @dataclass(kw_only=True)
 class _Look:
     """One look at a host."""
@@ -123,8 +131,8 @@ class _Look:
     cluster: Cluster
     project: str
     repository: Repository
-    wanted: Wanted
-    now: Callable[[], float]
+    wanted: Wanted = Wanted()
+    now: Callable[[], float] = time.time
     foreign: int = 0
     gone: list[str] = field(default_factory=list)
     #: the host could not say just now what the run at hand made
