@@ -98,7 +98,19 @@ def test_runs_of_several_algorithms_share_a_column_of_metrics(made: Project) -> 
     made.write("algorithms/other.py", text.replace("Metrics(length=", "Metrics(size=1.0, double=2 * "))
     made.run("other")
     head, other, _ = made("runs").out.splitlines()
+    assert head.split()[-2:] == ["double", "what"]
+    assert " 16" in other
+    assert "double" not in other
+    made.write(
+        "algorithms/third.py",
+        text.replace("other", "third")
+        .replace('"size"), Metric("double"', '"double"), Metric("size"')
+        .replace("Metrics(length=", "Metrics(double=1.0, size=3 * "),
+    )
+    made.run("third")
+    head, third, other, _ = made("runs").out.splitlines()
     assert head.split()[-2:] == ["metric", "what"]
+    assert "size 24" in third
     assert "double 16" in other
     assert made("runs", "other").out.splitlines()[0].split()[-3:] == ["double", "size", "what"]
 

@@ -22,6 +22,8 @@ from palmette.present.layout import giving, hanging
 MOST_METRICS = 2
 #: columns of a number that is not cut
 _NUMBER = 8
+#: columns of a metric's name and its number that are not cut
+_NAMED = 18
 #: characters of what is said of a step beside it; more stands below the steps
 _ASIDE = 32
 #: values of a step in a loop that are shown before they are only counted
@@ -41,8 +43,9 @@ def runs(rows: Sequence[Row], now: float, asked: Mapping[str, Sequence[str]] | N
     table.add_column("age", no_wrap=True, justify="right")
     if not asked:
         table.add_column("took", no_wrap=True, justify="right")
-    for name in columns:
-        table.add_column(giving(name), justify="right", min_width=_NUMBER)
+    for name, of in columns.items():
+        told = max((len(_metric(row)) for row in rows), default=0) if of is None else 0
+        table.add_column(giving(name), justify="right", min_width=max(_NUMBER, min(told, _NAMED)))
     for name, cells in (asked or {}).items():
         least = min(_NUMBER, max(map(len, cells), default=0))
         table.add_column(giving(name), min_width=least, max_width=24, justify="right" if _numbers(cells) else "left")
@@ -73,9 +76,10 @@ def _numbers(cells: Sequence[str]) -> bool:
 
 def _columns(rows: Sequence[Row]) -> dict[str, str | None]:
     """Heading → the metric in the column: the declared ones that the most runs have, primary ones first. Runs of
-    several algorithms share one column, where each names its own: None."""
+    several algorithms share one column, where each names its own unless all have the same: None."""
     if len({row.run.algorithm for row in rows}) > 1:
-        return {"metric": None} if any(map(_metric, rows)) else {}
+        told = {name for row in rows if (name := _headline(row))}
+        return dict.fromkeys(told, next(iter(told))) if len(told) == 1 else {"metric": None} if told else {}
     votes: dict[str, tuple[int, int]] = {}
     for row in rows:
         for metric in row.run.metrics:
@@ -86,10 +90,16 @@ def _columns(rows: Sequence[Row]) -> dict[str, str | None]:
     return {name: name for name in names}
 
 
-def _metric(row: Row) -> str:
-    """The run's primary metric, else the first one it declares, with its name; empty if it has none."""
+def _headline(row: Row) -> str:
+    """The run's primary metric, else the first one it declares; empty if it has none."""
     name = next((each.name for each in sorted(row.run.metrics, key=lambda each: not each.primary)), "")
-    return f"{name} {words.number(row.metrics[name])}" if name in row.metrics else ""
+    return name if name in row.metrics else ""
+
+
+def _metric(row: Row) -> str:
+    """The same with its value."""
+    name = _headline(row)
+    return f"{name} {words.number(row.metrics[name])}" if name else ""
 
 
 def _state(run: Run, *, interrupted: bool) -> Text:
