@@ -61,6 +61,15 @@ def test_an_older_look_changes_nothing(store: Store) -> None:
     assert runs.get(store, RUN).state is RunState.RUNNING
 
 
+def test_what_was_seen_by_a_clock_that_was_put_back_is_no_earlier_look(store: Store) -> None:
+    mirrors.write(store, seen(RunState.PENDING), replace(LOOK, seen=3610.0), None)
+
+    assert mirrors.write(store, seen(RunState.RUNNING), LOOK, None)
+    # Whoever saw it end saw more, whatever the clocks say.
+    assert mirrors.write(store, seen(RunState.SUCCEEDED), replace(LOOK, seen=9.0), None)
+    assert runs.get(store, RUN).state is RunState.SUCCEEDED
+
+
 def test_what_people_wrote_on_a_run_outlives_the_next_look(store: Store) -> None:
     mirrors.write(store, seen(RunState.RUNNING), LOOK, None)
     runs.tag(store, RUN, ["keep"])

@@ -21,6 +21,8 @@ from palmette.store.schema import mirrored, runs, tags
 from palmette.store.statements import chunks
 
 _FINAL: Final = tuple(state.value for state in RunState if state.final)
+#: seconds that a look takes at most, from what the host said to its being written
+_AHEAD: Final = 300.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,13 +67,13 @@ def live(store: Store, host: str, project: str) -> tuple[str, ...]:
 
 def write(store: Store, whole: Whole, mirror: Mirror, bundle: BundleRecord | None) -> bool:
     """Write a run down as it is now, all of it or nothing; whether that was done. One that is over here stays as it is,
-    and so does one that was looked at later. What people wrote on it is kept."""
+    and so does one that goes on and was looked at later. What people wrote on it is kept."""
     try:
         with store.write() as connection:
             there = connection.execute(select(runs).where(runs.c.id == mirror.run).with_for_update()).first()
             if there is not None:
                 seen = connection.execute(select(mirrored.c.seen).where(mirrored.c.run == mirror.run)).scalar()
-                if seen is None or seen > mirror.seen or there.state in _FINAL:
+                if seen is None or there.state in _FINAL or (_overtaken(seen, mirror) and not whole.run.state.final):
                     return False
                 whole = _labelled(connection, whole, there.note, there.archived)
                 connection.execute(delete(runs).where(runs.c.id == mirror.run))
@@ -84,6 +86,12 @@ def write(store: Store, whole: Whole, mirror: Mirror, bundle: BundleRecord | Non
             return False
         raise
     return True
+
+
+def _overtaken(seen: float, mirror: Mirror) -> bool:
+    """Whether somebody looked later who was quicker. One who looked much later did so by a clock that is ahead, or that
+    was put back since."""
+    return mirror.seen < seen < mirror.seen + _AHEAD
 
 
 def _labelled(connection: Connection, whole: Whole, note: str, archived: float | None) -> Whole:
