@@ -16,19 +16,22 @@ from tests.standins.jira import Jira
 
 from palmette.ci import experiments
 from palmette.ci.filling import fill
+from palmette.ci.jira import trusted
 from palmette.ci.tickets import SECONDS, text, tickets
 from palmette.ci.web import WebError
 from palmette.client.connection import Connection, Server
 from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context, Provider
 from palmette.domain.footer import split
-from palmette.operations import branches
+from palmette.errors import UsageError
+from palmette.operations import branches, secrets
 from palmette.operations.continuing import Continuous, Tracker
 from palmette.operations.placed import PlacedHost
 from palmette.operations.places import Here, Place
 from palmette.operations.project import Project
 from palmette.operations.remote import There
 from palmette.operations.scopes import Names
+from palmette.server.follower import Follower
 from palmette.server.palmette import table
 from palmette.store import tickets as kept
 from palmette.store.database import Store
@@ -256,15 +259,61 @@ def test_nothing_is_asked_of_a_forge_that_is_not_known(project: Project) -> None
     assert about(named, {}, "12-x")[0].why == "no GitHub is known here"
 
 
-def test_a_text_that_was_missing_is_filled_in_by_a_job_that_may_ask(tracker: Jira, project: Project) -> None:
-    place, branch = Here(project).begun(), "feature/IA-1742-doc-type"
+def lacking(place: Place, project: Project, tracker: Jira, branch: str = BRANCH) -> PlacedHost:
+    """The branch was updated by a job that has no token."""
     host = PlacedHost(place)
     names = Names(prefix=host.claim("ia"), project="ia")
     without = tickets(place, project, Context(branch=branch), {"JIRA_URL": tracker.url})
     filed = experiments.file(host, names, branch, without)
-    assert filed.text == "IA-1742 (ticket not looked up: JIRA_TOKEN is not set)"
+    assert filed.text == f"{without[0].key} (ticket not looked up: JIRA_TOKEN is not set)"
     known = Branch(project="ia", name=branch, experiment=filed.id, head="a" * 40, order=7, tickets=without)
     place(branches.advance, known)
+    return host
+
+
+def test_a_server_that_may_ask_fills_a_text_in_and_asks_the_address_of_its_secret_alone(
+    tracker: Jira, project: Project, tmp_path: Path
+) -> None:
+    place = Here(project).begun()
+    host = lacking(place, project, tracker)
+    lacking(place, project, tracker, "feature/SECRET-1-plan")
+    tracker.issues["SECRET-1"] = "Buy the others"
+    home = replace(place.home, project="")
+    environ = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "JIRA_URL": "http://127.0.0.1:1", "JIRA_TOKEN_FILE": "/x"}
+    Follower(home, environ).look()
+    assert tracker.asked == []
+    secret = {"url": tracker.url, "token": jira.TOKEN, "user": jira.USER, "projects": "IA, DS2"}
+    secrets.keep(home, "tracker", secret, environ, project="ia")
+    follower = Follower(home, environ)
+    follower.look()
+    follower.look()
+    assert tracker.asked == ["IA-1742"]
+    found = [host.experiments.named(name) for name in (BRANCH, "feature/SECRET-1-plan")]
+    assert [split(each.description)[0].partition(" (")[0] for each in found if each] == [
+        "[IA-1742] DOC TYPE",
+        "SECRET-1",
+    ]
+    row = place(branches.named, BRANCH)
+    assert row is not None
+    assert (row.tickets[0].title, row.head, row.order) == ("DOC TYPE", "a" * 40, 7)
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"url": "https://jira.example"},
+        {"token": "x", "url": "/etc/passwd"},
+        {"token": "/x", "url": "https://j.example"},
+    ],
+)
+def test_a_secret_that_names_no_jira_is_refused(kept: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="the secret tracker"):
+        trusted(kept, {})
+
+
+def test_a_text_that_was_missing_is_filled_in_by_a_job_that_may_ask(tracker: Jira, project: Project) -> None:
+    place, branch = Here(project).begun(), BRANCH
+    host = lacking(place, project, tracker)
     main = Context(branch="main", default_branch="main")
 
     tracker.mode = "502"

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Final
 
 from palmette.ci import experiments
-from palmette.ci.tickets import SECONDS, tickets
+from palmette.ci.jira import Jira
+from palmette.ci.tickets import SECONDS, looked_up, tickets
 from palmette.domain.branches import Branch, Ticket
 from palmette.domain.context import Context
 from palmette.errors import PalmetteError
@@ -35,15 +36,44 @@ def fill(
 ) -> tuple[str, ...]:
     """Give the branches whose tickets have no title yet their text, as far as the tracker tells it now; five seconds at
     most are spent on that. The names of those that have one now."""
+
+    def ask(branch: Branch, seconds: float) -> tuple[Ticket, ...]:
+        job = replace(context, branch=branch.name, title=branch.title, description="")
+        return tickets(place, project, job, environ, clock=clock, seconds=seconds)
+
+    return _filled(place, host, project.name, ask, clock, without=context.branch)
+
+
+def fill_from(
+    place: Place, host: PipelineHost, project: str, jira: Jira, *, clock: Callable[[], float] = time.monotonic
+) -> tuple[str, ...]:
+    """The same of a server that may ask a JIRA: for the tickets that jobs have named, as far as they may be its own."""
+
+    def ask(branch: Branch, seconds: float) -> tuple[Ticket, ...]:
+        keys = [each.key for each in branch.tickets if jira.keys(each.key, ()) == (each.key,)]
+        found = {each.key: each for each in looked_up(place, jira, keys, clock=clock, seconds=seconds)}
+        return tuple(found.get(each.key, each) for each in branch.tickets)
+
+    return _filled(place, host, project, ask, clock)
+
+
+def _filled(
+    place: Place,
+    host: PipelineHost,
+    project: str,
+    ask: Callable[[Branch, float], tuple[Ticket, ...]],
+    clock: Callable[[], float],
+    *,
+    without: str = "",
+) -> tuple[str, ...]:
     known = place(branches.known) if place.there else ()
-    lacking = [each for each in known if _lacking(each) and each.name != context.branch][:_MANY]
+    lacking = [each for each in known if _lacking(each) and each.name != without][:_MANY]
     if not lacking:
         return ()
-    names, end = Names(prefix=host.claim(project.name), project=project.name), clock() + SECONDS
+    names, end = Names(prefix=host.claim(project), project=project), clock() + SECONDS
     filled = []
     for branch in lacking:
-        job = replace(context, branch=branch.name, title=branch.title, description="")
-        found = tickets(place, project, job, environ, clock=clock, seconds=end - clock())
+        found = ask(branch, end - clock())
         # What cannot be written now is no reason to fail: the next job sees to it.
         with suppress(PalmetteError):
             if _better(branch, found):

@@ -12,6 +12,20 @@ from palmette.ci.variables import value
 from palmette.ci.web import Web, WebError
 from palmette.domain import ticket
 from palmette.domain.branches import Ticket
+from palmette.errors import UsageError
+
+
+def trusted(kept: Mapping[str, str], environ: Mapping[str, str]) -> Jira:
+    """The JIRA that a secret names (`url`, `token`; `user` for Cloud; `projects` where only theirs are meant), whatever
+    the environment says."""
+    said = {name: kept.get(name, "").strip() for name in ("url", "token", "user")}
+    if missing := [name for name in ("url", "token") if not said[name]]:
+        raise UsageError(f"the secret tracker has no {' and '.join(missing)}", "Set it: palmette secret set tracker.")
+    if not said["url"].startswith(("https://", "http://")) or any(each.startswith("/") for each in said.values()):
+        raise UsageError("the secret tracker names no JIRA", "As in: url=https://jira.acme.example token=…")
+    around = {name: each for name, each in environ.items() if not name.startswith("JIRA_")}
+    own = {f"JIRA_{name.upper()}": each for name, each in said.items()}
+    return Jira({**around, **own}, tuple(kept.get("projects", "").replace(",", " ").split()))
 
 
 @dataclass(frozen=True)

@@ -95,14 +95,27 @@ def tickets(
     texts = tuple(filter(None, (context.title, context.description)))
     for tracker in trackers(project, context, environ) if among is None else among:
         if keys := tracker.keys(context.branch, texts)[:_SEVERAL]:
-            # What stands in a commit is that commit's own.
-            known = {} if isinstance(tracker, Static) else _known(place, keys)
-            asked = {key: each.ticket for key, each in known.items() if each.fresh}
-            found = dict(_fetched(tracker, [key for key in keys if key not in asked], clock, clock() + seconds, say))
-            if not isinstance(tracker, Static):
-                _keep(place, found)
-            return tuple(_best(key, asked.get(key) or found[key], known.get(key)) for key in keys)
+            return looked_up(place, tracker, keys, say=say, clock=clock, seconds=seconds)
     return ()
+
+
+def looked_up(
+    place: Place | None,
+    tracker: Tracker,
+    keys: Sequence[str],
+    *,
+    say: Callable[[str], None] | None = None,
+    clock: Callable[[], float] = time.monotonic,
+    seconds: float = SECONDS,
+) -> tuple[Ticket, ...]:
+    """These tickets, of this tracker; as `tickets`."""
+    # What stands in a commit is that commit's own.
+    known = {} if isinstance(tracker, Static) else _known(place, keys)
+    asked = {key: each.ticket for key, each in known.items() if each.fresh}
+    found = dict(_fetched(tracker, [key for key in keys if key not in asked], clock, clock() + seconds, say))
+    if not isinstance(tracker, Static):
+        _keep(place, found)
+    return tuple(_best(key, asked.get(key) or found[key], known.get(key)) for key in keys)
 
 
 def text(tickets: Sequence[Ticket], branch: str, *, lasting: bool = False) -> str:

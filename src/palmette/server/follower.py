@@ -1,11 +1,13 @@
-"""The follower: says on the forge how trainings ended whose jobs are long over, as long as the server lives."""
+"""The follower: does what jobs could not, as long as the server lives. It says on the forge how trainings ended whose
+jobs are long over, and fills in texts of tickets that were missing."""
 
 from __future__ import annotations
 
 import asyncio
 import importlib
 import logging
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Set
 from dataclasses import replace
 from typing import Any, Final
 
@@ -13,15 +15,19 @@ from anyio import to_thread
 
 from palmette.domain.context import Context
 from palmette.errors import PalmetteError
-from palmette.operations import checks, secrets, vault
+from palmette.operations import branches, checks, secrets, vault
 from palmette.operations.home import Home
 from palmette.operations.inside import Inside
 
 log: Final = logging.getLogger("palmette.follower")
 #: The secret that opens a project's forge: `token`, `url` (of its API), `kind`, and `repository` if only one is meant.
 SECRET: Final = "forge"
+#: The secret that opens a project's JIRA: `token`, `url`, `user` for Cloud, and `projects` if only theirs are meant.
+TRACKER: Final = "tracker"
 #: Seconds between looks at what has ended, and that a store which cannot be used is left alone.
 _LOOK: Final = 5.0
+#: Seconds between questions for texts that are missing.
+_ASK: Final = 600.0
 _TROUBLE: Final = 15.0
 
 
@@ -32,6 +38,7 @@ class Follower:
     def __init__(self, home: Home, environ: Mapping[str, str], *, wake: Callable[[], None] | None = None) -> None:
         """`wake` is told that a comparison asks for something to be executed."""
         self._home, self._environ, self._wake = home, environ, wake
+        self._asked: float | None = None
 
     async def live(self) -> None:
         """Go on until canceled. What goes wrong is logged, and tried again."""
@@ -49,14 +56,31 @@ class Follower:
             await asyncio.sleep(pause)
 
     def look(self) -> None:
-        """Report what has ended of each project that has a forge."""
-        if not any(each.name == SECRET for each in secrets.listed(self._home)):
-            return
-        waiting = sorted({each.project for each in checks.unsettled(self._home)})
-        for project in waiting:
-            kept = vault.of(self._home, self._environ, project=project).secret(SECRET)
-            if kept:
-                self._settle(replace(self._home, project=project), kept)
+        """Report what has ended of each project that has a forge; now and then, ask what a tracker tells."""
+        names = {each.name for each in secrets.listed(self._home)}
+        if SECRET in names:
+            self._each(SECRET, {each.project for each in checks.unsettled(self._home)}, self._settle)
+        now = time.monotonic()
+        if TRACKER in names and (self._asked is None or now - self._asked >= _ASK):
+            self._asked = now
+            self._each(TRACKER, {each.project for each in branches.known(self._home)}, self._fill)
+
+    def _each(self, secret: str, projects: Set[str], do: Callable[[Home, Mapping[str, str]], None]) -> None:
+        for project in sorted(projects):
+            if kept := vault.of(self._home, self._environ, project=project).secret(secret):
+                do(replace(self._home, project=project), kept)
+
+    def _fill(self, home: Home, kept: Mapping[str, str]) -> None:
+        filling, jira = (importlib.import_module(f"palmette.ci.{name}") for name in ("filling", "jira"))
+        place = Inside(home)
+        host = importlib.import_module("palmette.operations.placed").PlacedHost(place)
+        try:
+            filled = filling.fill_from(place, host, home.project, jira.trusted(kept, self._environ))
+        except PalmetteError as error:
+            # What is wrong with one project's keeps no other one waiting.
+            log.error("texts of tickets of %s wait: %s", home.project, error.message)
+        else:
+            log.info("texts of tickets of %s: %d filled in", home.project, len(filled))
 
     def _settle(self, home: Home, kept: Mapping[str, str]) -> None:
         # What compares imports NumPy; a server without anything to report starts without it.
