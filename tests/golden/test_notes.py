@@ -137,6 +137,17 @@ def test_a_full_training_is_a_click_away(provider: Provider, job: str, where: st
     assert f"Start it: {where}, or `palmette ci run tumour`." in note(told)
 
 
+def test_each_algorithm_has_a_line_in_plain_words() -> None:
+    assert [notes.line(each) for each in (*WHOLE["trained"].algorithms, *WHOLE["judged"].algorithms)] == [
+        "tumour: trains; training",
+        "diagnosis: trains; no full training yet",
+        "digits: unchanged",
+        "progression: does not train (fit (ValueError)); no full training yet",
+        "tumour: trains; better",
+        "diagnosis: trains; worse, gate failed",
+    ]
+
+
 def test_many_algorithms_that_nothing_was_tried_of_are_folded_and_still_sections() -> None:
     quiet = [Reported(algorithm=f"a{number}") for number in range(20)]
     told = report(*quiet, compared(better()))

@@ -157,8 +157,7 @@ def prepare(directory: Path) -> None:
 
 def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ...]:
     """Write report.md, report.html and palmette-junit.xml into the directory; each whole or not."""
-    parts = [notes.section(report, each) for each in report.algorithms]
-    lines = [_line(each) for each in parts]
+    lines = [notes.line(each) for each in report.algorithms]
     texts = {
         "report.md": notes.summary(report, title),
         "report.html": webpage.several(title or f"{report.project} at {report.commit[:8]}", lines, report.compared),
@@ -260,9 +259,3 @@ def _quality(parts: Sequence[Section]) -> tuple[Status, str] | None:
 
 def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-
-
-def _line(part: Section) -> str:
-    return f"{part.algorithm}: trains: {part.trains}; quality: {part.word}" + (
-        f", gate {part.gate}" if part.gate else ""
-    )

@@ -351,6 +351,31 @@ def _variant(variant: Variant) -> str:
     return f"{values or code(variant.run.preset)}{more} (run {code(variant.run.id)}{against}): {said}."
 
 
+def line(reported: Reported) -> str:
+    """An algorithm in a line without Markdown: "tumour: trains; worse, gate failed"."""
+    trial, word = reported.trains, _word(reported)
+    where = f" ({trial.lost})" if trial.lost else ""
+    told = [f"{_TRIED[trial.stage]}{where}"]
+    if word != Stage.UNCHANGED:
+        told.append(_TITLES.get(word, word))
+    verdict = reported.compared.verdict if reported.compared else None
+    gate = verdict.gate if verdict else GateOutcome.PASSED
+    # Where none is declared, none was passed.
+    broken = f", gate {gate.value}" if gate is not GateOutcome.PASSED else ""
+    return f"{reported.algorithm}: {'; '.join(told)}{broken}"
+
+
+#: stage of the toy training → what it tells
+_TRIED: Final[Mapping[Stage, str]] = {
+    Stage.NONE: "not tried",
+    Stage.RUNNING: "being tried",
+    Stage.SUCCEEDED: "trains",
+    Stage.UNCHANGED: "unchanged",
+    Stage.FAILED: _LOST,
+    Stage.CANCELED: "not known whether it trains",
+}
+
+
 def _because(trial: Trial) -> str:
     return " (the full training)" if trial.run and trial.run.preset != "toy" else ""
 
