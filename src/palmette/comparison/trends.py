@@ -150,6 +150,8 @@ def _changed(before: Read, after: Read) -> Iterator[str]:
 
 
 def _edits(before: Mapping[str, str], after: Mapping[str, str]) -> Iterator[str]:
+    if before == after:
+        return
     edited = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     for name in edited[:_EDITS]:
         yield f"{name} {_shown(before.get(name))} → {_shown(after.get(name))}"

@@ -20,11 +20,16 @@ from palmette.domain.values import Json
 
 T = TypeVar("T")
 
+#: what is plain already; nearly all of a long list is
+_PLAIN = frozenset({str, int, float, bool, type(None)})
+
 
 def dump(value: object) -> Json:
     """The value as plain JSON values; fields that hold their default are kept."""
+    if type(value) in _PLAIN:
+        return typing.cast("Json", value)
     if is_dataclass(value) and not isinstance(value, type):
-        body: dict[str, Json] = {entry.name: dump(getattr(value, entry.name)) for entry in fields(value)}
+        body: dict[str, Json] = {name: dump(getattr(value, name)) for name in _names(type(value))}
         return {"kind": type(value).__name__, **body}
     if isinstance(value, Enum):
         return dump(value.value)
@@ -56,22 +61,28 @@ def hints(declared: Any) -> dict[str, Any]:
     return typing.get_type_hints(declared, localns={"Json": Any})
 
 
+@cache
+def _names(declared: Any) -> tuple[str, ...]:
+    """The fields of a dataclass: to ask for them takes longer than to read a value."""
+    return tuple(entry.name for entry in fields(declared))
+
+
+@cache
+def _generic(declared: Any) -> tuple[Any, tuple[Any, ...]]:
+    """The origin and the arguments of an annotation."""
+    return typing.get_origin(declared), typing.get_args(declared)
+
+
 def _load(declared: Any, value: Any) -> Any:
     if declared is str or declared is bool or declared is int:
         return value
     if isinstance(declared, type) and is_dataclass(declared):
         known = hints(declared)
-        return declared(
-            **{
-                entry.name: _load(known[entry.name], value[entry.name])
-                for entry in fields(declared)
-                if entry.name in value
-            }
-        )
+        return declared(**{name: _load(known[name], value[name]) for name in _names(declared) if name in value})
     if isinstance(declared, type) and (issubclass(declared, Enum) or hasattr(declared, "__fspath__")):
         called: Any = declared
         return called(value)
-    origin, arguments = typing.get_origin(declared), typing.get_args(declared)
+    origin, arguments = _generic(declared)
     if origin in (typing.Union, types.UnionType):
         return _load_union(arguments, value)
     if isinstance(origin, type) and isinstance(value, (list, tuple, dict)):

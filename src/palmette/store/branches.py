@@ -16,6 +16,7 @@ from palmette.store.schema import branches
 from palmette.store.statements import insert_new
 
 _KEEP: Final = insert_new(branches)
+_COLUMNS: Final = tuple(branches.columns.keys())
 _TEXTS: Final = (
     *("project", "name", "experiment", "head", "author", "target", "fork"),
     *("merge_request", "merge_request_url", "title"),
@@ -83,5 +84,6 @@ def _row(branch: Branch) -> dict[str, object]:
 
 
 def _branch(row: Row[Any]) -> Branch:
-    values = dict(row._mapping)
-    return Branch(**{**values, "tickets": wire.load(tuple[Ticket, ...], decode(values["tickets"]))})
+    values = dict(zip(_COLUMNS, row, strict=True))
+    values["tickets"] = wire.load(tuple[Ticket, ...], decode(values["tickets"]))
+    return Branch(**values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from typing import Any, Final
 
 from palmette.domain import wire
@@ -46,6 +47,7 @@ def integer(value: int | None) -> int | None:
     return None if value is None else max(-_LARGEST, min(_LARGEST, value))
 
 
+@lru_cache(maxsize=4096)
 def fork(text: str) -> Fork:
-    """Where a run's commit stood, as its row has it; nothing is known where that is empty."""
+    """Where a commit stood, as a row has it; nothing is known where that is empty. All runs of a commit share it."""
     return wire.load(Fork, decode(text)) if text else Fork()

@@ -124,7 +124,7 @@ def readings(store: Store, ids: Collection[str], names: Collection[str]) -> dict
             query = select(*columns).where(summaries.c.run.in_(some))
             if len(wanted) <= _NAMES:
                 query = query.where(summaries.c.name.in_(wanted))
-            for run, name, task, last in connection.execute(query.order_by(summaries.c.run, summaries.c.time)):
+            for run, name, task, last in connection.execute(query.order_by(summaries.c.run, summaries.c.time)).all():
                 if name in wanted:
                     found[run][name] = Reading(task=task, value=number(last))
     return found
@@ -136,9 +136,13 @@ def _tasks(connection: Connection, ids: Collection[str], parts: ColumnElement[An
     for some in chunks(ids):
         outputs = _outputs(connection, some)
         query = select(*columns).where(tasks.c.run.in_(some)).order_by(tasks.c.run, tasks.c.position)
-        for row in connection.execute(query):
-            if row.executor:
-                found[row.run].append(_made(row, outputs.get((row.run, row.name), [])))
+        for run, name, needs, executed, cached_from, executor in connection.execute(query).all():
+            if executor:
+                given = outputs.get((run, name), ())
+                maker = cached_from or f"{run}/{name}"
+                found[run].append(
+                    Made(name=name, needs=tuple(decode(needs)), maker=maker, code=_code(executed), outputs=tuple(given))
+                )
     return {run: tuple(entries) for run, entries in found.items()}
 
 
@@ -178,7 +182,7 @@ def configs(connection: Connection, ids: Collection[str]) -> dict[str, dict[str,
     found: dict[str, dict[str, str]] = {run: {} for run in ids}
     for some in chunks(ids):
         query = select(settings.c.run, settings.c.name, settings.c.value).where(settings.c.run.in_(some))
-        for run, name, value in connection.execute(query.order_by(settings.c.run, settings.c.position)):
+        for run, name, value in connection.execute(query.order_by(settings.c.run, settings.c.position)).all():
             found[run][name] = value
     return found
 
@@ -187,22 +191,19 @@ def _outputs(connection: Connection, ids: Sequence[str]) -> dict[tuple[str, str]
     found: dict[tuple[str, str], list[tuple[str, str, str]]] = {}
     content = case((artifacts.c.digest != "", artifacts.c.digest), else_=artifacts.c.uri)
     stored = select(artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.type, content)
+    stored = stored.where(artifacts.c.run.in_(ids))
     order = (artifacts.c.run, artifacts.c.task, artifacts.c.name, artifacts.c.position)
-    for run, task, name, kind, said in connection.execute(stored.where(artifacts.c.run.in_(ids)).order_by(*order)):
+    for run, task, name, kind, said in connection.execute(
+        stored.where(artifacts.c.run.in_(ids)).order_by(*order)
+    ).all():
         found.setdefault((run, task), []).append((name, kind, said))
     given = select(parameters.c.run, parameters.c.task, parameters.c.name, parameters.c.value)
     sequence = (parameters.c.run, parameters.c.task, parameters.c.name)
-    for run, task, name, value in connection.execute(given.where(parameters.c.run.in_(ids)).order_by(*sequence)):
+    for run, task, name, value in connection.execute(given.where(parameters.c.run.in_(ids)).order_by(*sequence)).all():
         found.setdefault((run, task), []).append((name, "", value))
     return found
 
 
-def _made(row: Any, outputs: Sequence[tuple[str, str, str]]) -> Made:
-    parts = {} if row.parts is None else decode(row.parts)
-    return Made(
-        name=row.name,
-        needs=tuple(decode(row.needs)),
-        maker=row.cached_from or f"{row.run}/{row.name}",
-        code=tuple(str(parts.get(each, "")) for each in ("what", "image", "closure")) if parts else (),
-        outputs=tuple(outputs),
-    )
+def _code(parts: str | None) -> tuple[str, ...]:
+    known = {} if parts is None else decode(parts)
+    return tuple(str(known.get(each, "")) for each in ("what", "image", "closure")) if known else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, select
@@ -24,10 +24,11 @@ from palmette.store.statements import chunks
 #: how many of the newest runs are looked at
 MOST: Final = 5_000
 _EVALUATION: Final = "evaluation"
+_STATES: Final = {each.value: each for each in RunState}
 _CHANGED: Final = (Source.OVERRIDE.value, Source.FILE.value)
 _COLUMNS: Final = (
     "id", "project", "algorithm", "state", "preset", "git_branch", "git_commit", "git_author", "git_message",
-    "git_committed", "git_dirty", "bundle", "environment", "created", "trigger", "sweep", "fork", "metrics",
+    "git_committed", "git_dirty", "bundle", "environment", "created", "sweep", "fork", "metrics",
 )  # fmt: skip
 
 
@@ -178,29 +179,32 @@ def _told(connection: Connection, rows: Sequence[Row[Any]]) -> tuple[Past, ...]:
     for some in chunks([row.id for row in rows]):
         query = select(settings.c.run, settings.c.name, settings.c.value)
         changed = query.where(settings.c.run.in_(some), settings.c.source.in_(_CHANGED)).order_by(settings.c.position)
-        for run, name, value in connection.execute(changed):
+        for run, name, value in connection.execute(changed).all():
             overrides.setdefault(run, {})[name] = value
-    known = [_past(row) for row in rows]
-    return tuple(replace(each, overrides=overrides[each.run]) if each.run in overrides else each for each in known)
+    return tuple(_past(row, overrides.get(row.id, {})) for row in rows)
 
 
-def _past(row: Row[Any]) -> Past:
+def _past(row: Sequence[Any], overrides: Mapping[str, str]) -> Past:
+    # By place: thousands are read, and by name that takes as long again.
+    run, project, algorithm, state, preset, branch, commit, author, subject, *more = row
+    committed, dirty, bundle, environment, created, sweep, left, declared = more
     return Past(
-        run=row.id,
-        project=row.project,
-        algorithm=row.algorithm,
-        state=RunState(row.state),
-        preset=row.preset,
-        branch=row.git_branch,
-        commit=row.git_commit,
-        author=row.git_author,
-        subject=row.git_message,
-        committed=row.git_committed,
-        created=row.created,
-        dirty=row.git_dirty,
-        bundle=row.bundle,
-        environment=row.environment,
-        sweep=row.sweep,
-        fork=fork(row.fork),
-        declared=row.metrics,
+        run=run,
+        project=project,
+        algorithm=algorithm,
+        state=_STATES[state],
+        preset=preset,
+        branch=branch,
+        commit=commit,
+        author=author,
+        subject=subject,
+        committed=committed,
+        created=created,
+        dirty=dirty,
+        bundle=bundle,
+        environment=environment,
+        sweep=sweep,
+        fork=fork(left),
+        declared=declared,
+        overrides=overrides,
     )
