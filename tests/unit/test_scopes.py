@@ -6,7 +6,8 @@ import pytest
 
 from palmette.domain.footer import signed
 from palmette.domain.hosting import Experiment, Pipeline
-from palmette.operations.scopes import EXPERIMENT, VERSION, Names
+from palmette.errors import AlreadyThere
+from palmette.operations.scopes import EXPERIMENT, VERSION, Names, owner, require_own
 
 PLAIN, FURTHER = Names(prefix="", project="ia"), Names(prefix="ib: ", project="ib")
 LONG = "feature/" + "a-branch-" * 30
@@ -43,3 +44,15 @@ def test_what_was_made_without_a_footer_is_the_project_s_by_its_name() -> None:
     assert FURTHER.branch(Experiment(id="1", name="main", project="ib")) is None
     assert FURTHER.algorithm(Pipeline(id="1", name="ib: tumour", project="ib")) == "tumour"
     assert PLAIN.algorithm(Pipeline(id="1", name="by hand")) is None
+
+
+def test_whose_something_is_its_footer_says_before_the_home() -> None:
+    told = Experiment(id="1", name="main", description=signed("", {"project": "ia"}), project="ib")
+    kept, nobodys = Pipeline(id="2", name="tumour", project="ib"), Pipeline(id="3", name="by hand")
+    assert [owner(each) for each in (told, kept, nobodys)] == ["ia", "ib", ""]
+    require_own("an experiment", told, signed("", {"project": "ia"}))
+    require_own("a pipeline", nobodys, "whoever asks is of no project")
+    with pytest.raises(AlreadyThere, match="belongs to the project 'ia'"):
+        require_own("an experiment", told, signed("", {"project": "ib"}))
+    with pytest.raises(AlreadyThere, match="made by hand"):
+        require_own("a pipeline", nobodys, signed("", {"project": "ib"}))

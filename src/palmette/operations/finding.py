@@ -14,7 +14,7 @@ from palmette.domain.values import Json
 from palmette.errors import NotFound, UsageError
 from palmette.operations.hosts import PipelineHost
 from palmette.operations.project import Project
-from palmette.operations.scopes import Names
+from palmette.operations.scopes import Names, owner
 
 T = TypeVar("T", Pipeline, Version, Experiment, Schedule)
 
@@ -68,8 +68,7 @@ class Looked:
         return [each for each in found if self._own(each) or each.pipeline in own]
 
     def _own(self, thing: Experiment | Schedule) -> bool:
-        facts = split(thing.description)[1]
-        return "names" not in facts and (facts.get("project") or thing.project) == self.names.project
+        return "names" not in split(thing.description)[1] and owner(thing) == self.names.project
 
     # One of them
 

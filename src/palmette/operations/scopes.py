@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from palmette.domain.footer import split
-from palmette.domain.hosting import Experiment, Pipeline
+from palmette.domain.hosting import Experiment, Pipeline, Schedule
 from palmette.errors import AlreadyThere
 
 #: The longest names of experiments and versions that every host takes; of the former so much is kept of a longer one.
@@ -42,8 +42,7 @@ class Names:
     def branch(self, experiment: Experiment) -> str | None:
         """The branch whose experiment it is; None if it is none of the project's."""
         _, facts = split(experiment.description)
-        project = str(facts.get("project", "")) or experiment.project
-        if project != self.project or "names" in facts:
+        if owner(experiment) != self.project or "names" in facts:
             return None
         if facts.get("branch"):
             return str(facts["branch"])
@@ -52,10 +51,9 @@ class Names:
 
     def algorithm(self, pipeline: Pipeline) -> str | None:
         """The algorithm whose pipeline it is; None if it is none of the project's."""
-        _, facts = split(pipeline.description)
-        if (str(facts.get("project", "")) or pipeline.project) != self.project:
+        if owner(pipeline) != self.project:
             return None
-        named = facts.get("algorithm")
+        named = split(pipeline.description)[1].get("algorithm")
         return str(named) if named else pipeline.name.removeprefix(self.prefix)
 
 
@@ -71,17 +69,20 @@ def _bare(digest: str) -> str:
     return digest.rpartition(":")[2]
 
 
-def require_own(noun: str, there: Any, description: str) -> None:
+def owner(there: Experiment | Pipeline | Schedule) -> str:
+    """The project whose it is, as its footer says, else as the home that keeps it does; empty where neither says."""
+    return str(split(there.description)[1].get("project") or there.project)
+
+
+def require_own(noun: str, there: Experiment | Pipeline, description: str) -> None:
     """AlreadyThere unless what has the name belongs to the project that the description's footer names; any will do
     for a description that names none."""
     _, wanted = split(description)
     project = wanted.get("project")
     if not project:
         return
-    _, facts = split(there.description)
-    owner = there.project or str(facts.get("project", ""))
-    if owner != project:
-        whose = f"the project {owner!r}" if owner else "no project: it was made by hand"
+    if (found := owner(there)) != project:
+        whose = f"the project {found!r}" if found else "no project: it was made by hand"
         raise AlreadyThere(
             f"there is {noun} {there.name!r} already, which belongs to {whose}",
             "Rename or delete it there, or give the project another name in [tool.palmette].",
