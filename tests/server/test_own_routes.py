@@ -10,8 +10,10 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from palmette.client.connection import Connection, Server
 from palmette.domain.metric import MetricPoint
 from palmette.domain.run import PointsLogged, Run, Setting
+from palmette.errors import ServerError, UsageError
 from palmette.operations import messages
 from palmette.operations.details import Detail
 from palmette.operations.home import serve_home
@@ -45,6 +47,27 @@ def test_every_row_names_a_function_and_every_function_is_asked_for_by_its_row()
         found = function(verb.operation)
         assert named(found) == verb.operation
         assert messages.named(verb.path) <= set(messages.shape(found).takes)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "names"),
+    [
+        ("PUT", "/branches", b'{"branch": {}, "newer": 1}', r" \(newer\)"),
+        ("PUT", "/branches", b"{}", r" \(branch\)"),
+        ("GET", "/newer", None, ""),
+        ("POST", "/branches", b"{}", ""),
+    ],
+)
+def test_a_server_of_another_version_is_told_apart_from_what_a_user_said(
+    client: httpx.Client, method: str, path: str, body: bytes | None, names: str
+) -> None:
+    connection = Connection(Server(url=str(client.base_url).rstrip("/")))
+    with pytest.raises(ServerError, match=f"does not understand what this Palmette asks for{names}\n") as caught:
+        connection.ask(method, path, body=body)
+    assert "Install the same version here and there." in caught.value.hint
+    # What a user may have said is an error of that kind still.
+    with pytest.raises(UsageError):
+        connection.ask("GET", "/branches", [("limit", "0")])
 
 
 def test_a_value_that_json_does_not_have_arrives(client: httpx.Client) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from typing import Any, Final
 from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
@@ -26,6 +27,10 @@ _PAUSES: Final = (0.2, 0.6, 1.5)
 RESTARTS: Final = (0.3, 0.7, 1.5, 2.5, 4.0, 6.0)
 _BUSY: Final = (502, 503, 504)
 _AGAIN: Final = ("GET", "PUT", "DELETE", "HEAD")
+#: what a server says of a question that is none of its own
+_UNKNOWN: Final = "the request cannot be understood"
+_NOWHERE: Final = ("there is nothing at this address", "this cannot be asked with that method")
+_MISFITS: Final = ("there is no such parameter", "it is missing")
 _STOPPED: Final = "It may have been stopped. Try again."
 _PART: Final = 1 << 18
 #: what a connection says that was closed while nobody used it
@@ -278,6 +283,8 @@ class Connection:
         if answer.status == 403:
             what = f"{where} does not allow it" + (f": {error.message}" if error else "")
             return AccessDenied(what, error.hint if error and error.hint else "Ask for a token with another role.")
+        if error is not None and _strange(error):
+            return self._apart(error, answer.headers.get("palmette-version", ""))
         if error is not None:
             # What a server says that stands before all routes is no error of a verb.
             return ServerError(f"{where}: {error.message}", error.hint) if type(error) is PalmetteError else error
@@ -285,6 +292,14 @@ class Connection:
             return ServerError(f"{where} has an error of its own ({answer.status})", "Its log says more.")
         hint = f"Is {self.server.url} right? It should be the address of a `palmette serve`."
         return ServerError(f"{where} is no server of Palmette's ({answer.status})", hint)
+
+    def _apart(self, error: PalmetteError, version: str) -> ServerError:
+        """Of a server that does not know a verb or a parameter, or wants one more: it is of another version."""
+        own = metadata.version("palmette")
+        told = f"{version}, and this is {own}" if version not in ("", own) else f"another version than this, {own}"
+        names = ", ".join(each.where for each in error.problems if each.where)
+        what = f"{self.server.called} does not understand what this Palmette asks for{f' ({names})' if names else ''}"
+        return ServerError(what, f"It is of {told}. Install the same version here and there.")
 
     def _unreachable(self, error: OSError | http.client.HTTPException) -> ServerError:
         where = self.server.called
@@ -327,6 +342,12 @@ class _Lost(ServerError):
 def _token_hint(server: Server) -> str:
     name = f" --name {server.name}" if server.name else ""
     return f"Give it one: palmette login {server.url}{name} --token - (or PALMETTE_TOKEN)."
+
+
+def _strange(error: PalmetteError) -> bool:
+    """Whether a server does not know what no user has said, but this Palmette."""
+    misfits = [each for each in error.problems if each.what in _MISFITS]
+    return error.message in _NOWHERE or (error.message == _UNKNOWN and bool(misfits))
 
 
 def error_of(body: bytes | str) -> PalmetteError | None:
