@@ -15,6 +15,7 @@ def test_the_files_are_written_once_and_are_the_same_the_second_time(tiny: Proje
     assert "wrote  .gitlab-ci.yml\n  wrote  .gitlab/palmette.yml" in first.out
     assert all(name in first.out for name in ("PALMETTE_ON", "PALMETTE_TOKEN", "PALMETTE_FORGE_TOKEN", "JIRA_TOKEN"))
     assert max(map(len, first.out.splitlines())) <= 80
+    assert "--install true" in first.out
     assert "there already, the same" in tiny("ci", "init", "gitlab").out
 
 
@@ -24,6 +25,8 @@ def test_a_file_of_somebody_s_own_is_compared_and_left_alone(tiny: Project) -> N
     assert "-test:\n" in ended.out
     assert '+      install: "true"' in ended.out
     assert ended.err.startswith("error: .gitlab-ci.yml: there already, and not changed")
+    assert "Its stages must have `test`." in ended.err
+    assert "--install true" not in ended.out
     assert (tiny.directory / ".gitlab-ci.yml").read_text() == "test:\n  script: pytest\n"
     assert tiny.exists(".gitlab/palmette.yml")
 

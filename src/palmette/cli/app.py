@@ -14,11 +14,12 @@ _EPILOG = """A first run: palmette init && palmette run example
 
 \b
 Exit codes:
-  0  done                      4   a gate failed
-  1  the project's code        5   a gate is inconclusive
-  2  wrong usage or config     69  a store, Python or server cannot be used
+  0  done                      6   the run is not over yet
+  1  the project's code        69  a store, Python or server cannot be used
+  2  wrong usage or config     75  try again
   3  the run did not succeed   77  a server does not allow it
-                               130 interrupted"""
+  4  a gate failed             130 interrupted
+  5  a gate is inconclusive"""
 
 
 def _version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:

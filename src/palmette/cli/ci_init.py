@@ -29,6 +29,9 @@ _ADVICE = {
         "of forks are given neither secrets nor the right to write.",
     ),
 }
+_INSTALL = """The jobs install this version of Palmette with pip, from where pip finds it.
+Name another way where it does not: --install "pip install URL-OF-A-WHEEL", or
+--install true where the jobs' machine has it."""
 
 
 @click.command("init")
@@ -73,12 +76,13 @@ def init(
     if as_json:
         print_json(_document(wish.forge, placed))
     else:
-        _show(wish.forge, placed)
+        _show(wish, placed)
     if differing:
         names = " and ".join(each.path for each in differing)
+        stages = " Its stages must have `test`." if wish.forge is Forge.GITLAB else ""
         raise AlreadyThere(
             f"{names}: there already, and not changed",
-            "Add the lines marked + to it, or move it away and call this again.",
+            f"Add the lines marked + to it, or move it away and call this again.{stages}",
         )
 
 
@@ -100,7 +104,7 @@ def _document(forge: Forge, placed: Sequence[Placed]) -> dict[str, Json]:
     return {"files": standing, "variables": wanted}
 
 
-def _show(forge: Forge, placed: Sequence[Placed]) -> None:
+def _show(wish: Wish, placed: Sequence[Placed]) -> None:
     for each in placed:
         match each.standing:
             case Standing.WRITTEN:
@@ -109,7 +113,9 @@ def _show(forge: Forge, placed: Sequence[Placed]) -> None:
                 click.echo(f"  kept   {each.path} (is there already, the same)")
             case Standing.DIFFERS:
                 click.echo(f"  kept   {each.path} (is there already, another one)\n\n{each.difference}\n")
-    click.echo(f"\n{_variables(forge, variables(forge))}", nl=False)
+    click.echo(f"\n{_variables(wish.forge, variables(wish.forge))}", nl=False)
+    if not wish.install and not wish.component:
+        click.echo(f"\n{_INSTALL}")
     if all(each.standing is not Standing.DIFFERS for each in placed):
         click.echo("\nNext: commit the files, and push.")
 
