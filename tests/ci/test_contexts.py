@@ -312,6 +312,30 @@ def clone(remote: Path, *options: str) -> Path:
     return where
 
 
+def test_a_merge_that_jenkins_made_for_itself_is_taken_apart_and_no_other(remote: tuple[Path, dict[str, str]]) -> None:
+    root, made = remote
+    here = clone(root)
+    git(here, "update-ref", "refs/remotes/origin/PR-7", made["f3"])
+    request = JENKINS | ENVIRON | {"CHANGE_ID": "7", "CHANGE_BRANCH": "feature/x", "CHANGE_TARGET": "main"}
+
+    def seen(commit: str, **more: str) -> tuple[str, str]:
+        context = detect(here, request | {"GIT_COMMIT": commit} | more)
+        return context.commit, context.head
+
+    for first, second in (("f3", "m1"), ("m1", "f3")):
+        git(here, "checkout", "-q", "--detach", made[first])
+        git(here, "merge", "-q", "--no-edit", made[second])
+        merge = git(here, "rev-parse", "HEAD")
+        assert seen(merge) == seen(made["f3"]) == (merge, made["f3"])
+        assert seen(merge, PALMETTE_COMMIT=made["f3"]) == (made["f3"], made["f3"])
+        assert seen(merge, CHANGE_TARGET="release") == (merge, merge)
+    # Somebody merged the target into the branch, and pushed that.
+    git(here, "update-ref", "refs/remotes/origin/PR-7", merge)
+    assert seen(merge) == (merge, merge)
+    git(here, "checkout", "-q", "--detach", made["f3"])
+    assert seen(made["f3"]) == (made["f3"], made["f3"])
+
+
 def test_six_characters_are_enough_where_the_clone_has_one_commit(remote: tuple[Path, dict[str, str]]) -> None:
     root, made = remote
     here = clone(root, "--depth=1", "--branch=feature/x")

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from palmette.domain.context import Context
+from palmette.domain.context import Context, Provider
 from palmette.errors import NotFound, Problem, UsageError
 from palmette.operations import jobs, lines
 from palmette.operations.jobs import Job
@@ -26,6 +26,8 @@ _DEEPER: Final = (50, 200, 1000)
 _ALIKE: Final = 20
 _HEX: Final = re.compile(r"[0-9a-f]+")
 _GIT: Final = "Git"
+#: how the sources begin of what somebody says of one job
+_SAID: Final = ("--", "PALMETTE_")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,12 @@ def _completed(root: Path, environ: Mapping[str, str], job: Job, setting: str | 
     if not context.commit and checked_out:
         context = replace(context, commit=checked_out, head=checked_out)
         sources |= {"commit": _GIT, "head": _GIT}
-    elif checked_out and checked_out not in (context.commit, context.head):
+    if checked_out and context.provider is Provider.JENKINS and not sources.get("head", "").startswith(_SAID):
+        own = _taken_apart(root, environ, checked_out, context.target)
+        if own and context.commit in (checked_out, own):
+            context = replace(context, commit=checked_out, head=own)
+            sources |= {"commit": _GIT, "head": _GIT}
+    if checked_out and checked_out not in (context.commit, context.head):
         remarks.append(f"commit {checked_out[:8]} is checked out, not {context.head[:8]}")
     if not context.branch and not context.tag and branch:
         context = replace(context, branch=branch)
@@ -78,6 +85,24 @@ def _completed(root: Path, environ: Mapping[str, str], job: Job, setting: str | 
     if usual != context.default_branch:
         sources["default_branch"] = "default-branch in [tool.palmette]" if setting else _GIT
     return Found(context=replace(context, default_branch=usual, remarks=tuple(remarks)), sources=sources)
+
+
+def _taken_apart(root: Path, environ: Mapping[str, str], commit: str, target: str) -> str:
+    """The own commit of a request that a CI has merged with its target for itself alone, as Jenkins does without saying
+    so. Nothing for any other commit: a merge that somebody pushed is pointed at by a branch of the remote."""
+    with suppress(OSError, subprocess.TimeoutExpired), asking(root, environ) as ask:
+        parents = ask("rev-list", "--parents", "--max-count=1", commit, "--").text().split()[1:] if ask else []
+        if ask is None or len(parents) != 2 or not target or _pointed(ask, commit):
+            return ""
+        place = f"refs/remotes/{_remote(ask)}/{target}"
+        own = [each for each in parents if not ask("for-each-ref", f"--contains={each}", place).text()]
+        return own[0] if len(own) == 1 and _pointed(ask, own[0]) else ""
+    return ""
+
+
+def _pointed(ask: Ask, commit: str) -> bool:
+    """Whether a branch of a remote is at the commit."""
+    return bool(ask("for-each-ref", f"--points-at={commit}", "refs/remotes").text())
 
 
 def _head(root: Path, environ: Mapping[str, str]) -> tuple[str, str]:
