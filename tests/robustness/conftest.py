@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from benchmarks.soak.victims import members
+from tests.cli.warm import Warm
 
 PALMETTE = Path(sys.executable).parent / "palmette"
 #: Nothing here takes half as long; what hangs is to fail, not to hang.
@@ -94,6 +95,8 @@ class Small:
     place: Path
     environ: dict[str, str]
     prefix: tuple[str, ...] = ()
+    #: what runs commands to their end without starting an interpreter for each
+    warm: Warm | None = None
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -107,17 +110,25 @@ class Small:
 
     def __call__(self, *arguments: str, code: int = 0, environ: Mapping[str, str] = NOTHING, **more: Any) -> Ended:
         """Run the command to its end, which is to have this exit code."""
-        process = self.start(*arguments, environ=environ, **more)
-        out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == code, f"exit code {process.returncode}\n{out}\n{err}"
-        return Ended(process.returncode, out, err)
+        own = self._own(environ)
+        if self.warm is not None and self.warm.serves(own) and not self.prefix and not more:
+            ended = Ended(*self.warm.run(arguments, cwd=self.directory, environ=own, typed=None, timeout=PATIENCE))
+        else:
+            process = self.start(*arguments, environ=environ, **more)
+            out, err = process.communicate(timeout=PATIENCE)
+            ended = Ended(process.returncode, out, err)
+        assert ended.code == code, f"exit code {ended.code}\n{ended.out}\n{ended.err}"
+        return ended
+
+    def _own(self, environ: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in (self.environ | dict(environ)).items() if value}
 
     def start(self, *arguments: str, environ: Mapping[str, str] = NOTHING, **more: Any) -> subprocess.Popen[str]:
         """Start the command."""
         process = subprocess.Popen(
             [*self.prefix, PALMETTE, *arguments],
             **{"cwd": self.directory, **more},
-            env={name: value for name, value in (self.environ | dict(environ)).items() if value},
+            env=self._own(environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -200,10 +211,19 @@ def make_small(place: Path, directory: Path, text: str = ALGORITHM) -> Small:
     return Small(directory, place, environ)
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Commands that are run to their end share an interpreter's start."""
+    made = Warm(PALMETTE, {"PATH": os.environ["PATH"], "LANG": "C.UTF-8"})
+    yield made
+    made.end()
+
+
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Small]:
+def small(tmp_path: Path, warm: Warm) -> Iterator[Small]:
     """A project whose two steps need the standard library alone."""
     project = make_small(tmp_path / "user", tmp_path / "project")
+    project.warm = warm
     yield project
     project.end()
 

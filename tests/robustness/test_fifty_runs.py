@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from pathlib import Path
@@ -11,10 +10,8 @@ from typing import Any
 
 import pytest
 from benchmarks.soak.victims import Kind, members
-from tests.cli.warm import Warm
 
 RUNS = 50
-PALMETTE = Path(sys.executable).parent / "palmette"
 #: for each of them, while all others go on
 PATIENCE = 800.0
 #: Every step notes when it began and ended, on a clock that all processes share, and how many work beside it.
@@ -77,15 +74,13 @@ def test_fifty_runs_at_once_succeed_and_share_the_machine(small: Any, tmp_path: 
     (small.directory / "algorithms" / "small.py").write_text(STEPS)
     (board := tmp_path / "board").mkdir()
     small.environ["BOARD"] = str(board)
-    warm = Warm(PALMETTE, small.environ)
-    call = partial(warm.run, cwd=small.directory, environ=small.environ, typed=None, timeout=PATIENCE)
+    call = partial(small.warm.run, cwd=small.directory, environ=small.environ, typed=None, timeout=PATIENCE)
     templates: set[int] = set()
     with ThreadPoolExecutor(RUNS) as together:
         started = [together.submit(call, ("run", "seats", f"number={number}")) for number in range(RUNS)]
         # To look without a pause would take some of the machine that the runs share.
         while wait(started, timeout=0.05).not_done:
             templates |= {one.pid for one in members(small.place) if one.kind is Kind.TEMPLATE}
-    warm.end()
     failed = [err for code, _, err in (each.result() for each in started) if code]
     assert not failed, failed[0]
     assert small.rows("SELECT state, count(*) FROM runs GROUP BY state") == [("SUCCEEDED", RUNS)]
