@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,11 +15,14 @@ import click
 
 from palmette.cli.app import palmette
 from palmette.cli.lazy import operation
-from palmette.errors import PalmetteError, UsageError
+from palmette.errors import PalmetteError, StoreError, UsageError
 
 #: The variable by which a program that drives this one says how; and what is understood of it.
 PROTOCOL: Final = "PALMETTE_PROTOCOL"
 UNDERSTOOD: Final = ("1",)
+#: what a disk says that takes no more; what Python says that found no directory with room for a file
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_NOWHERE: Final = "No usable temporary directory"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -51,6 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # The reader (`| head`) has gone; leaving quietly is what every tool does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + signal.SIGPIPE)
+    except OSError as error:
+        if (meant := full(error)) is None:
+            raise
+        _complain(meant)
+        sys.exit(meant.exit_code)
+
+
+def full(error: OSError) -> StoreError | None:
+    """What the user is told where this machine took no temporary file; None for any other error."""
+    said = error.strerror or ""
+    if error.errno not in _FULL and not said.startswith(_NOWHERE):
+        return None
+    what = "none of the directories for temporary files can be written" if said.startswith(_NOWHERE) else said
+    return StoreError(f"no file can be written here: {what}", "Free some space there, or name a directory in TMPDIR.")
 
 
 def _worded(message: str) -> str:
