@@ -24,6 +24,7 @@ from palmette.domain.context import Context, Provider
 from palmette.domain.graph import MetricSpec
 from palmette.domain.run import Change, Process, Run, RunChanged, TaskChanged
 from palmette.domain.states import RunState, TaskState
+from palmette.errors import ServerError
 from palmette.operations import checks, extras, reports, secrets
 from palmette.operations.extras import Extra, Purpose
 from palmette.operations.inside import Inside
@@ -243,6 +244,29 @@ def test_a_forge_that_is_down_is_asked_again_later_and_given_up_after_a_day(worl
     world.clock += 86_401
     assert len(world.settle().given_up) == 1
     assert (world.check.settled, bool(world.check.trouble)) == (world.clock, True)
+
+
+def test_what_failed_is_tried_again_after_twice_as_long_each_time_and_at_least_twice_an_hour(world: World) -> None:
+    def down(_: Context) -> Forge:
+        raise ServerError("the forge does not answer")
+
+    def at(moment: float) -> Settled:
+        return world.settle(forge_of=down, now=lambda: moment)
+
+    world.end()
+    for tries, wait in ((0, 5.0), (1, 10.0), (2, 20.0), (8, 1_280.0), (9, 1_800.0), (2_000, 1_800.0)):
+        known = replace(world.check, key=f"try {tries}", tries=tries, verdict={"tried": 5_000.0, "since": 5_000.0})
+        checks.record(world.past.home, known)
+        assert at(4_999.0 + wait).left == (world.check,), tries
+        (troubled,) = at(5_000.0 + wait).troubled
+        assert (troubled.trouble, troubled.settled) == ("the forge does not answer", None)
+
+
+def test_what_is_too_much_for_one_time_is_left_for_the_next(world: World) -> None:
+    world.end()
+    found = world.settle(limit=0)
+    assert (found.left, found.over) == ((world.check,), False)
+    assert world.settle(limit=1).done
 
 
 def test_whose_clock_is_a_day_ahead_keeps_nobody_from_trying_again(world: World) -> None:

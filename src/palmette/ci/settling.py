@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final
 
@@ -46,7 +46,7 @@ class Settled:
     troubled: tuple[Check, ...] = ()
     #: not reported, and not tried again
     given_up: tuple[Check, ...] = ()
-    #: somebody else does it, or it is not time to try again
+    #: somebody else does it, it is not time to try again, or others came first
     left: tuple[Check, ...] = ()
 
     @property
@@ -77,13 +77,14 @@ def settle(
     running = [each for each in waiting if _goes_on(each, states.get(each.run), now())]
     ended = [each for each in waiting if each not in running]
     due = [each for each in ended if _due(each, now())]
+    groups = list(_groups(due))
+    late = [each for _, group in groups[limit:] for each in group]
+    found = {"running": running, "left": [*(each for each in ended if each not in due), *late]}
     work = _Work(
-        place=place, environ=environ, forge_of=forge_of, project=project, accept=accept, say=say, now=now, found={}
+        place=place, environ=environ, forge_of=forge_of, project=project, accept=accept, say=say, now=now, found=found
     )
-    work.found["running"] = running
-    work.found["left"] = [each for each in ended if each not in due]
-    for place_of, group in list(_groups(due))[:limit]:
-        work.report(place_of, group)
+    for context, group in groups[:limit]:
+        work.report(context, group)
     return Settled(**{name: tuple(entries) for name, entries in work.found.items()})
 
 
@@ -122,7 +123,8 @@ class _Work:
     accept: Callable[[Extra], object] | None
     say: Callable[[str], None]
     now: Callable[[], float]
-    found: dict[str, list[Check]] = field(default_factory=dict)
+    #: field of `Settled` → what belongs there
+    found: dict[str, list[Check]]
 
     def report(self, context: Context, group: Sequence[Check]) -> None:
         """Report on a commit, unless somebody else does."""
