@@ -386,3 +386,20 @@ def test_a_status_links_to_pages_alone(said: str) -> None:
     page = "https://gitlab.example/acme/ia/-/pipelines/1"
     links = [each.url for each in reporting.standing(Context(job_url=said, pipeline_url=page), [section])]
     assert links == [page]
+
+
+@pytest.mark.parametrize(("closure", "known"), [("c1", True), ("c2", False), ("", False)])
+def test_a_commit_that_changes_nothing_of_an_algorithm_is_told_what_was_judged_of_it(
+    world: World, closure: str, known: bool
+) -> None:
+    checks.record(world.past.home, replace(world.check, closure="c1", created=1_991.0))
+    world.end()
+    assert len(world.settle().done) == 1
+    later = replace(world.context, head="d" * 40)
+    trial = Check(
+        project="clinic", commit=later.head, algorithm="tumour", kind=Kind.TOY, branch=BRANCH, closure=closure
+    )
+    checks.record(world.past.home, trial)
+    (found,) = reports.report(world.place, None, {}, later).algorithms
+    assert found.quality.run is None
+    assert (found.alike.run if found.alike else "") == (world.run if known else "")

@@ -45,6 +45,17 @@ def unchanged() -> Trial:
     return Trial(stage=Stage.UNCHANGED, check=check)
 
 
+def judged() -> Check:
+    return Check(
+        project="clinic",
+        commit="b" * 40,
+        algorithm="diagnosis",
+        kind=Kind.FULL,
+        run="j5d6e7d8b9y0",
+        verdict={"outcome": "not comparable"},
+    )
+
+
 def variants() -> tuple[Variant, ...]:
     """One that was compared, and one that goes on."""
     found = worse()
@@ -68,7 +79,7 @@ WHOLE = {
     "judged": report(replace(compared(better()), variants=variants()), compared(worse(), "diagnosis")),
     "trained": report(
         Reported(algorithm="tumour", trains=trial(Stage.SUCCEEDED), quality=trial(Stage.RUNNING, "live1j259kby")),
-        Reported(algorithm="diagnosis", trains=trial(Stage.SUCCEEDED)),
+        Reported(algorithm="diagnosis", trains=trial(Stage.SUCCEEDED), alike=judged()),
         Reported(algorithm="digits", trains=unchanged()),
         Reported(algorithm="progression", trains=replace(trial(Stage.FAILED), lost="fit (ValueError)")),
     ),
@@ -135,6 +146,15 @@ def test_a_full_training_is_a_click_away(provider: Provider, job: str, where: st
     told = report(Reported(algorithm="tumour", trains=trial(Stage.SUCCEEDED)))
     told = replace(told, context=replace(told.context, provider=provider, job_url=job, branch="fix/(a)&b]"))
     assert f"Start it: {where}, or `palmette ci run tumour`." in note(told)
+
+
+def test_a_reviewer_is_told_why_a_worse_algorithm_fails_no_status() -> None:
+    found = worse()
+    assert found.verdict is not None
+    free = replace(found, verdict=replace(found.verdict, gates=()))
+    said = "no gate is declared for it, so the commit's status does not fail"
+    assert said in note(report(compared(free)))
+    assert said not in note(report(compared(found)))
 
 
 def test_each_algorithm_has_a_line_in_plain_words() -> None:

@@ -107,6 +107,8 @@ class Reported:
     hurdle: str = ""
     #: something is executed first that the comparison asks for
     waiting: bool = False
+    #: where there is no full training: one of another commit of the branch, made of the same, that was judged
+    alike: Check | None = None
     #: the newest first
     variants: tuple[Variant, ...] = ()
 
@@ -168,7 +170,7 @@ def report(
         project=whose,
         commit=commit,
         context=context,
-        algorithms=done,
+        algorithms=_alike(place, context.branch, done),
         tickets=branch.tickets if branch is not None else (),
         made=now or time.time(),
     )
@@ -204,7 +206,10 @@ def stamp(reported: Reported) -> str:
     variants = [
         (each.run.id, each.stage.value, each.compared and outcome(each.compared, 0.0)) for each in reported.variants
     ]
-    body = json.dumps([said, verdict, reported.hurdle, reported.waiting, variants], sort_keys=True)
+    told = [said, verdict, reported.hurdle, reported.waiting, variants]
+    if reported.alike is not None:
+        told.append(reported.alike.run)
+    body = json.dumps(told, sort_keys=True)
     return hashlib.sha256(body.encode()).hexdigest()[:12]
 
 
@@ -324,6 +329,23 @@ def _reported(asking: _Asking, name: str, found: Sequence[Check], runs: Sequence
     except NotFound as error:
         return replace(made, hurdle=error.message)
     return replace(made, compared=compared, waiting=waiting)
+
+
+def _alike(place: Place, branch: str, found: tuple[Reported, ...]) -> tuple[Reported, ...]:
+    """The same, with what was judged before of exactly this code, lock and settings: a commit that changes a text, or a
+    branch that was rebased, has no full training and may need none."""
+    lacking = {
+        each.algorithm: each.trains.check.closure
+        for each in found
+        if each.quality.stage is Stage.NONE and each.trains.check is not None and each.trains.check.closure
+    }
+    if not (lacking and branch and place.there):
+        return found
+    past = [tried.check for tried in place(checks.on_branch, branch)]
+    judged = [each for each in past if each.kind is Kind.FULL and each.verdict.get("outcome")]
+    # The newest come first, and are to count.
+    alike = {each.algorithm: each for each in reversed(judged) if each.closure == lacking.get(each.algorithm)}
+    return tuple(replace(each, alike=alike.get(each.algorithm)) for each in found)
 
 
 def _own(run: Run) -> bool:

@@ -101,15 +101,27 @@ def pipelines(found: Sequence[tuple[Pipeline, Version | None]], now: float) -> T
 
 
 def versions(found: Sequence[Version], now: float) -> Table:
-    """A line for each version."""
-    table = _table("version", "branch", "commit", "uploaded", "about")
+    """A line for each version; with branch and commit where a name does not say them."""
+    table = _table(*("version", "branch", "commit")[: 1 if all(map(_speaking, found)) else 3], "uploaded", "about")
     for each in found:
         facts = split(each.description)[1]
-        branch, commit = str(facts.get("branch") or ""), str(facts.get("commit") or "")
-        dirty = facts.get("dirty") is True
+        origin = (str(facts.get("branch") or ""), words.commit(_commit(facts), dirty=facts.get("dirty") is True))
         about = giving(printable(_told(each.description)))
-        _row(table, each.name, branch, words.commit(commit, dirty=dirty), _age(now, each.created), about)
+        _row(table, each.name, *origin[: len(table.columns) - 3], _age(now, each.created), about)
     return table
+
+
+def _speaking(version: Version) -> bool:
+    """Whether a name tells all that is known of where the version comes from, as that of `palmette ci update` does."""
+    facts = split(version.description)[1]
+    branch, commit = str(facts.get("branch") or ""), _commit(facts)
+    dirty = facts.get("dirty") is True
+    # A name ends with the document's digest where a commit has several.
+    return not dirty and bool(commit) and version.name.startswith(f"{branch}@{commit[:8]}")
+
+
+def _commit(facts: Mapping[str, Json]) -> str:
+    return str(facts.get("commit") or "")
 
 
 def pipeline(

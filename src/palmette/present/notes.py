@@ -308,7 +308,8 @@ def _quality(report: Report, reported: Reported) -> str:
         return f"run {_run(trial)} succeeded and is not compared: {prose(reported.hurdle)}."
     match trial.stage:
         case Stage.SUCCEEDED:
-            return f"{_word(reported) if reported.compared else _TITLES[Stage.SUCCEEDED]}, run {_run(trial)}."
+            word = _word(reported) if reported.compared else _TITLES[Stage.SUCCEEDED]
+            return f"{word}, run {_run(trial)}{_unstopped(reported)}."
         case Stage.RUNNING:
             return f"running, run {_run(trial)}; the verdict stands here once it ends."
         case Stage.FAILED:
@@ -323,9 +324,27 @@ def _quality(report: Report, reported: Reported) -> str:
             return "no full training of this commit yet."
         case Stage.NONE:
             start = code(f"palmette ci run {reported.algorithm}")
-            return f"no full training of this commit yet. Start it: {_form(report.context, reported)}, or {start}."
+            form = _form(report.context, reported)
+            return f"no full training of this commit yet{_alike(reported)}. Start it: {form}, or {start}."
         case _:
             assert_never(trial.stage)
+
+
+def _unstopped(reported: Reported) -> str:
+    """Why the commit's status is green beside a verdict that is red."""
+    verdict = reported.compared.verdict if reported.compared else None
+    if verdict is None or verdict.outcome is not Outcome.WORSE or verdict.gates:
+        return ""
+    return "; no gate is declared for it, so the commit's status does not fail"
+
+
+def _alike(reported: Reported) -> str:
+    """What is known all the same, since nothing that goes into it changed."""
+    known = reported.alike
+    if known is None:
+        return ""
+    which = f"run {code(known.run)} at {code(known.commit[:8])}"
+    return f"; nothing that goes into it changed since {which}, which was {prose(str(known.verdict['outcome']))}"
 
 
 def _form(context: Context, reported: Reported) -> str:

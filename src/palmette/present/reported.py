@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from palmette.domain.branches import Check
 from palmette.domain.values import Json
 from palmette.operations.reports import Report, Reported, Stage, Trial, Variant
 from palmette.present import compared as comparisons
@@ -49,6 +50,7 @@ def plain(report: Report) -> dict[str, Json]:
                 "trains": _plain(each.trains),
                 "quality": _plain(each.quality),
                 "waiting": each.waiting,
+                "alike": _known(each.alike),
                 "hurdle": each.hurdle or None,
                 "comparison": comparisons.plain(each.compared) if each.compared else None,
                 "variants": [_variant(one) for one in each.variants],
@@ -61,6 +63,13 @@ def plain(report: Report) -> dict[str, Json]:
 
 def _plain(trial: Trial) -> dict[str, Json]:
     return {"stage": trial.stage.value, "run": _run(trial) or None, "reason": trial.reason or None}
+
+
+def _known(check: Check | None) -> dict[str, Json] | None:
+    """A full training of the same code, lock and settings."""
+    if check is None:
+        return None
+    return {"run": check.run, "commit": check.commit, "verdict": check.verdict["outcome"]}
 
 
 def _variant(each: Variant) -> dict[str, Json]:
@@ -119,11 +128,17 @@ def _quality(each: Reported) -> str:
         return f"run {run} is not compared: {each.hurdle}"
     match each.quality.stage:
         case Stage.NONE:
-            return f"no full training yet: palmette ci run {each.algorithm}"
+            return f"no full training yet{_alike(each)}: palmette ci run {each.algorithm}"
         case Stage.FAILED | Stage.CANCELED:
             return f"none, run {run} {each.quality.stage.value}{_lost(each.quality)}: palmette logs {run}"
         case _:
             return f"{each.quality.stage.value}, run {run}"
+
+
+def _alike(each: Reported) -> str:
+    """What is known all the same, since nothing that goes into it changed."""
+    known = each.alike
+    return f", unchanged since run {known.run}, which was {known.verdict['outcome']}" if known is not None else ""
 
 
 def _lost(trial: Trial) -> str:

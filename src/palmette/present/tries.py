@@ -35,9 +35,8 @@ def lines(found: Sequence[Line], end: str) -> RenderableType:
         table.add_column(no_wrap=True, overflow="ellipsis", style="bold" if number == 0 else "")
     table.add_column(overflow="fold", style="dim")
     for each in found:
-        table.add_row(
-            Text(each.algorithm), Text(each.word, style=_STYLES.get(each.word, "")), Text(each.run), Text(each.reason)
-        )
+        word = Text(each.word, style=_STYLES.get(each.word, ""))
+        table.add_row(Text(each.algorithm), word, Text(each.run), Text(each.reason.removeprefix(f"{each.word} ")))
     return Group(table, Text(end)) if found else Text(end)
 
 
