@@ -124,6 +124,15 @@ def test_a_branch_is_trained_from_its_first_push_to_its_merge(
         assert world.gitlab.state(second, "palmette/quality") in ("pending", "running")
         assert full in world.gitlab.notes[7][0]["body"]
         said = world.gitlab.notes[7][0]["body"]
+
+    valued = asked | {"PALMETTE_OVERRIDES": "C=0.5"}
+    world.pipeline(BRANCH, "palmette:train", number=5, variables=valued, without=["CI_COMMIT_BRANCH"])
+    with subtests.test("a training with values of its own is an experiment beside it"):
+        variant, _ = world.checks(second, "variant")["tumour"]
+        assert world.checks(second, "full")["tumour"] == (full, False)
+        world.eventually(lambda: world.ended(variant) == "SUCCEEDED")
+        world.eventually(lambda: variant in world.gitlab.notes[7][0]["body"])
+        assert world.gitlab.state(second, "palmette/quality") in ("pending", "running")
     (world.top / "go").touch()
     world.eventually(lambda: world.gitlab.state(second, "palmette/quality") not in ("pending", "running"))
     with subtests.test("note and status are rewritten when it ends, by the server"):
