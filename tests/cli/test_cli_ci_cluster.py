@@ -16,8 +16,8 @@ from palmette.ci.launching import Ground
 from palmette.domain.context import Context
 from palmette.domain.footer import split
 from palmette.domain.states import RunState
-from palmette.operations import kubeflow
 from palmette.operations.closures import closures
+from palmette.operations.cluster import kubeflow
 from palmette.operations.places import Here
 from palmette.operations.project import find
 

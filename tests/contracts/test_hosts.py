@@ -20,7 +20,7 @@ from palmette.domain.hosting import Catchup, Cron, Periodic, Schedule
 from palmette.domain.states import RunState
 from palmette.errors import AccessDenied, AlreadyThere, Conflict, NotFound, PalmetteError
 from palmette.ir import codec
-from palmette.operations import kubeflow
+from palmette.operations.cluster import kubeflow
 from palmette.operations.finding import Looked
 from palmette.operations.hosts import Order, PipelineHost
 from palmette.operations.placed import PlacedHost

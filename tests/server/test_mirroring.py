@@ -23,11 +23,12 @@ from palmette.domain.run import Attempt, AttemptEnded, AttemptStarted, Environme
 from palmette.domain.states import AttemptState, RunState, TaskState
 from palmette.errors import Conflict
 from palmette.ir import codec
-from palmette.operations import canceling, mirroring, reading, terminating
+from palmette.operations import canceling, reading
+from palmette.operations.cluster import mirroring, terminating
+from palmette.operations.cluster.kubeflow import reach
+from palmette.operations.cluster.mirroring import Mirrored, Wanted
 from palmette.operations.home import hold, serve_home
 from palmette.operations.hosts import Order
-from palmette.operations.kubeflow import reach
-from palmette.operations.mirroring import Mirrored, Wanted
 from palmette.operations.places import Here
 from palmette.operations.project import Project, find
 from palmette.operations.targets import Target

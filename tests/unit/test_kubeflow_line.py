@@ -12,10 +12,11 @@ from tests.standins.loopback import Answer, Asked, Loopback
 
 from palmette.domain.footer import signed, split
 from palmette.errors import AccessDenied, NotFound, ProjectError, ServerError, UsageError
-from palmette.operations import addressed, continuing, kubeflow, official
+from palmette.operations import addressed, continuing
+from palmette.operations.cluster import kubeflow, official
+from palmette.operations.cluster.kubeflow import KubeflowHost
+from palmette.operations.cluster.official import Line
 from palmette.operations.hosts import Order
-from palmette.operations.kubeflow import KubeflowHost
-from palmette.operations.official import Line
 from palmette.operations.placed import PlacedHost
 from palmette.operations.places import Here
 from palmette.operations.project import Project

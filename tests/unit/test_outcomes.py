@@ -33,11 +33,11 @@ from palmette.domain.run import Environment
 from palmette.domain.states import RunState, TaskState
 from palmette.errors import UsageError
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import outcomes
+from palmette.operations.cluster import outcomes
+from palmette.operations.cluster.likeness import Likeness, Sight, drawn
+from palmette.operations.cluster.looking import Looked, Node
+from palmette.operations.cluster.outcomes import Outcome
 from palmette.operations.hosts import HostedRun
-from palmette.operations.likeness import Likeness, Sight, drawn
-from palmette.operations.looking import Looked, Node
-from palmette.operations.outcomes import Outcome
 from palmette.runtime.evaluations import write_evaluation, write_metrics
 
 DATA = Output(name="output", artifact=ArtifactType.DATASET, format="path")

@@ -17,11 +17,12 @@ from palmette.domain.hosting import Version
 from palmette.domain.states import RunState
 from palmette.domain.values import Json
 from palmette.errors import NotFound
-from palmette.operations import configs, documents, mirroring, mirrors, submitting
+from palmette.operations import configs, documents, mirrors, submitting
 from palmette.operations.checks import Tried
+from palmette.operations.cluster import mirroring
+from palmette.operations.cluster.kubeflow import KubeflowHost
+from palmette.operations.cluster.looking import Cluster
 from palmette.operations.hosts import HostedRun, Order, PipelineHost
-from palmette.operations.kubeflow import KubeflowHost
-from palmette.operations.looking import Cluster
 from palmette.operations.places import Place
 from palmette.operations.project import Project
 from palmette.operations.scopes import Names

@@ -8,8 +8,9 @@ from typing import Final
 from palmette.cli.console import note
 from palmette.cli.session import Session
 from palmette.errors import ServerError
-from palmette.operations import addressed, mirroring
-from palmette.operations.kubeflow import KubeflowHost
+from palmette.operations import addressed
+from palmette.operations.cluster import mirroring
+from palmette.operations.cluster.kubeflow import KubeflowHost
 
 #: Seconds before now of which runs are brought into a home that has none: among them is the baseline, most often.
 _PAST: Final = 90 * 86400.0

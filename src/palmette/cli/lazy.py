@@ -98,7 +98,7 @@ _OPERATIONS: Final = {
     "servers": "palmette.operations.servers",
     "elsewhere": "palmette.operations.elsewhere",
     "canceling": "palmette.operations.canceling",
-    "terminating": "palmette.operations.terminating",
+    "terminating": "palmette.operations.cluster.terminating",
     "scheduler": "palmette.server.scheduler",
     "follower": "palmette.server.follower",
     "serving": "palmette.server.serving",

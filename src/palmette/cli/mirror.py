@@ -12,10 +12,10 @@ from palmette.cli.targeted import targeted
 from palmette.domain.moments import MOMENT_SHAPES, duration, moment
 from palmette.domain.values import Json
 from palmette.errors import ServerError, UsageError
-from palmette.operations import mirroring
 from palmette.operations.addressed import chosen
-from palmette.operations.kubeflow import reach
-from palmette.operations.mirroring import Brief, Mirrored, Wanted
+from palmette.operations.cluster import mirroring
+from palmette.operations.cluster.kubeflow import reach
+from palmette.operations.cluster.mirroring import Brief, Mirrored, Wanted
 from palmette.operations.project import Project
 from palmette.operations.targets import Target
 from palmette.present import words

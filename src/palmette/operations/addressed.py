@@ -18,7 +18,7 @@ from palmette.operations.targets import Target
 HOME: Final = "home"
 VARIABLE: Final = "PALMETTE_TARGET"
 #: the official client takes a second to import: only a target needs it
-_KUBEFLOW: Final = "palmette.operations.kubeflow"
+_KUBEFLOW: Final = "palmette.operations.cluster.kubeflow"
 
 
 def host(place: Place, project: Project | None, environ: Mapping[str, str], target: str = "") -> PipelineHost:

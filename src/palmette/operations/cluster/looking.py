@@ -13,8 +13,8 @@ from palmette.domain.footer import split
 from palmette.domain.states import TaskState
 from palmette.domain.values import Json
 from palmette.errors import AccessDenied, NotFound, PalmetteError, ServerError
+from palmette.operations.cluster.kubeflow import KubeflowHost, moment, read_run
 from palmette.operations.hosts import HostedRun
-from palmette.operations.kubeflow import KubeflowHost, moment, read_run
 
 _MANY: Final = 100
 _ARTIFACT: Final = "/apis/v2beta1/runs/{run_id}/nodes/{node_id}/artifacts/{artifact_name}:read"

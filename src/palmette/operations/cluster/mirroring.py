@@ -25,14 +25,15 @@ from palmette.domain.values import Json
 from palmette.errors import NotFound, PalmetteError, ServerError, UsageError
 from palmette.ir import codec
 from palmette.ir.spec import PipelineDocument
-from palmette.operations import documents, messages, mirrors, outcomes, parcels
+from palmette.operations import documents, messages, mirrors, parcels
+from palmette.operations.cluster import outcomes
+from palmette.operations.cluster.kubeflow import KubeflowHost
+from palmette.operations.cluster.likeness import Likeness, Sight, drawn
+from palmette.operations.cluster.looking import Cluster, Looked, Node
+from palmette.operations.cluster.outcomes import LARGEST, Outcome
 from palmette.operations.forks import Repository
 from palmette.operations.hosts import HostedRun
-from palmette.operations.kubeflow import KubeflowHost
-from palmette.operations.likeness import Likeness, Sight, drawn
-from palmette.operations.looking import Cluster, Looked, Node
 from palmette.operations.mirrors import Brought
-from palmette.operations.outcomes import LARGEST, Outcome
 from palmette.operations.parcels import FILE
 from palmette.operations.places import Here, Place
 from palmette.operations.project import Project

@@ -22,9 +22,9 @@ from palmette.domain.states import RunState
 from palmette.errors import AlreadyThere, Conflict, NotFound, UsageError
 from palmette.ir.dialects import Dialect
 from palmette.operations import scopes
+from palmette.operations.cluster.official import Line
+from palmette.operations.cluster.succession import KubeflowSchedules
 from palmette.operations.hosts import HostedRun, Order
-from palmette.operations.official import Line
-from palmette.operations.succession import KubeflowSchedules
 from palmette.operations.targets import Target
 
 __all__ = ["CLAIM", "KubeflowHost", "KubeflowSchedules", "reach"]

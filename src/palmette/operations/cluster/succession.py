@@ -21,8 +21,8 @@ from palmette.domain.hosting import Catchup, Cron, Edit, Periodic, Schedule, Tri
 from palmette.domain.values import Json, canonical
 from palmette.errors import AccessDenied, Conflict, NotFound, UsageError
 from palmette.operations import cron, edits, macros
+from palmette.operations.cluster.official import Line
 from palmette.operations.hosts import HostedRun, Order
-from palmette.operations.official import Line
 
 #: edits that are kept in a footer, and how long all of them may be
 _EDITS, _LONGEST = 10, 6000

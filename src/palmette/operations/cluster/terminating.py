@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from palmette.domain.run import Run
 from palmette.errors import ProjectError
-from palmette.operations import mirroring, mirrors, reading
-from palmette.operations.kubeflow import reach
-from palmette.operations.official import address
+from palmette.operations import mirrors, reading
+from palmette.operations.cluster import mirroring
+from palmette.operations.cluster.kubeflow import reach
+from palmette.operations.cluster.official import address
 from palmette.operations.places import Place
 from palmette.operations.project import Project
 from palmette.operations.targets import Target

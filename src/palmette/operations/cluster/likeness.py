@@ -24,10 +24,10 @@ from palmette.engine.planning import plan as make_plan
 from palmette.errors import PalmetteError
 from palmette.ir.spec import PipelineDocument
 from palmette.operations import messages, submitting
+from palmette.operations.cluster.iterations import Iterations
+from palmette.operations.cluster.looking import Looked, Node
+from palmette.operations.cluster.outcomes import Kept, Made, Outcome
 from palmette.operations.delivered import delivered
-from palmette.operations.iterations import Iterations
-from palmette.operations.looking import Looked, Node
-from palmette.operations.outcomes import Kept, Made, Outcome
 from palmette.runtime.request import KEPT
 
 #: names of artifacts that a sentence lists

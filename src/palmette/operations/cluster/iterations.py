@@ -12,7 +12,7 @@ from typing import TypeAlias
 from palmette.domain.run import TaskRecord
 from palmette.domain.values import Json
 from palmette.ir.spec import DagSpec, PipelineDocument, TaskSpec
-from palmette.operations.outcomes import Outcome
+from palmette.operations.cluster.outcomes import Outcome
 
 #: the loops around a task by their keys, the outermost first, and of each the number of the item
 Path: TypeAlias = tuple[tuple[str, int], ...]
