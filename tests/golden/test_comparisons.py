@@ -157,11 +157,12 @@ def test_no_name_becomes_markup_in_a_page() -> None:
 
 def test_a_page_of_several_comparisons_has_one_title_and_leaves_out_no_level_below_it() -> None:
     page = Page()
-    page.feed(webpage.several("[IA-1742] DOC TYPE", ["tumour: better"], [better(), worse()]))
+    page.feed(webpage.several("[IA-1742] DOC TYPE", "ia <b>", ["tumour: better"], [better(), worse()]))
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert (levels[0], levels.count(1), levels.count(2)) == (1, 1, 2)
     assert [(upper, lower) for upper, lower in pairwise(levels) if lower > upper + 1] == []
     assert max(levels) == 4
+    assert "b" not in {tag for tag, _ in page.tags}
 
 
 def test_a_page_lets_nothing_be_fetched_or_run() -> None:

@@ -158,9 +158,10 @@ def prepare(directory: Path) -> None:
 def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ...]:
     """Write report.md, report.html and palmette-junit.xml into the directory; each whole or not."""
     lines = [notes.line(each) for each in report.algorithms]
+    subject = " ".join(filter(None, (report.project, report.context.branch, report.commit[:8])))
     texts = {
         "report.md": notes.summary(report, title),
-        "report.html": webpage.several(title or f"{report.project} at {report.commit[:8]}", lines, report.compared),
+        "report.html": webpage.several(title or report.project, subject, lines, report.compared),
         "palmette-junit.xml": junit.reported(report),
     }
     for name, text in texts.items():

@@ -45,11 +45,10 @@ def page(compared: Compared) -> str:
     return _document(title, SHEET, [_drawn(compared, 1)])
 
 
-def several(title: str, lines: Iterable[str], compared: Iterable[Compared]) -> str:
-    """One document of several comparisons, each an article, below these lines of text."""
-    intro = (
-        f"<header>\n<h1>{text(title)}</h1>\n<ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul>\n</header>\n"
-    )
+def several(title: str, subject: str, lines: Iterable[str], compared: Iterable[Compared]) -> str:
+    """One document of several comparisons, each an article, below what they are about and these lines of text."""
+    head = f'<h1>{text(title)}</h1>\n<p class="quiet">{text(subject)}</p>\n'
+    intro = f"<header>\n{head}<ul>{''.join(f'<li>{text(line)}</li>' for line in lines)}</ul>\n</header>\n"
     drawn = [(f"<article>\n{body}</article>\n", curves) for body, curves in (_drawn(each, 2) for each in compared)]
     return _document(title, SHEET + ARTICLES, [(intro, ""), *drawn])
 
