@@ -346,7 +346,9 @@ def test_a_status_is_its_commits_whatever_the_note_tells_of_by_then(world: World
     assert said == "digits not comparable, tumour worse"
 
 
-def test_a_training_with_values_of_its_own_is_told_of_and_leaves_the_commits_verdict_alone(world: World) -> None:
+def test_a_training_with_values_of_its_own_is_told_of_and_leaves_the_commits_verdict_alone(
+    world: World, tmp_path: Path
+) -> None:
     world.end()
     world.settle()
     own = world.past.add(told(0.97, commit=SHA, branch=BRANCH, code="2", config={"C": 3}, overrides=["C"]))
@@ -362,6 +364,10 @@ def test_a_training_with_values_of_its_own_is_told_of_and_leaves_the_commits_ver
     }
     kept = {each.kind: each.verdict["outcome"] for each in checks.of(world.past.home, SHA)}
     assert kept == {Kind.FULL: "worse", Kind.VARIANT: "better"}
+    reporting.write(reports.report(world.place, None, {}, world.context), tmp_path, title="[IA-1742] DOC TYPE")
+    page = (tmp_path / "report.html").read_text()
+    assert f"<li>tumour with C=3 (run {own}): better: " in page
+    assert f">clinic {BRANCH} {SHA[:8]}<" in page
 
 
 def test_a_commit_that_was_trained_with_other_values_alone_has_no_quality(world: World) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -19,9 +19,9 @@ from palmette.domain.context import Context
 from palmette.errors import GateFailed, GateInconclusive, ServerError, UsageError
 from palmette.operations import reports
 from palmette.operations.places import Place
-from palmette.operations.reports import Report, Stage
+from palmette.operations.reports import Report, Reported, Stage
 from palmette.operations.writing import write_bytes
-from palmette.present import junit, notes, webpage
+from palmette.present import junit, notes, reported, webpage
 from palmette.present.notes import Section
 
 T = TypeVar("T")
@@ -157,7 +157,7 @@ def prepare(directory: Path) -> None:
 
 def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ...]:
     """Write report.md, report.html and palmette-junit.xml into the directory; each whole or not."""
-    lines = [notes.line(each) for each in report.algorithms]
+    lines = [line for each in report.algorithms for line in _lines(each)]
     subject = " ".join(filter(None, (report.project, report.context.branch, report.commit[:8])))
     texts = {
         "report.md": notes.summary(report, title),
@@ -167,6 +167,12 @@ def write(report: Report, directory: Path, *, title: str = "") -> tuple[Path, ..
     for name, text in texts.items():
         write_bytes(directory / name, text.encode())
     return tuple(directory / name for name in texts)
+
+
+def _lines(each: Reported) -> Iterator[str]:
+    yield notes.line(each)
+    for variant in each.variants:
+        yield f"{each.algorithm} with {reported.said(variant)}"
 
 
 def summarise(report: Report, environ: Mapping[str, str], *, title: str = "") -> bool:

@@ -91,12 +91,12 @@ def _algorithm(each: Reported) -> Iterator[RenderableType]:
     table.add_row("trains", Text(_SAID[each.trains.stage] + (f", run {run}" if run else "") + failed))
     table.add_row("quality", Text(_quality(each)))
     for one in each.variants:
-        table.add_row("variant", Text(_told(one)))
+        table.add_row("variant", Text(said(one)))
     yield Padding(table, (0, 0, 0, 2))
 
 
-def _told(variant: Variant) -> str:
-    """What became of a training with values of its own."""
+def said(variant: Variant) -> str:
+    """What became of a training with values of its own, in a line without markup."""
     values = ", ".join(printable(f"{each.name}={words.value(each.value)}") for each in variant.values)
     said = account(variant.compared).headline if variant.compared is not None else variant.stage.value
     return f"{values or variant.run.preset} (run {variant.run.id}): {said}"
