@@ -135,8 +135,8 @@ class Stage:
 def _templates(runtime: Path) -> list[int]:
     """The templates whose sockets lie below the directory."""
     found = []
-    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+    for place in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
-            if f"\0--socket\0{runtime}/".encode() in entry.read_bytes():
-                found.append(int(entry.parent.name))
+            if f"\0--socket\0{runtime}/".encode() in (place / "cmdline").read_bytes():
+                found.append(int(place.name))
     return found

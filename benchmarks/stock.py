@@ -113,10 +113,10 @@ def _drives(directory: Path) -> Iterator[Callable[[Path, Mapping[str, Json]], fl
     try:
         yield _timed(drive)
     finally:
-        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        for place in Path("/proc").iterdir():
             with suppress(OSError):
-                if f"\0--socket\0{runtime}/".encode() in entry.read_bytes():
-                    os.kill(int(entry.parent.name), signal.SIGKILL)
+                if f"\0--socket\0{runtime}/".encode() in (place / "cmdline").read_bytes():
+                    os.kill(int(place.name), signal.SIGKILL)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,18 +82,23 @@ class Stranger:
         """What is there now, but templates, which go when they have been idle for long enough."""
         # The server itself is found by its arguments, its worker by its directory.
         processes = [one for one in members(self.hosting.directory) if "runtime/" not in one.command]
-        found = [path for name in ("temporary", "run") for path in (self.hosting.directory / name).rglob("*")]
+        found = [path for name in ("temporary", "run") for path in _below(self.hosting.directory / name)]
         runs = self.hosting.store / "runs"
         return Left(
             processes=frozenset(f"{one.pid} {one.command}" for one in processes),
             open=sum(_open(one.pid) for one in processes),
             files=frozenset(str(path.relative_to(self.hosting.directory)) for path in found),
-            scratch=frozenset(str(path.relative_to(runs)) for path in runs.rglob("*") if path.is_dir()),
+            scratch=frozenset(str(path.relative_to(runs)) for path in _below(runs) if path.is_dir()),
         )
 
     def idle(self) -> bool:
         """Whether no template is left."""
         return all("runtime/" not in one.command for one in members(self.hosting.directory))
+
+
+def _below(directory: Path) -> list[Path]:
+    """All that lies there, whatever goes while it is looked at."""
+    return [Path(top, name) for top, directories, files in os.walk(directory) for name in (*directories, *files)]
 
 
 def _open(pid: int) -> int:

@@ -39,13 +39,14 @@ def template(place: Any) -> Iterator[Template]:
 def spares(template: Template) -> list[int]:
     """The template's children that lead a session of their own: where no task runs, the spare."""
     found, keeper = [], template.hello().pid
-    for entry in Path("/proc").glob("[0-9]*/stat"):
+    # By their names alone: a pattern that goes deeper asks after processes that are gone by then.
+    for name in filter(str.isdigit, (path.name for path in Path("/proc").iterdir())):
         try:
-            fields = entry.read_bytes().rpartition(b")")[2].split()
+            fields = Path("/proc", name, "stat").read_bytes().rpartition(b")")[2].split()
         except OSError:
             continue
-        if int(fields[1]) == keeper and fields[3] == entry.parent.name.encode() and fields[0] != b"Z":
-            found.append(int(entry.parent.name))
+        if int(fields[1]) == keeper and fields[3] == name.encode() and fields[0] != b"Z":
+            found.append(int(name))
     return found
 
 

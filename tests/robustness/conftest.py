@@ -146,9 +146,10 @@ class Small:
             return connection.execute(query, values).fetchall()
 
     def files(self) -> list[str]:
-        """All that lies in the project."""
-        found = (path for path in self.directory.rglob("*") if "__pycache__" not in path.parts)
-        return sorted(str(path.relative_to(self.directory)) for path in found)
+        """All that lies in the project, whatever goes while it is looked at."""
+        below = os.walk(self.directory)
+        found = [Path(top, name) for top, directories, files in below for name in (*directories, *files)]
+        return sorted(str(path.relative_to(self.directory)) for path in found if "__pycache__" not in path.parts)
 
     def stop_at(self, step: str, *more: str) -> tuple[subprocess.Popen[str], str]:
         """A driver whose run has come to this step, which waits for its gate; and the run."""

@@ -52,7 +52,7 @@ def test_runs_leave_no_process_directory_lock_or_file_descriptor_behind(tmp_path
         hosting.until(lambda: _held(hosting, server.process.pid)[0] == 2)
         before = _held(hosting, server.process.pid)
         hosting.ended([server.submit(chain("true")) for _ in range(10)])
-        hosting.until(lambda: _held(hosting, server.process.pid) == before, 20)
+        hosting.until(lambda: _held(hosting, server.process.pid) == before, 120)
         kept = {path.name for path in hosting.store.glob("runs/*/*/*/*")}
         assert kept == {"input.json", "log"}
         assert not list((hosting.directory / "temporary").iterdir())
