@@ -50,11 +50,11 @@ class Iterations:
         """Which iteration each node of a task was of. The nodes are given in the order in which they began, as whether
         they came to a good end; `pattern` is the task's name in the first iteration."""
         loops = [key for key, _ in path(pattern)]
-        several = [list(product(*(range(len(self.items[key])) for key in loops)))] if {*loops} <= {*self.items} else []
-        if not several or len(several[0]) < len(good):
+        several = product(*(range(len(self.items[key])) for key in loops)) if {*loops} <= {*self.items} else ()
+        places = [tuple(zip(loops, numbers, strict=True)) for numbers in several]
+        if len(places) < len(good):
             rest = tuple((key, 0) for key in loops[1:])
             return [((loops[0], number), *rest) for number in range(len(good))]
-        places = [tuple(zip(loops, numbers, strict=True)) for numbers in several[0]]
         told: list[Path] = []
         for outcome in self.outcomes:
             if pattern.rpartition(".")[2] in outcome.tasks:
